@@ -1,0 +1,1 @@
+//! The conformance suite of Eventhive transports, and its TCP fault proxy.

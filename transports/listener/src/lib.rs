@@ -1,0 +1,1 @@
+//! HTTP listeners that several doors share: binding, TLS with reload, limits, drain.
