@@ -1,0 +1,284 @@
+//! Patterns of event names, as Python's `fnmatch.fnmatchcase` reads them.
+//!
+//! `*` is any run of characters, the separator included; `?` is one character; `[seq]` is one of, `[!seq]` none of the
+//! characters and ranges in it; a `[` that nothing closes is itself. Nothing is escaped but by a class: `[*]`.
+//! Source: CPython's `fnmatch.translate`.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::str::FromStr;
+use std::sync::Arc;
+
+use crate::NameError;
+use crate::name::MAX_NAME_BYTES;
+
+/// A compiled pattern. Cheap to clone. Two globs are equal when their texts are.
+#[derive(Clone)]
+pub struct Glob(Arc<Compiled>);
+
+struct Compiled {
+    text: Box<str>,
+    tokens: Box<[Token]>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Token {
+    Literal(char),
+    /// `?`
+    One,
+    /// `*`, runs of it folded into one
+    Run,
+    Class {
+        negated: bool,
+        ranges: Box<[(char, char)]>,
+    },
+}
+
+impl Glob {
+    /// Compiles a pattern. Every text is one, except the empty and the overlong.
+    ///
+    /// # Errors
+    /// [`NameError`] for an empty text, or one of more than [`MAX_NAME_BYTES`] bytes.
+    pub fn new(text: &str) -> Result<Self, NameError> {
+        if text.is_empty() {
+            return Err(NameError::Empty);
+        }
+        if text.len() > MAX_NAME_BYTES {
+            return Err(NameError::TooLong(text.len()));
+        }
+        Ok(Self(Arc::new(Compiled { text: text.into(), tokens: compile(text).into() })))
+    }
+
+    /// The pattern's text, as it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0.text
+    }
+
+    /// Whether the whole of `name` matches. Time is at most the product of both lengths, whatever the pattern.
+    #[must_use]
+    pub fn matches(&self, name: &str) -> bool {
+        matches(&self.0.tokens, name)
+    }
+
+    /// The one name that the pattern matches, if it has no wildcard.
+    #[must_use]
+    pub fn literal(&self) -> Option<String> {
+        let prefix = self.literal_prefix();
+        (prefix.chars().count() == self.0.tokens.len()).then_some(prefix)
+    }
+
+    /// The text that every match starts with; may be empty.
+    #[must_use]
+    pub fn literal_prefix(&self) -> String {
+        self.0.tokens.iter().map_while(as_literal).collect()
+    }
+
+    /// A pattern that matches exactly `name`: its wildcards are put in classes.
+    ///
+    /// # Errors
+    /// As [`Glob::new`], for the escaped text.
+    pub fn escape(name: &str) -> Result<Self, NameError> {
+        let mut text = String::with_capacity(name.len());
+        for c in name.chars() {
+            match c {
+                '*' | '?' | '[' => text.extend(['[', c, ']']),
+                other => text.push(other),
+            }
+        }
+        Self::new(&text)
+    }
+}
+
+/// Whether `text` has any wildcard, so that as a pattern it can match something other than itself.
+#[must_use]
+pub fn has_wildcard(text: &str) -> bool {
+    Glob::new(text).is_ok_and(|glob| glob.literal().is_none_or(|literal| literal != text))
+}
+
+fn as_literal(token: &Token) -> Option<char> {
+    match token {
+        Token::Literal(c) => Some(*c),
+        Token::Class { negated: false, ranges } => match **ranges {
+            [(low, high)] if low == high => Some(low),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn compile(text: &str) -> Vec<Token> {
+    let chars: Vec<char> = text.chars().collect();
+    let mut tokens = Vec::with_capacity(chars.len());
+    let mut at = 0;
+    while let Some(&c) = chars.get(at) {
+        at += 1;
+        match c {
+            '*' if tokens.last() == Some(&Token::Run) => {}
+            '*' => tokens.push(Token::Run),
+            '?' => tokens.push(Token::One),
+            '[' => match class_end(&chars, at) {
+                Some(end) => {
+                    tokens.push(class(&chars[at..end]));
+                    at = end + 1;
+                }
+                None => tokens.push(Token::Literal('[')),
+            },
+            other => tokens.push(Token::Literal(other)),
+        }
+    }
+    tokens
+}
+
+/// Where the `]` of a class stands whose inside starts at `start`. A `]` in first place is a member, not the end.
+fn class_end(chars: &[char], start: usize) -> Option<usize> {
+    let mut from = start;
+    if chars.get(from) == Some(&'!') {
+        from += 1;
+    }
+    if chars.get(from) == Some(&']') {
+        from += 1;
+    }
+    (from..chars.len()).find(|at| chars[*at] == ']')
+}
+
+fn class(inside: &[char]) -> Token {
+    let (negated, members) = match inside.split_first() {
+        Some(('!', rest)) => (true, rest),
+        _ => (false, inside),
+    };
+    let mut ranges = Vec::new();
+    let mut at = 0;
+    while let Some(&low) = members.get(at) {
+        match (members.get(at + 1), members.get(at + 2)) {
+            (Some('-'), Some(&high)) => {
+                // An inverted range holds nothing, as in Python.
+                if low <= high {
+                    ranges.push((low, high));
+                }
+                at += 3;
+            }
+            _ => {
+                ranges.push((low, low));
+                at += 1;
+            }
+        }
+    }
+    Token::Class { negated, ranges: ranges.into() }
+}
+
+fn accepts(token: &Token, c: char) -> bool {
+    match token {
+        Token::Literal(wanted) => *wanted == c,
+        Token::One => true,
+        Token::Run => false,
+        Token::Class { negated, ranges } => ranges.iter().any(|(low, high)| (*low..=*high).contains(&c)) != *negated,
+    }
+}
+
+/// Two pointers: on a mismatch the last run takes one character more. Earlier runs need no second look.
+fn matches(tokens: &[Token], name: &str) -> bool {
+    let mut token = 0;
+    let mut rest = name.chars();
+    let mut retry: Option<(usize, std::str::Chars<'_>)> = None;
+    loop {
+        if tokens.get(token) == Some(&Token::Run) {
+            token += 1;
+            if token == tokens.len() {
+                return true;
+            }
+            retry = Some((token, rest.clone()));
+            continue;
+        }
+        match (tokens.get(token), rest.next()) {
+            (None, None) => return true,
+            (Some(wanted), Some(c)) if accepts(wanted, c) => token += 1,
+            _ => {
+                let Some((after_run, mut start)) = retry.take() else { return false };
+                if start.next().is_none() {
+                    return false;
+                }
+                token = after_run;
+                rest = start.clone();
+                retry = Some((after_run, start));
+            }
+        }
+    }
+}
+
+impl PartialEq for Glob {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.text == other.0.text
+    }
+}
+
+impl Eq for Glob {}
+
+impl Hash for Glob {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.text.hash(state);
+    }
+}
+
+impl fmt::Display for Glob {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.text)
+    }
+}
+
+impl fmt::Debug for Glob {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&*self.0.text, f)
+    }
+}
+
+impl FromStr for Glob {
+    type Err = NameError;
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        Self::new(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn literal_patterns_know_their_name() {
+        let literal = |text: &str| Glob::new(text).unwrap().literal();
+        assert_eq!(literal("a/b"), Some("a/b".to_owned()));
+        assert_eq!(literal("a[*]b"), Some("a*b".to_owned()));
+        assert_eq!(literal("a[b"), Some("a[b".to_owned()));
+        assert_eq!(literal("a?"), None);
+        assert_eq!(Glob::new("net/work*r/x").unwrap().literal_prefix(), "net/work");
+    }
+
+    /// The definition, by plain recursion. Slow, and short enough to be seen to be right.
+    fn naive(tokens: &[Token], name: &[char]) -> bool {
+        match (tokens.split_first(), name.split_first()) {
+            (None, None) => true,
+            (Some((Token::Run, after)), None) => naive(after, name),
+            (Some((Token::Run, after)), Some((_, rest))) => naive(after, name) || naive(tokens, rest),
+            (Some((token, after)), Some((c, rest))) => accepts(token, *c) && naive(after, rest),
+            _ => false,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_matcher_agrees_with_the_naive_one(pattern in "[ab*?/\\[\\]!é-]{1,9}", name in "[ab/é\\[\\]!-]{0,9}") {
+            let glob = Glob::new(&pattern).unwrap();
+            let chars: Vec<char> = name.chars().collect();
+            prop_assert_eq!(glob.matches(&name), naive(&glob.0.tokens, &chars), "{} {}", pattern, name);
+        }
+
+        #[test]
+        fn an_escaped_name_matches_itself_only(name in "[ab*?\\[\\]!]{1,8}", other in "[ab*?\\[\\]!]{1,8}") {
+            let glob = Glob::escape(&name).unwrap();
+            prop_assert!(glob.matches(&name));
+            prop_assert_eq!(glob.matches(&other), name == other);
+            prop_assert_eq!(glob.literal(), Some(name));
+        }
+    }
+}
