@@ -1,0 +1,2 @@
+//! Configuration.
+pub(crate) mod yaml;
