@@ -1,2 +1,3 @@
 //! x
+/// Configuration: reading, checking, messages, schema.
 pub mod config;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use eventhive_transport::settings::{Entry, Node, Position, Problem, Value};
-use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
+use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
 
 use super::{MAX_DEPTH, MAX_NODES, hint, scalar};
 
@@ -57,11 +57,7 @@ impl<'a> Builder<'a> {
 
     pub(super) fn document(mut self) -> Result<Option<Node>, Vec<Problem>> {
         let tree = self.stream().unwrap_or_default();
-        if self.problems.is_empty() {
-            Ok(tree.filter(|node| node.value != Value::Null))
-        } else {
-            Err(self.problems)
-        }
+        if self.problems.is_empty() { Ok(tree.filter(|node| node.value != Value::Null)) } else { Err(self.problems) }
     }
 
     fn stream(&mut self) -> Result<Option<Node>, Stop> {
@@ -251,10 +247,19 @@ impl<'a> Builder<'a> {
     }
 
     fn syntax(&mut self, error: &ScanError) -> Stop {
-        let (line, column) = (error.marker().line(), error.marker().col() + 1);
+        let (line, column) = self.inside(error.marker().line(), error.marker().col() + 1);
         let fix = hint::fix(self.text, line, column);
-        let span = Span::empty(*error.marker());
-        self.stop(span, format!("this is not YAML ({}): {fix}", error.info()))
+        let at = Span::empty(Marker::new(error.marker().index(), line, column - 1));
+        self.stop(at, format!("this is not YAML ({}): {fix}", error.info()))
+    }
+
+    /// The place itself, or the end of the last line if the parser gave up behind it.
+    fn inside(&self, line: usize, column: usize) -> (usize, usize) {
+        let lines = self.text.lines().count().max(1);
+        if line <= lines {
+            return (line, column);
+        }
+        (lines, self.text.lines().last().map_or(1, |line| line.chars().count() + 1))
     }
 
     fn stop(&mut self, span: Span, message: impl Into<String>) -> Stop {

@@ -171,9 +171,14 @@ mod tests {
         ] {
             assert_eq!(plain(text), Ok(Value::Integer(number)), "{text}");
         }
-        for (text, number) in
-            [("1.5", 1.5), (".5", 0.5), ("1_0.2_5", 10.25), ("1.e+3", 1000.0), ("1:30.5", 90.5), ("-.INF", -f64::INFINITY)]
-        {
+        for (text, number) in [
+            ("1.5", 1.5),
+            (".5", 0.5),
+            ("1_0.2_5", 10.25),
+            ("1.e+3", 1000.0),
+            ("1:30.5", 90.5),
+            ("-.INF", -f64::INFINITY),
+        ] {
             assert_eq!(plain(text), Ok(Value::Float(number)), "{text}");
         }
         assert!(matches!(plain(".nan"), Ok(Value::Float(number)) if number.is_nan()));
@@ -181,8 +186,22 @@ mod tests {
 
     #[test]
     fn what_only_looks_like_a_number_is_text() {
-        for text in ["08", "1e3", "1.5e3", "-.5", "1:60", "0o17", "2001-01-01", "1.2.3", "yEs", "y", "nULL", "+.nan", "-", "0:30"]
-        {
+        for text in [
+            "08",
+            "1e3",
+            "1.5e3",
+            "-.5",
+            "1:60",
+            "0o17",
+            "2001-01-01",
+            "1.2.3",
+            "yEs",
+            "y",
+            "nULL",
+            "+.nan",
+            "-",
+            "0:30",
+        ] {
             assert_eq!(plain(text), Ok(Value::Text(text.to_owned())), "{text}");
         }
     }

@@ -42,7 +42,9 @@ fn quoted_scalars_are_text() {
 
 #[test]
 fn merge_keys_work_as_in_pyyaml() {
-    let node = tree("a: &a {x: 1, y: 1}\nb: &b {y: 2, z: 2}\nc: {z: 3, <<: [*a, *b]}\nd: {<<: *c1}\n".replace("*c1", "*a").as_str());
+    let node = tree(
+        "a: &a {x: 1, y: 1}\nb: &b {y: 2, z: 2}\nc: {z: 3, <<: [*a, *b]}\nd: {<<: *c1}\n".replace("*c1", "*a").as_str(),
+    );
     let Value::Map(entries) = &value(&node, "c").value else { panic!() };
     let keys: Vec<_> = entries.iter().map(|entry| (entry.key.as_str(), entry.node.value.clone())).collect();
     assert_eq!(keys, [("y", Value::Integer(1)), ("z", Value::Integer(3)), ("x", Value::Integer(1))]);
