@@ -47,6 +47,12 @@ pub struct ConnectorConfig {
     pub init: Settings,
     /// Seals and opens, if there is any.
     pub secret: Option<Secrets>,
+    /// How it seals: a word of the table in [`tables`](super::tables).
+    pub cipher: String,
+    /// The furthest that a sealed message's time may be from now.
+    pub replay_time: Duration,
+    /// How many sealed messages are remembered.
+    pub replay_messages: usize,
     /// Find the server by mDNS within this time, and use what it announces in place of `init`.
     pub from_broadcast: Option<Duration>,
     /// The bound of the outbox in bytes.
@@ -146,6 +152,9 @@ impl fmt::Debug for ConnectorConfig {
             .field("pubsub_type", &self.pubsub_type)
             .field("input_channel", &self.input_channel)
             .field("secret", &self.secret)
+            .field("cipher", &self.cipher)
+            .field("replay_time", &self.replay_time)
+            .field("replay_messages", &self.replay_messages)
             .field("from_broadcast", &self.from_broadcast)
             .field("outbox_bytes", &self.outbox_bytes)
             .field("outbox_overflow", &self.outbox_overflow)

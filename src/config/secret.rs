@@ -31,6 +31,12 @@ impl Secrets {
         self.0.iter().map(|secret| secret.as_str())
     }
 
+    /// All of them, the current one first.
+    #[must_use]
+    pub fn as_slice(&self) -> &[Zeroizing<String>] {
+        &self.0
+    }
+
     /// Reads the value of a `secret` key at `path`. Empty text is `None`.
     ///
     /// Text is the secret itself; `env:NAME` takes it from an environment variable, `file:PATH` from a file (one line

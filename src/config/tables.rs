@@ -30,6 +30,9 @@ pub const HIVE: &[Key] = &[
 /// The most that a queue of a connector may hold: 1 TiB, a bound for typing errors.
 const MOST_BYTES: i64 = 1 << 40;
 
+/// The most messages that a connector remembers: some gigabytes, a bound for typing errors.
+const MOST_REMEMBERED: i64 = 100_000_000;
+
 /// `connectors.NAME:`
 pub const CONNECTOR: &[Key] = &[
     Key::required("pubsub_type", KeyKind::Text, "The kind of wire, such as websocket."),
@@ -43,6 +46,24 @@ pub const CONNECTOR: &[Key] = &[
         "secret",
         KeyKind::Any,
         "Seals what is sent and refuses what is not sealed: text, env:NAME, file:PATH, or a list of these for rotation (the first seals, all open). Empty text: off.",
+    ),
+    Key::with_default(
+        "cipher",
+        KeyKind::Choice(&["aes-256-gcm", "eventhive-0.5"]),
+        "aes-256-gcm",
+        "How a connector with a secret seals: aes-256-gcm, or eventhive-0.5 to talk with Python hives.",
+    ),
+    Key::with_default(
+        "replay_secs",
+        KeyKind::Seconds { min: 0.0 },
+        "300",
+        "How far the time of a sealed message may be from now before it is refused (aes-256-gcm only).",
+    ),
+    Key::with_default(
+        "replay_messages",
+        KeyKind::Integer { min: 1, max: MOST_REMEMBERED },
+        "65536",
+        "How many sealed messages are remembered so that one sent again is refused; about 60 bytes each (aes-256-gcm only).",
     ),
     Key::optional(
         "from_broadcast",
@@ -75,7 +96,7 @@ pub const CONNECTOR: &[Key] = &[
     ),
     Key::with_default(
         "dedupe_events",
-        KeyKind::Integer { min: 0, max: 100_000_000 },
+        KeyKind::Integer { min: 0, max: MOST_REMEMBERED },
         "10000",
         "How many ids of received events are remembered so that one delivered twice is dropped; 0: none.",
     ),
