@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 use crate::Hive;
 use crate::config::{Config, ConnectorConfig, HiveSettings};
 use crate::connector::{Connector, ConnectorStats, Plan};
-use crate::envelope::Envelope;
+use crate::envelope::{Envelope, ReplayWindow, UnknownCipher};
 use crate::registry::Registry;
 use crate::server::{ServerStarted, Servers};
 
@@ -323,8 +323,10 @@ fn list_problems(problems: &[eventhive_transport::Problem]) -> String {
 
 fn plan(config: &ConnectorConfig, hive: &HiveSettings) -> Result<Plan, String> {
     let secrets: Vec<_> = config.secret.iter().flat_map(|secrets| secrets.iter()).map(|text| Zeroizing::new(text.to_owned())).collect();
+    let cipher = config.cipher.parse().map_err(|error: UnknownCipher| error.to_string())?;
+    let window = ReplayWindow { time: config.replay_time, messages: config.replay_messages };
     let envelope = Envelope::plain(hive.metadata_key.clone(), !hive.remove_metadata)
-        .sealed(config.cipher, &secrets, config.replay_window())
+        .sealed(cipher, &secrets, window)
         .map_err(|error| error.to_string())?;
     Ok(Plan {
         name: config.name.as_str().into(),

@@ -93,7 +93,9 @@ pub(super) async fn dispatch(gate: Arc<Gate>, inbox: Arc<ByteQueue<Incoming>>, r
             Ok((event, id)) => {
                 Counters::add(&counters.received, 1);
                 tracing::debug!(connector = %gate.network, event = %event.name(), id = id.as_deref().unwrap_or("N/A"), "received");
-                registry.fire(event).await;
+                if let Err(error) = registry.deliver(event).await {
+                    tracing::debug!(connector = %gate.network, "{error}");
+                }
             }
             Err(refusal) => refuse(&gate, &incoming.topic, &refusal, &counters),
         }
