@@ -1,0 +1,3 @@
+//! x
+pub(crate) mod python;
+pub(crate) mod template;
