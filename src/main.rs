@@ -1,3 +1,9 @@
-//! x
+//! The program `hive-cli`: see `hive-cli --help`.
+
 mod cli;
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::main()
+}
