@@ -35,6 +35,12 @@ impl Kinds {
         ])
     }
 
+    /// None.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self(Vec::new())
+    }
+
     /// These and one more. A kind of the same name is replaced.
     #[must_use]
     pub fn with(mut self, kind: Kind) -> Self {
