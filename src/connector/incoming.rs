@@ -83,7 +83,13 @@ impl Sink for Inbox {
 }
 
 /// Gives what arrives to the hooks, in order, until the inbox is closed and empty.
-pub(super) async fn dispatch(gate: Arc<Gate>, inbox: Arc<ByteQueue<Incoming>>, registry: Arc<Registry>, counters: Arc<Counters>, mut seen: Seen) {
+pub(super) async fn dispatch(
+    gate: Arc<Gate>,
+    inbox: Arc<ByteQueue<Incoming>>,
+    registry: Arc<Registry>,
+    counters: Arc<Counters>,
+    mut seen: Seen,
+) {
     while let Some(incoming) = inbox.next().await {
         match gate.admit(&incoming) {
             Ok((_, Some(id))) if !seen.note(&id) => {
