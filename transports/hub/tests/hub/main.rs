@@ -1,5 +1,6 @@
 //! The hub through its public interface.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a helper that fails is a test that fails")]
 
+mod conformance;
 mod delivery;
 mod support;
