@@ -46,6 +46,22 @@ fn sessions_that_do_not_read_end_at_the_deadline() {
 }
 
 #[test]
+fn a_link_that_is_dropped_ends_its_subscriptions() {
+    run(async {
+        let hub = hub();
+        let link = LocalLink::new(hub.clone()).unwrap();
+        let subscription = link.subscribe(Filter::All, std::sync::Arc::new(|_| {})).await.unwrap();
+        assert_eq!(hub.stats().sessions, 1);
+        drop(link);
+        while hub.stats().workers > 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(hub.stats().sessions, 0);
+        subscription.cancel().await;
+    });
+}
+
+#[test]
 fn a_link_of_the_process_tells_that_its_hub_has_closed() {
     run(async {
         let hub = hub();
