@@ -2,6 +2,14 @@
 //!
 //! # Layout
 //!
+//! - [`link`]: the client side.
 //! - [`wire`]: the messages of the protocol and the websocket frames around them.
 
+pub mod link;
 pub mod wire;
+
+pub use link::{LinkSettings, WebSocketLink};
+
+/// The websocket transport.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct WebSocket;
