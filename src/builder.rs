@@ -91,8 +91,12 @@ impl HiveBuilder {
             door: door_keys(transport.kind()),
         });
         let only_doors = doors.iter().rev().filter(|door| transports.iter().all(|one| one.kind() != door.kind()));
-        let of_doors =
-            only_doors.map(|door| Kind { name: door.kind(), aliases: door.aliases(), connector: None, door: Some(door.keys()) });
+        let of_doors = only_doors.map(|door| Kind {
+            name: door.kind(),
+            aliases: door.aliases(),
+            connector: None,
+            door: Some(door.keys()),
+        });
         of_transports.chain(of_doors).fold(Kinds::none(), Kinds::with)
     }
 
@@ -150,7 +154,9 @@ impl Hive {
     /// # Errors
     /// [`BuildError::Config`] with every problem in the configuration.
     pub fn from_env() -> Result<Self, BuildError> {
-        Self::from_sources(|sources| drop(sources.read_environment()))
+        Self::from_sources(|sources| {
+            sources.read_environment();
+        })
     }
 
     /// A hive with the configuration of a file.
@@ -158,7 +164,9 @@ impl Hive {
     /// # Errors
     /// As [`from_env`](Self::from_env).
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, BuildError> {
-        Self::from_sources(|sources| drop(sources.read_file(path)))
+        Self::from_sources(|sources| {
+            sources.read_file(path);
+        })
     }
 
     /// A hive with the configuration in a text.
@@ -166,7 +174,9 @@ impl Hive {
     /// # Errors
     /// As [`from_env`](Self::from_env).
     pub fn from_yaml(text: &str) -> Result<Self, BuildError> {
-        Self::from_sources(|sources| drop(sources.read_string(text)))
+        Self::from_sources(|sources| {
+            sources.read_string(text);
+        })
     }
 
     fn from_sources(read: impl FnOnce(&mut Sources)) -> Result<Self, BuildError> {

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 use crate::Hive;
 use crate::config::{Config, ConnectorConfig, HiveSettings};
 use crate::connector::{Connector, ConnectorStats, Plan};
-use crate::envelope::Envelope;
+use crate::envelope::{Envelope, ReplayWindow, UnknownCipher};
 use crate::registry::Registry;
 use crate::server::{ServerStarted, Servers};
 
@@ -147,10 +147,7 @@ impl Blueprint {
     pub(crate) fn compiled_in() -> Self {
         Self {
             config: None,
-            transports: vec![
-                #[cfg(feature = "websocket")]
-                Arc::new(eventhive_websocket::WebSocket),
-            ],
+            transports: vec![],
             doors: vec![
                 #[cfg(feature = "websocket")]
                 Arc::new(eventhive_websocket::WebSocket),
@@ -270,7 +267,8 @@ impl Blueprint {
             return (Running::default(), Started { servers: Vec::new(), connectors: Vec::new() });
         };
         let (servers, server_outcomes) = Servers::start(&config.servers, &self.doors).await;
-        let opened = join_all(config.connectors.iter().map(|connector| self.open(connector, &config.hive, registry))).await;
+        let opened =
+            join_all(config.connectors.iter().map(|connector| self.open(connector, &config.hive, registry))).await;
         let waited = opened.iter().map(|opened| async {
             match opened {
                 Ok(connector) => outcome(connector, within).await,
@@ -279,15 +277,22 @@ impl Blueprint {
         });
         let outcomes = join_all(waited).await;
         let named = config.connectors.iter().zip(outcomes);
-        let connectors = named.map(|(config, outcome)| ConnectorStarted { name: config.name.clone(), outcome }).collect();
+        let connectors =
+            named.map(|(config, outcome)| ConnectorStarted { name: config.name.clone(), outcome }).collect();
         let running = Running { servers, connectors: opened.into_iter().flatten().collect() };
         (running, Started { servers: server_outcomes, connectors })
     }
 
     /// Opens the link and starts the connector on it. The error is for people.
-    async fn open(&self, config: &ConnectorConfig, hive: &HiveSettings, registry: &Arc<Registry>) -> Result<Connector, String> {
+    async fn open(
+        &self,
+        config: &ConnectorConfig,
+        hive: &HiveSettings,
+        registry: &Arc<Registry>,
+    ) -> Result<Connector, String> {
         let transport = self.transports.iter().find(|transport| transport.kind() == config.pubsub_type);
-        let transport = transport.ok_or_else(|| format!("no transport of kind `{}` was given to the hive", config.pubsub_type))?;
+        let transport =
+            transport.ok_or_else(|| format!("no transport of kind `{}` was given to the hive", config.pubsub_type))?;
         let found = discover(config, &**transport).await?;
         let settings = found.as_ref().unwrap_or(&config.init);
         let link = transport.connect(settings).map_err(|problems| list_problems(&problems))?;
@@ -322,9 +327,12 @@ fn list_problems(problems: &[eventhive_transport::Problem]) -> String {
 }
 
 fn plan(config: &ConnectorConfig, hive: &HiveSettings) -> Result<Plan, String> {
-    let secrets: Vec<_> = config.secret.iter().flat_map(|secrets| secrets.iter()).map(|text| Zeroizing::new(text.to_owned())).collect();
+    let secrets: Vec<_> =
+        config.secret.iter().flat_map(|secrets| secrets.iter()).map(|text| Zeroizing::new(text.to_owned())).collect();
+    let cipher = config.cipher.parse().map_err(|error: UnknownCipher| error.to_string())?;
+    let window = ReplayWindow { time: config.replay_time, messages: config.replay_messages };
     let envelope = Envelope::plain(hive.metadata_key.clone(), !hive.remove_metadata)
-        .sealed(config.cipher, &secrets, config.replay_window())
+        .sealed(cipher, &secrets, window)
         .map_err(|error| error.to_string())?;
     Ok(Plan {
         name: config.name.as_str().into(),

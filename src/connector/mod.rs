@@ -67,16 +67,31 @@ impl Connector {
         let outbox = Arc::new(ByteQueue::new(plan.outbox_bytes, plan.outbox_overflow));
         let inbox = Arc::new(ByteQueue::new(plan.inbox_bytes, plan.inbox_overflow));
         let sink = Arc::new(Inbox { queue: Arc::clone(&inbox), counters: Arc::clone(&counters) });
-        let gate = Arc::new(Gate::new(Arc::clone(&plan.name), &plan.input_channel, &plan.separator, Arc::clone(&envelope)));
-        let (pump, settled) = Pump::new(Arc::clone(&plan.name), Arc::clone(&outbox), Arc::clone(&link), Arc::clone(&counters));
+        let gate =
+            Arc::new(Gate::new(Arc::clone(&plan.name), &plan.input_channel, &plan.separator, Arc::clone(&envelope)));
+        let (pump, settled) =
+            Pump::new(Arc::clone(&plan.name), Arc::clone(&outbox), Arc::clone(&link), Arc::clone(&counters));
         let listens = !plan.input_channel.is_empty();
         let echo = (listens && !wire.hears_itself).then(|| (gate.prefix().to_owned(), Arc::clone(&sink)));
-        let outlet = Arc::new(Outlet { network: Arc::clone(&plan.name), envelope, outbox, max_payload: wire.max_payload, counters: Arc::clone(&counters), echo });
+        let outlet = Arc::new(Outlet {
+            network: Arc::clone(&plan.name),
+            envelope,
+            outbox,
+            max_payload: wire.max_payload,
+            counters: Arc::clone(&counters),
+            echo,
+        });
         let mut tasks = vec![tokio::spawn(pump.run())];
         let (standing_sender, standing) = watch::channel(!listens);
         if listens {
             let seen = Seen::new(plan.remembered_events);
-            let dispatch = incoming::dispatch(Arc::clone(&gate), Arc::clone(&inbox), Arc::clone(&registry), Arc::clone(&counters), seen);
+            let dispatch = incoming::dispatch(
+                Arc::clone(&gate),
+                Arc::clone(&inbox),
+                Arc::clone(&registry),
+                Arc::clone(&counters),
+                seen,
+            );
             tasks.push(tokio::spawn(dispatch));
             let topics = Topics { link: Arc::clone(&link), gate, sink, registry, standing: standing_sender };
             tasks.push(tokio::spawn(topics.run(wire.patterns)));
@@ -163,7 +178,8 @@ impl Route for Outlet {
             return Err(self.refused("the payload is not a JSON object, and only objects travel"));
         }
         let name = event.name();
-        let payload = self.envelope.seal(name.as_str(), payload, event.metadata()).map_err(|error| self.refused(error))?;
+        let payload =
+            self.envelope.seal(name.as_str(), payload, event.metadata()).map_err(|error| self.refused(error))?;
         if let Some(largest) = self.max_payload.filter(|largest| payload.len() > *largest) {
             let size = payload.len();
             return Err(self.refused(format!("the sealed event has {size} bytes, the wire takes {largest}")));

@@ -31,18 +31,7 @@ impl Registry {
         let resolved = self.known(name)?;
         let event = Event::new(resolved.name.clone(), payload);
         let published = publish(&resolved, &event);
-        for tap in &resolved.taps {
-            tap.deliver(&event).await;
-        }
-        if resolved.asks_earlier {
-            let taken = gather::start(&event, &resolved);
-            return Ok(Emitted::new(taken, &resolved, published));
-        }
-        let mut taken = 0;
-        for hook in &resolved.hooks {
-            taken += usize::from(hook.deliver(Letter::new(event.clone(), Reply::Nobody)).await);
-        }
-        Ok(Emitted::new(taken, &resolved, published))
+        Ok(hand_out(&resolved, event, published).await)
     }
 
     /// Gives an event that came in from a network to the hooks of exactly its name (no glob is expanded, unlike
@@ -52,11 +41,24 @@ impl Registry {
     /// [`CallError::Unknown`] if nothing here knows the event.
     pub fn fire(&self, event: Event) -> Result<Emitted, CallError> {
         let resolved = self.resolve(event.name().as_str())?;
-        if resolved.hooks.is_empty() && resolved.waiting.is_empty() && resolved.taps.is_empty() && !resolved.known {
+        if !resolved.concerns_anyone() {
             // Without the nearest name: a peer's mistakes must cost nothing.
             return Err(CallError::Unknown { name: event.name().clone(), nearest: None });
         }
         offer(&resolved, event, None)
+    }
+
+    /// As [`fire`](Self::fire), waiting for room in the mailbox of each hook with the policy `block`, so that a slow hook
+    /// holds back the network it is fed from.
+    ///
+    /// # Errors
+    /// As [`fire`](Self::fire).
+    pub(crate) async fn deliver(&self, event: Event) -> Result<Emitted, CallError> {
+        let resolved = self.resolve(event.name().as_str())?;
+        if !resolved.concerns_anyone() {
+            return Err(CallError::Unknown { name: event.name().clone(), nearest: None });
+        }
+        Ok(hand_out(&resolved, event, None).await)
     }
 
     /// What `name` means.
@@ -93,6 +95,22 @@ fn offer(
         }
     };
     Ok(Emitted::new(taken, resolved, published))
+}
+
+/// Waits for room where a hook's policy is to block.
+async fn hand_out(resolved: &Arc<Resolved>, event: Event, published: Option<Result<Sent, RouteError>>) -> Emitted {
+    for tap in &resolved.taps {
+        tap.deliver(&event).await;
+    }
+    if resolved.asks_earlier {
+        let taken = gather::start(&event, resolved);
+        return Emitted::new(taken, resolved, published);
+    }
+    let mut taken = 0;
+    for hook in &resolved.hooks {
+        taken += usize::from(hook.deliver(Letter::new(event.clone(), Reply::Nobody)).await);
+    }
+    Emitted::new(taken, resolved, published)
 }
 
 impl Emitted {

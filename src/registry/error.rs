@@ -48,7 +48,9 @@ pub enum SetupError {
     #[error("hook `{0}` has no event: give it a name or a pattern")]
     NoPattern(Arc<str>),
     /// A handler takes a state that the hive was not given.
-    #[error("hook `{hook}` takes `State<{state}>`, which this hive does not have: add it with `Hive::builder().state(..)`")]
+    #[error(
+        "hook `{hook}` takes `State<{state}>`, which this hive does not have: add it with `Hive::builder().state(..)`"
+    )]
     MissingState {
         /// The hook.
         hook: Arc<str>,

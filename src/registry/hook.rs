@@ -175,6 +175,8 @@ impl Hook {
     /// Whether this hook counts as one of `module`: by its module's whole path, by its last parts, or by its own name.
     pub(crate) fn is_of(&self, module: &str) -> bool {
         let path = &*self.options.module;
-        path == module || *self.options.name == *module || path.strip_suffix(module).is_some_and(|head| head.ends_with("::"))
+        path == module
+            || *self.options.name == *module
+            || path.strip_suffix(module).is_some_and(|head| head.ends_with("::"))
     }
 }

@@ -199,7 +199,8 @@ impl<T: Weigh> Mailbox<T> {
 
 impl<T: Weigh> State<T> {
     fn fits(&self, weight: usize, bounds: Bounds) -> bool {
-        self.items.is_empty() || (self.items.len() < bounds.messages && self.bytes.saturating_add(weight) <= bounds.bytes)
+        self.items.is_empty()
+            || (self.items.len() < bounds.messages && self.bytes.saturating_add(weight) <= bounds.bytes)
     }
 
     fn evict(&mut self, weight: usize, bounds: Bounds) -> Evicted<T> {

@@ -18,10 +18,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::handler::{Context, ExtractError, Respond};
+use crate::payload::Misfit;
 use crate::registry::hook::{Hook, Letter, Running};
 use crate::registry::stats::Count;
 use crate::registry::{Refusal, Status};
-use crate::payload::Misfit;
 
 /// Starts an `async` handler's actor on this thread.
 pub(crate) fn start_async<H, F>(running: Running, handler: H)
@@ -104,7 +104,9 @@ fn report(hook: &Hook, letter: &Letter, status: &Status) {
     let (event, name) = (letter.event.name(), hook.name());
     match status {
         Status::Failed(error) => tracing::warn!(%event, hook = %name, %error, "hook failed"),
-        Status::Refused(refusal) => tracing::warn!(%event, hook = %name, field = refusal.misfit.field, "payload refused"),
+        Status::Refused(refusal) => {
+            tracing::warn!(%event, hook = %name, field = refusal.misfit.field, "payload refused")
+        }
         Status::Panicked(message) => tracing::error!(%event, hook = %name, message, "hook panicked, restarting it"),
         Status::Value(_) | Status::Skipped(_) => {}
     }

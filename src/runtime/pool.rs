@@ -25,8 +25,7 @@ struct State {
     idle: usize,
 }
 
-static POOL: Pool =
-    Pool { state: Mutex::new(State { jobs: VecDeque::new(), idle: 0 }), filled: Condvar::new() };
+static POOL: Pool = Pool { state: Mutex::new(State { jobs: VecDeque::new(), idle: 0 }), filled: Condvar::new() };
 
 /// Runs `job` on a thread that may block, soon.
 ///

@@ -96,7 +96,6 @@ impl Threads {
     }
 }
 
-
 impl Worker {
     /// This thread, if an actix system runs on it. The thread remembers a system that has ended, so that is looked at.
     fn current() -> Option<Self> {
@@ -126,7 +125,8 @@ fn system(count: usize, started: &mpsc::Sender<Started>) {
     let workers = runner.block_on(workers(count));
     let ready = workers.is_ok();
     let sent = started.send(workers.map(|workers| (workers, System::current())));
-    if ready && sent.is_ok()
+    if ready
+        && sent.is_ok()
         && let Err(error) = runner.run()
     {
         tracing::error!(%error, "the hive's system ended");

@@ -58,7 +58,10 @@ struct Candidate {
 impl Servers {
     /// Starts what the configuration wants. No server's failure keeps another from starting, unless they share a
     /// listener.
-    pub(crate) async fn start(configs: &[ServerConfig], kinds: &[Arc<dyn DoorTransport>]) -> (Self, Vec<ServerStarted>) {
+    pub(crate) async fn start(
+        configs: &[ServerConfig],
+        kinds: &[Arc<dyn DoorTransport>],
+    ) -> (Self, Vec<ServerStarted>) {
         let mut servers = Self::default();
         let mut outcomes = Vec::with_capacity(configs.len());
         let mut candidates = Vec::new();
@@ -117,8 +120,16 @@ impl Servers {
     fn announce(&mut self, configs: &[ServerConfig], outcomes: &mut [ServerStarted]) {
         for (config, started) in configs.iter().zip(outcomes) {
             let ServerOutcome::Listening(bound) = &started.outcome else { continue };
-            let (true, Some(door), Some(first)) = (config.broadcast, config.doors.first(), bound.first()) else { continue };
-            match Announcement::start(&config.name, first.address.ip(), first.address.port(), &door.announced(), &Interfaces::default()) {
+            let (true, Some(door), Some(first)) = (config.broadcast, config.doors.first(), bound.first()) else {
+                continue;
+            };
+            match Announcement::start(
+                &config.name,
+                first.address.ip(),
+                first.address.port(),
+                &door.announced(),
+                &Interfaces::default(),
+            ) {
                 Ok(announcement) => self.announcements.push(announcement),
                 Err(error) => tracing::error!(server = config.name, "not announced: {error}"),
             }
@@ -180,7 +191,10 @@ fn plan(config: &ServerConfig, kinds: &[Arc<dyn DoorTransport>]) -> Result<(Hub,
     for door in &config.doors {
         let planned = match kinds.iter().find(|kind| kind.kind() == door.pubsub_type) {
             Some(kind) => kind.plan(&door.init, &hub),
-            None => Err(vec![door.init.problem("pubsub_type", format!("no door of kind `{}` was given to the hive", door.pubsub_type))]),
+            None => Err(vec![
+                door.init
+                    .problem("pubsub_type", format!("no door of kind `{}` was given to the hive", door.pubsub_type)),
+            ]),
         };
         match planned {
             Ok(plan) => plans.push(plan),
@@ -194,7 +208,8 @@ fn plan(config: &ServerConfig, kinds: &[Arc<dyn DoorTransport>]) -> Result<(Hub,
 fn by_listener(candidates: Vec<Candidate>) -> Vec<Vec<Candidate>> {
     let mut groups: Vec<Vec<Candidate>> = Vec::new();
     for candidate in candidates {
-        let (sharing, apart): (Vec<_>, Vec<_>) = groups.into_iter().partition(|group| group.iter().any(|one| shares(one, &candidate)));
+        let (sharing, apart): (Vec<_>, Vec<_>) =
+            groups.into_iter().partition(|group| group.iter().any(|one| shares(one, &candidate)));
         groups = apart;
         groups.push(sharing.into_iter().flatten().chain([candidate]).collect());
     }

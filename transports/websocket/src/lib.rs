@@ -3,5 +3,12 @@
 //! # Layout
 //!
 //! - [`wire`]: the messages of the protocol and the websocket frames around them.
+//! - [`config`]: the tables of keys, and what they mean.
+//! - [`door`]: the server's side.
 
+pub mod config;
+pub mod door;
 pub mod wire;
+
+pub use config::{Config, WebSocket};
+pub use door::{DoorStats, WebSocketDoor, scope};
