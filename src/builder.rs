@@ -100,6 +100,12 @@ impl HiveBuilder {
         of_transports.chain(of_doors).fold(Kinds::none(), Kinds::with)
     }
 
+    /// The transport of this kind: of those given, or of the built-in ones.
+    #[must_use]
+    pub fn find_transport(&self, kind: &str) -> Option<Arc<dyn Transport>> {
+        self.blueprint.transports.iter().find(|transport| transport.kind() == kind).map(Arc::clone)
+    }
+
     /// What stands between the segments of names; `/` by default (`eventhive.channel_separator`).
     pub fn separator(mut self, separator: &str) -> Self {
         self.separator = separator.into();

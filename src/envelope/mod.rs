@@ -34,6 +34,17 @@ impl Cipher {
     pub const WORDS: &'static [&'static str] = &[sealed::NAME, eventhive_0_5::NAME];
 }
 
+impl Cipher {
+    /// The cipher's word.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Aes256Gcm => sealed::NAME,
+            Self::Eventhive05 => eventhive_0_5::NAME,
+        }
+    }
+}
+
 impl FromStr for Cipher {
     type Err = UnknownCipher;
     fn from_str(word: &str) -> Result<Self, UnknownCipher> {

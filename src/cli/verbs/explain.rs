@@ -151,8 +151,8 @@ fn address(connector: &ConnectorConfig) -> Option<String> {
     Some(format!("{}:{}{path}", text("host")?, connector.init.integer("port")?))
 }
 
-fn sealed(connector: &ConnectorConfig) -> Option<&str> {
-    connector.secret.as_ref().map(|_| connector.cipher.as_str())
+fn sealed(connector: &ConnectorConfig) -> Option<&'static str> {
+    connector.secret.as_ref().map(|_| connector.cipher.word())
 }
 
 fn described(connector: &ConnectorConfig, topic: &str) -> Value {
