@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 use crate::Hive;
 use crate::config::{Config, ConnectorConfig, HiveSettings};
 use crate::connector::{Connector, ConnectorStats, Plan};
-use crate::envelope::{Envelope, ReplayWindow, UnknownCipher};
+use crate::envelope::Envelope;
 use crate::registry::Registry;
 use crate::server::{ServerStarted, Servers};
 
@@ -332,10 +332,8 @@ fn list_problems(problems: &[eventhive_transport::Problem]) -> String {
 fn plan(config: &ConnectorConfig, hive: &HiveSettings) -> Result<Plan, String> {
     let secrets: Vec<_> =
         config.secret.iter().flat_map(|secrets| secrets.iter()).map(|text| Zeroizing::new(text.to_owned())).collect();
-    let cipher = config.cipher.parse().map_err(|error: UnknownCipher| error.to_string())?;
-    let window = ReplayWindow { time: config.replay_time, messages: config.replay_messages };
     let envelope = Envelope::plain(hive.metadata_key.clone(), !hive.remove_metadata)
-        .sealed(cipher, &secrets, window)
+        .sealed(config.cipher, &secrets, config.replay)
         .map_err(|error| error.to_string())?;
     Ok(Plan {
         name: config.name.as_str().into(),
