@@ -79,6 +79,11 @@ impl Sources {
             }
             None => {}
         }
+        self.read_environment_secrets()
+    }
+
+    /// Reads `EVENTHIVE_SECRET` alone, for those who name their files themselves.
+    pub fn read_environment_secrets(&mut self) -> &mut Self {
         if let Some(list) = (self.env)("EVENTHIVE_SECRET") {
             self.read_secrets(&list);
         }
