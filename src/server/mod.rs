@@ -3,6 +3,7 @@
 //! Each server is a hub with its doors. Doors that want the same address share one listener; servers that share none
 //! start and fail apart from each other.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,6 +27,20 @@ pub enum ServerOutcome {
     Found,
     /// It could not be started; the text says why.
     Failed(String),
+}
+
+impl fmt::Display for ServerOutcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Listening(bound) => {
+                let places: Vec<_> = bound.iter().map(|bound| bound.address.to_string()).collect();
+                write!(f, "listening on {}", places.join(", "))
+            }
+            Self::NotWanted => f.write_str("not started: `create: never`"),
+            Self::Found => f.write_str("not started: another hive has announced one"),
+            Self::Failed(reason) => write!(f, "not started: {reason}"),
+        }
+    }
 }
 
 /// A server and what became of it.

@@ -17,6 +17,11 @@ use crate::envelope::Envelope;
 use crate::registry::Registry;
 use crate::server::{ServerStarted, Servers};
 
+mod signals;
+
+/// How long what is under way has to end when a running hive is told to.
+const GRACE: Duration = Duration::from_secs(10);
+
 /// How a hive starts.
 #[derive(Debug, Clone)]
 pub struct StartOptions {
@@ -204,6 +209,29 @@ impl Hive {
         Err(StartError::Required { connectors: missing })
     }
 
+    /// Starts, runs until SIGINT (Ctrl-C) or SIGTERM, and stops; what is under way then has ten seconds to end. SIGHUP reads
+    /// certificates again.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub async fn run(&self) -> Result<(), StartError> {
+        let started = self.start().await?;
+        for server in &started.servers {
+            tracing::info!(server = server.name, "{}", server.outcome);
+        }
+        for connector in &started.connectors {
+            tracing::info!(connector = connector.name, "{}", connector.outcome);
+        }
+        let hive = self.clone();
+        // The hive's own runtime has the signal driver; the caller's may not.
+        let signalled = self.runtime().spawn(async move { signals::until_told(&hive).await });
+        if let Ok(Err(error)) = signalled.await {
+            tracing::error!("signals cannot be waited for: {error}");
+        }
+        self.stop(GRACE).await;
+        Ok(())
+    }
+
     /// Where the link of each connector stands now.
     #[must_use]
     pub fn link_states(&self) -> Vec<(String, LinkState)> {
@@ -333,7 +361,7 @@ fn plan(config: &ConnectorConfig, hive: &HiveSettings) -> Result<Plan, String> {
     let secrets: Vec<_> =
         config.secret.iter().flat_map(|secrets| secrets.iter()).map(|text| Zeroizing::new(text.to_owned())).collect();
     let envelope = Envelope::plain(hive.metadata_key.clone(), !hive.remove_metadata)
-        .sealed(config.cipher, &secrets, config.replay)
+        .sealed(config.cipher, &secrets, config.replay_window())
         .map_err(|error| error.to_string())?;
     Ok(Plan {
         name: config.name.as_str().into(),
