@@ -31,8 +31,17 @@ const DOOR_KEYS: &[Key] = &[
     Key::with_default("host", KeyKind::Text, "127.0.0.1", "The address to listen on; `*` is all of the machine's."),
     Key::with_default("port", PORT, "8085", "The port to listen on; 0 takes a free one."),
     Key::with_default("endpoint", KeyKind::Text, "/pubsub", "The path; a missing leading `/` is added."),
-    Key::with_default("scheme", KeyKind::Choice(&["ws", "wss"]), "ws", "Not used by a server; `tls_cert` turns TLS on."),
-    Key::optional("tls_cert", KeyKind::Text, "File of the certificate chain in PEM; turns TLS on. Read again on SIGHUP."),
+    Key::with_default(
+        "scheme",
+        KeyKind::Choice(&["ws", "wss"]),
+        "ws",
+        "Not used by a server; `tls_cert` turns TLS on.",
+    ),
+    Key::optional(
+        "tls_cert",
+        KeyKind::Text,
+        "File of the certificate chain in PEM; turns TLS on. Read again on SIGHUP.",
+    ),
     Key::optional("tls_key", KeyKind::Text, "File of the certificate's private key in PEM."),
     Key::optional(
         "tokens",
@@ -60,7 +69,12 @@ const DOOR_KEYS: &[Key] = &[
     Key::with_default("max_sessions", COUNT, "20000", "Sessions of this server; further ones are told to come later."),
     Key::with_default("max_connections", COUNT, "25000", "TCP connections of the listener; further ones wait."),
     Key::with_default("ping_interval_secs", TIME, "20", "A client that was silent this long is sent a ping."),
-    Key::with_default("ping_timeout_secs", TIME, "20", "A client that is silent this long after a ping is disconnected."),
+    Key::with_default(
+        "ping_timeout_secs",
+        TIME,
+        "20",
+        "A client that is silent this long after a ping is disconnected.",
+    ),
     Key::with_default(
         "queue_bytes",
         KeyKind::Integer { min: 1024, max: 1024 * MEBIBYTES },
@@ -143,7 +157,10 @@ impl Default for Config {
 impl std::fmt::Debug for Config {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // Every field but the tokens.
-        f.debug_struct("Config").field("endpoint", &self.endpoint).field("tokens", &self.tokens.len()).finish_non_exhaustive()
+        f.debug_struct("Config")
+            .field("endpoint", &self.endpoint)
+            .field("tokens", &self.tokens.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -171,7 +188,10 @@ impl Config {
             ping_interval: time("ping_interval_secs", default.ping_interval),
             ping_timeout: time("ping_timeout_secs", default.ping_timeout),
             queue_bytes: size("queue_bytes", default.queue_bytes),
-            overflow: settings.text("overflow").and_then(|word| Overflow::from_str(word).ok()).unwrap_or(default.overflow),
+            overflow: settings
+                .text("overflow")
+                .and_then(|word| Overflow::from_str(word).ok())
+                .unwrap_or(default.overflow),
             publish_timeout: time("publish_timeout_secs", default.publish_timeout),
             refusal_delay: default.refusal_delay,
         })
