@@ -8,12 +8,11 @@ use eventhive_listener::DoorTransport;
 use eventhive_transport::{LinkState, Settings, Transport};
 use futures_util::future::join_all;
 use tokio::sync::watch;
-use zeroize::Zeroizing;
 
 use crate::Hive;
-use crate::config::{Config, ConnectorConfig, HiveSettings};
+use crate::config::{Config, ConnectorConfig, HiveSettings, Secrets};
 use crate::connector::{Connector, ConnectorStats, Plan};
-use crate::envelope::{Envelope, ReplayWindow, UnknownCipher};
+use crate::envelope::Envelope;
 use crate::registry::Registry;
 use crate::server::{ServerStarted, Servers};
 
@@ -327,12 +326,9 @@ fn list_problems(problems: &[eventhive_transport::Problem]) -> String {
 }
 
 fn plan(config: &ConnectorConfig, hive: &HiveSettings) -> Result<Plan, String> {
-    let secrets: Vec<_> =
-        config.secret.iter().flat_map(|secrets| secrets.iter()).map(|text| Zeroizing::new(text.to_owned())).collect();
-    let cipher = config.cipher.parse().map_err(|error: UnknownCipher| error.to_string())?;
-    let window = ReplayWindow { time: config.replay_time, messages: config.replay_messages };
+    let secrets = config.secret.as_ref().map_or(&[][..], Secrets::as_slice);
     let envelope = Envelope::plain(hive.metadata_key.clone(), !hive.remove_metadata)
-        .sealed(cipher, &secrets, window)
+        .sealed(config.cipher, secrets, config.replay_window())
         .map_err(|error| error.to_string())?;
     Ok(Plan {
         name: config.name.as_str().into(),
