@@ -213,6 +213,14 @@ impl Hive {
         states.into_iter().flatten().next()
     }
 
+    /// Waits until the brokers have answered for every event that was called so far, at most `within`. Returns whether
+    /// they have: taken and refused both count, [`connector_stats`](Self::connector_stats) tells them apart.
+    pub async fn flush(&self, within: Duration) -> bool {
+        let all = join_all(self.each_connector(Connector::flushed));
+        // A timer needs a tokio runtime, which the caller may not have.
+        self.runtime().spawn(async move { tokio::time::timeout(within, all).await.is_ok() }).await.unwrap_or(false)
+    }
+
     /// What each connector has counted since it was started.
     #[must_use]
     pub fn connector_stats(&self) -> Vec<(String, ConnectorStats)> {
