@@ -64,7 +64,6 @@ impl Hive {
     }
 
     /// A hive with states and options of its own.
-    #[must_use]
     pub fn builder() -> HiveBuilder {
         HiveBuilder::new()
     }

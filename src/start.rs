@@ -146,7 +146,10 @@ impl Blueprint {
     pub(crate) fn compiled_in() -> Self {
         Self {
             config: None,
-            transports: vec![],
+            transports: vec![
+                #[cfg(feature = "websocket")]
+                Arc::new(eventhive_websocket::WebSocket),
+            ],
             doors: vec![
                 #[cfg(feature = "websocket")]
                 Arc::new(eventhive_websocket::WebSocket),

@@ -24,10 +24,7 @@ where
 
 impl Handler<ByAddress> for Recipient<Event> {
     fn prepare(self, _: &Setup<'_>) -> Result<Prepared, SetupError> {
-        let handler = move |context: &Context<'_>| {
-            let request = self.send(context.event().clone());
-            Ok(async move { answer(request.await) })
-        };
+        let handler = async move |context: &Context<'_>| Ok(answer(self.send(context.event().clone()).await));
         Ok(Prepared { asks_earlier: false, start: Box::new(move |running| start_async(running, handler)) })
     }
 }

@@ -1,6 +1,5 @@
 //! Functions and closures as handlers.
 
-use std::future::Future;
 use std::marker::PhantomData;
 
 use super::{Context, FromEvent, Handler, Prepared, Respond, Setup};
@@ -17,17 +16,17 @@ macro_rules! functions {
     ($($argument:ident),*) => {
         impl<F, R, $($argument),*> Handler<Async<($($argument,)*)>> for F
         where
-            F: Fn($($argument),*) -> R + Send + 'static,
-            R: Future<Output: Respond> + 'static,
+            F: AsyncFn($($argument),*) -> R + Send + 'static,
+            R: Respond,
             $($argument: FromEvent,)*
         {
             fn prepare(self, setup: &Setup<'_>) -> Result<Prepared, SetupError> {
                 $($argument::check(setup)?;)*
                 let _ = setup;
                 let asks_earlier = false $(|| $argument::ASKS_EARLIER)*;
-                let handler = move |context: &Context<'_>| {
+                let handler = async move |context: &Context<'_>| {
                     let _ = context;
-                    Ok(self($($argument::from_event(context)?),*))
+                    Ok(self($($argument::from_event(context)?),*).await)
                 };
                 Ok(Prepared { asks_earlier, start: Box::new(move |running| start_async(running, handler)) })
             }

@@ -12,7 +12,6 @@ mod pool;
 mod sequence;
 pub(crate) mod threads;
 
-use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -24,10 +23,10 @@ use crate::registry::stats::Count;
 use crate::registry::{Refusal, Status};
 
 /// Starts an `async` handler's actor on this thread.
-pub(crate) fn start_async<H, F>(running: Running, handler: H)
+pub(crate) fn start_async<H, R>(running: Running, handler: H)
 where
-    H: Fn(&Context<'_>) -> Result<F, ExtractError> + 'static,
-    F: Future<Output: Respond> + 'static,
+    H: AsyncFn(&Context<'_>) -> Result<R, ExtractError> + 'static,
+    R: Respond,
 {
     let (hook, handler) = (running.hook.clone(), Rc::new(handler));
     actor::start(running, move || sequence::run(hook.clone(), handler.clone()));
@@ -41,7 +40,7 @@ where
     R: Respond,
 {
     if running.hook.options.inline {
-        return start_async(running, move |context: &Context<'_>| handler(context).map(std::future::ready));
+        return start_async(running, async move |context: &Context<'_>| handler(context));
     }
     let (hook, handler) = (running.hook.clone(), Arc::new(handler));
     actor::start(running, move || batch::run(hook.clone(), handler.clone()));

@@ -1,6 +1,6 @@
 //! How `async` handlers run: one after another, or up to `concurrency` at a time.
 
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -14,10 +14,10 @@ use crate::handler::{Context, ExtractError, Respond};
 use crate::registry::hook::{Hook, Letter};
 
 /// The loop of a hook. After a panic it takes no further event, lets those under way end, and asks for a restart.
-pub(super) async fn run<H, F>(hook: Arc<Hook>, handler: Rc<H>) -> Ended
+pub(super) async fn run<H, R>(hook: Arc<Hook>, handler: Rc<H>) -> Ended
 where
-    H: Fn(&Context<'_>) -> Result<F, ExtractError>,
-    F: Future<Output: Respond>,
+    H: AsyncFn(&Context<'_>) -> Result<R, ExtractError>,
+    R: Respond,
 {
     if hook.options.concurrency > 1 {
         return side_by_side(hook, handler).await;
@@ -30,10 +30,10 @@ where
     Ended::Closed
 }
 
-async fn side_by_side<H, F>(hook: Arc<Hook>, handler: Rc<H>) -> Ended
+async fn side_by_side<H, R>(hook: Arc<Hook>, handler: Rc<H>) -> Ended
 where
-    H: Fn(&Context<'_>) -> Result<F, ExtractError>,
-    F: Future<Output: Respond>,
+    H: AsyncFn(&Context<'_>) -> Result<R, ExtractError>,
+    R: Respond,
 {
     let mut running = FuturesUnordered::new();
     let mut ended = None;
@@ -71,12 +71,12 @@ fn next_letter(hook: &Hook, hold: bool, idle: bool, task: &mut TaskContext<'_>) 
 }
 
 /// Runs the handler on one event. Returns whether it panicked.
-async fn handle<H, F>(hook: &Hook, handler: &H, letter: Letter) -> bool
+async fn handle<H, R>(hook: &Hook, handler: &H, letter: Letter) -> bool
 where
-    H: Fn(&Context<'_>) -> Result<F, ExtractError>,
-    F: Future<Output: Respond>,
+    H: AsyncFn(&Context<'_>) -> Result<R, ExtractError>,
+    R: Respond,
 {
     let context = Context { hook, event: &letter.event, earlier: letter.earlier.as_ref() };
-    let attempt = AssertUnwindSafe(async { Ok(handler(&context)?.await) }).catch_unwind().await;
+    let attempt = AssertUnwindSafe(async { handler(&context).await }).catch_unwind().await;
     finish(hook, letter, attempt)
 }

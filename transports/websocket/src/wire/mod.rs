@@ -32,5 +32,9 @@ pub use parse::{Arguments, Frame, FrameError, Request, Response, Topics, read};
 /// The topic whose subscribers receive every event, whatever its topic.
 pub const ALL_TOPICS: &str = "__EventNotifier_ALL_TOPICS__";
 
+/// The header in the answer to the upgrade by which a link knows a door of ours: it takes `unsubscribe`, and all
+/// notifications of one event to one session follow each other with the same call id.
+pub const DOOR_HEADER: &str = "eventhive-door";
+
 #[cfg(test)]
 mod tests;
