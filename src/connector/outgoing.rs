@@ -1,0 +1,163 @@
+//! Events on their way out: the outbox, and the task that hands them to the link.
+//!
+//! An event stays with the connector until the broker has answered for it. When the connection is lost before that, the
+//! event goes back to the front of the outbox and is sent again: it arrives at least once, and receivers know it again
+//! by its id.
+
+use std::collections::VecDeque;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use eventhive_transport::{Delivery, Link, LinkError, LinkState, Receipt, RefusedReason, Topic};
+use tokio::sync::watch;
+
+use super::counters::Counters;
+use super::queue::ByteQueue;
+
+/// A sealed event, ready for the wire.
+#[derive(Debug, Clone)]
+pub(super) struct Outgoing {
+    pub(super) topic: Topic,
+    pub(super) payload: Bytes,
+}
+
+impl Outgoing {
+    pub(super) fn bytes(&self) -> usize {
+        self.topic.as_bytes().len() + self.payload.len()
+    }
+}
+
+/// Empties the outbox into the link, in order, for as long as the outbox is open. Owned by one task.
+pub(super) struct Pump {
+    name: Arc<str>,
+    outbox: Arc<ByteQueue<Outgoing>>,
+    link: Arc<dyn Link>,
+    state: watch::Receiver<LinkState>,
+    unconfirmed: VecDeque<(Receipt, Outgoing)>,
+    counters: Arc<Counters>,
+    settled: watch::Sender<bool>,
+}
+
+/// Whether the link takes more right now.
+#[derive(PartialEq, Eq)]
+enum Flow {
+    Open,
+    Held,
+}
+
+impl Pump {
+    /// A pump, and a watch that is true while nothing waits and nothing is unconfirmed.
+    pub(super) fn new(
+        name: Arc<str>,
+        outbox: Arc<ByteQueue<Outgoing>>,
+        link: Arc<dyn Link>,
+        counters: Arc<Counters>,
+    ) -> (Self, watch::Receiver<bool>) {
+        let (settled, watcher) = watch::channel(true);
+        let state = link.state();
+        (Self { name, outbox, link, state, unconfirmed: VecDeque::new(), counters, settled }, watcher)
+    }
+
+    pub(super) async fn run(mut self) {
+        loop {
+            let flow = self.send_waiting();
+            self.tell_settled();
+            if *self.state.borrow_and_update() == LinkState::Closed {
+                return;
+            }
+            tokio::select! {
+                first = front_answer(&mut self.unconfirmed) => self.settle(first),
+                changed = self.state.changed() => if changed.is_err() { return },
+                () = self.outbox.filled(), if flow == Flow::Open => {}
+            }
+            self.settle_ready(Vec::new());
+        }
+    }
+
+    fn send_waiting(&mut self) -> Flow {
+        while self.state.borrow().is_up() {
+            let Some(outgoing) = self.outbox.pop() else { return Flow::Open };
+            match self.link.publish(outgoing.topic.clone(), outgoing.payload.clone()) {
+                Ok(receipt) => self.unconfirmed.push_back((receipt, outgoing)),
+                Err(refused) => match refused.reason {
+                    RefusedReason::Down | RefusedReason::Full | RefusedReason::Closed => {
+                        let bytes = outgoing.bytes();
+                        self.outbox.put_back(std::iter::once((outgoing, bytes)));
+                        return Flow::Held;
+                    }
+                    reason => self.give_up(&outgoing, &reason.to_string()),
+                },
+            }
+        }
+        Flow::Held
+    }
+
+    fn settle(&mut self, (outgoing, answer): Answered) {
+        let lost = self.count(outgoing, answer).into_iter().collect();
+        self.settle_ready(lost);
+    }
+
+    /// Takes the answers that are there, oldest first. What was lost with its connection goes back to the outbox, before
+    /// anything newer is sent.
+    fn settle_ready(&mut self, mut lost: Vec<Outgoing>) {
+        while let Some(answer) = self.unconfirmed.front_mut().and_then(|(receipt, _)| settled_now(receipt)) {
+            let Some((_, outgoing)) = self.unconfirmed.pop_front() else { break };
+            lost.extend(self.count(outgoing, answer));
+        }
+        if lost.is_empty() {
+            return;
+        }
+        tracing::info!(connector = %self.name, events = lost.len(), "the connection was lost before the broker answered: sending again");
+        Counters::add(&self.counters.resent, lost.len());
+        self.outbox.put_back(lost.into_iter().map(|outgoing| {
+            let bytes = outgoing.bytes();
+            (outgoing, bytes)
+        }));
+    }
+
+    /// Gives the event back if it must be sent again.
+    fn count(&self, outgoing: Outgoing, answer: Result<Delivery, LinkError>) -> Option<Outgoing> {
+        match answer {
+            Ok(_) => Counters::add(&self.counters.published, 1),
+            Err(LinkError::Unconfirmed | LinkError::Closed) => return Some(outgoing),
+            Err(error) => self.give_up(&outgoing, &error.to_string()),
+        }
+        None
+    }
+
+    fn give_up(&self, outgoing: &Outgoing, reason: &str) {
+        Counters::add(&self.counters.rejected, 1);
+        tracing::error!(connector = %self.name, topic = %outgoing.topic, "the event was not published: {reason}");
+    }
+
+    fn tell_settled(&self) {
+        let settled = self.unconfirmed.is_empty() && self.outbox.len() == 0;
+        self.settled.send_if_modified(|known| std::mem::replace(known, settled) != settled);
+    }
+}
+
+type Answered = (Outgoing, Result<Delivery, LinkError>);
+
+/// The oldest unconfirmed event with its answer, once there is one; for ever pending when nothing is unconfirmed.
+async fn front_answer(unconfirmed: &mut VecDeque<(Receipt, Outgoing)>) -> Answered {
+    let answer = poll_fn(|context| match unconfirmed.front_mut() {
+        Some((receipt, _)) => Pin::new(receipt).poll(context),
+        None => Poll::Pending,
+    })
+    .await;
+    match unconfirmed.pop_front() {
+        Some((_, outgoing)) => (outgoing, answer),
+        None => std::future::pending().await,
+    }
+}
+
+/// The receipt's answer, if it is there. Leaves no waker: [`front_answer`] does.
+fn settled_now(receipt: &mut Receipt) -> Option<Result<Delivery, LinkError>> {
+    match Pin::new(receipt).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(answer) => Some(answer),
+        Poll::Pending => None,
+    }
+}
