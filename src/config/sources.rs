@@ -153,6 +153,12 @@ impl Sources {
         self
     }
 
+    /// Whether nothing has been read, with or without success, apart from `EVENTHIVE_SECRET`.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.documents.count() == 0 && self.problems.is_empty()
+    }
+
     /// The merged tree as it stands, secrets included.
     #[must_use]
     pub const fn tree(&self) -> &Node {

@@ -12,6 +12,7 @@ mod queue;
 mod seen;
 mod topics;
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,7 +56,6 @@ pub(crate) struct Connector {
     inbox: Arc<ByteQueue<Incoming>>,
     counters: Arc<Counters>,
     standing: watch::Receiver<bool>,
-    settled: watch::Receiver<bool>,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -69,7 +69,7 @@ impl Connector {
         let sink = Arc::new(Inbox { queue: Arc::clone(&inbox), counters: Arc::clone(&counters) });
         let gate =
             Arc::new(Gate::new(Arc::clone(&plan.name), &plan.input_channel, &plan.separator, Arc::clone(&envelope)));
-        let (pump, settled) =
+        let pump =
             Pump::new(Arc::clone(&plan.name), Arc::clone(&outbox), Arc::clone(&link), Arc::clone(&counters));
         let listens = !plan.input_channel.is_empty();
         let echo = (listens && !wire.hears_itself).then(|| (gate.prefix().to_owned(), Arc::clone(&sink)));
@@ -96,7 +96,7 @@ impl Connector {
             let topics = Topics { link: Arc::clone(&link), gate, sink, registry, standing: standing_sender };
             tasks.push(tokio::spawn(topics.run(wire.patterns)));
         }
-        Self { name: plan.name, link, outlet, inbox, counters, standing, settled, tasks }
+        Self { name: plan.name, link, outlet, inbox, counters, standing, tasks }
     }
 
     /// The network's name.
@@ -134,12 +134,18 @@ impl Connector {
         up.await
     }
 
+    /// Resolves when the broker has answered for every event that was called before.
+    pub(crate) fn flushed(&self) -> impl Future<Output = ()> + Send + use<> {
+        let outlet = Arc::clone(&self.outlet);
+        async move { outlet.outbox.settled().await }
+    }
+
     /// Sends what waits, if the link is up and takes it within the time, then closes link and tasks. Returns how many
     /// events were left.
-    pub(crate) async fn close(mut self, within: Duration) -> u64 {
+    pub(crate) async fn close(self, within: Duration) -> u64 {
         self.outlet.outbox.close();
         if self.link.state().borrow().is_up() {
-            let _ = tokio::time::timeout(within, self.settled.wait_for(|settled| *settled)).await;
+            let _ = tokio::time::timeout(within, self.outlet.outbox.settled()).await;
         }
         let left = self.outlet.outbox.len() as u64;
         self.link.close().await;

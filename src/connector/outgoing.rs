@@ -38,7 +38,6 @@ pub(super) struct Pump {
     state: watch::Receiver<LinkState>,
     unconfirmed: VecDeque<(Receipt, Outgoing)>,
     counters: Arc<Counters>,
-    settled: watch::Sender<bool>,
 }
 
 /// Whether the link takes more right now.
@@ -49,22 +48,19 @@ enum Flow {
 }
 
 impl Pump {
-    /// A pump, and a watch that is true while nothing waits and nothing is unconfirmed.
     pub(super) fn new(
         name: Arc<str>,
         outbox: Arc<ByteQueue<Outgoing>>,
         link: Arc<dyn Link>,
         counters: Arc<Counters>,
-    ) -> (Self, watch::Receiver<bool>) {
-        let (settled, watcher) = watch::channel(true);
+    ) -> Self {
         let state = link.state();
-        (Self { name, outbox, link, state, unconfirmed: VecDeque::new(), counters, settled }, watcher)
+        Self { name, outbox, link, state, unconfirmed: VecDeque::new(), counters }
     }
 
     pub(super) async fn run(mut self) {
         loop {
             let flow = self.send_waiting();
-            self.tell_settled();
             if *self.state.borrow_and_update() == LinkState::Closed {
                 return;
             }
@@ -121,7 +117,10 @@ impl Pump {
     /// Gives the event back if it must be sent again.
     fn count(&self, outgoing: Outgoing, answer: Result<Delivery, LinkError>) -> Option<Outgoing> {
         match answer {
-            Ok(_) => Counters::add(&self.counters.published, 1),
+            Ok(_) => {
+                Counters::add(&self.counters.published, 1);
+                self.outbox.finish();
+            }
             Err(LinkError::Unconfirmed | LinkError::Closed) => return Some(outgoing),
             Err(error) => self.give_up(&outgoing, &error.to_string()),
         }
@@ -130,12 +129,8 @@ impl Pump {
 
     fn give_up(&self, outgoing: &Outgoing, reason: &str) {
         Counters::add(&self.counters.rejected, 1);
+        self.outbox.finish();
         tracing::error!(connector = %self.name, topic = %outgoing.topic, "the event was not published: {reason}");
-    }
-
-    fn tell_settled(&self) {
-        let settled = self.unconfirmed.is_empty() && self.outbox.len() == 0;
-        self.settled.send_if_modified(|known| std::mem::replace(known, settled) != settled);
     }
 }
 

@@ -8,10 +8,9 @@ use eventhive_listener::DoorTransport;
 use eventhive_transport::{LinkState, Settings, Transport};
 use futures_util::future::join_all;
 use tokio::sync::watch;
-use zeroize::Zeroizing;
 
 use crate::Hive;
-use crate::config::{Config, ConnectorConfig, HiveSettings};
+use crate::config::{Config, ConnectorConfig, HiveSettings, Secrets};
 use crate::connector::{Connector, ConnectorStats, Plan};
 use crate::envelope::Envelope;
 use crate::registry::Registry;
@@ -245,6 +244,14 @@ impl Hive {
         states.into_iter().flatten().next()
     }
 
+    /// Waits until the brokers have answered for every event that was called so far, at most `within`. Returns whether
+    /// they have: taken and refused both count, [`connector_stats`](Self::connector_stats) tells them apart.
+    pub async fn flush(&self, within: Duration) -> bool {
+        let all = join_all(self.each_connector(Connector::flushed));
+        // A timer needs a tokio runtime, which the caller may not have.
+        self.runtime().spawn(async move { tokio::time::timeout(within, all).await.is_ok() }).await.unwrap_or(false)
+    }
+
     /// What each connector has counted since it was started.
     #[must_use]
     pub fn connector_stats(&self) -> Vec<(String, ConnectorStats)> {
@@ -358,10 +365,9 @@ fn list_problems(problems: &[eventhive_transport::Problem]) -> String {
 }
 
 fn plan(config: &ConnectorConfig, hive: &HiveSettings) -> Result<Plan, String> {
-    let secrets: Vec<_> =
-        config.secret.iter().flat_map(|secrets| secrets.iter()).map(|text| Zeroizing::new(text.to_owned())).collect();
+    let secrets = config.secret.as_ref().map_or(&[][..], Secrets::as_slice);
     let envelope = Envelope::plain(hive.metadata_key.clone(), !hive.remove_metadata)
-        .sealed(config.cipher, &secrets, config.replay_window())
+        .sealed(config.cipher, secrets, config.replay_window())
         .map_err(|error| error.to_string())?;
     Ok(Plan {
         name: config.name.as_str().into(),
