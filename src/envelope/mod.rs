@@ -1,6 +1,6 @@
 //! Events as they travel: the plain message, and the envelopes that seal it.
 
-mod canonical;
+pub(crate) mod canonical;
 mod eventhive_0_5;
 mod message;
 mod sealed;
@@ -44,7 +44,7 @@ pub enum OpenError {
     OutsideWindow,
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
         // Writing to a String cannot fail.
