@@ -13,7 +13,7 @@ use eventhive_transport::Problem;
 
 use crate::config::{Create, DoorConfig, ServerConfig};
 #[cfg(feature = "discovery")]
-use crate::discovery::{Announcement, Interfaces};
+use crate::discovery::{Announcement, Mdns, Server};
 
 /// What became of one server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,7 +97,7 @@ impl Servers {
             servers.open(group, &mut outcomes).await;
         }
         #[cfg(feature = "discovery")]
-        servers.announce(configs, &mut outcomes);
+        servers.announce(configs, &outcomes).await;
         (servers, outcomes)
     }
 
@@ -131,22 +131,15 @@ impl Servers {
         }
     }
 
+    /// Announces the servers that ask for it. One that cannot be announced still serves those who know its address.
     #[cfg(feature = "discovery")]
-    fn announce(&mut self, configs: &[ServerConfig], outcomes: &mut [ServerStarted]) {
-        for (config, started) in configs.iter().zip(outcomes) {
-            let ServerOutcome::Listening(bound) = &started.outcome else { continue };
-            let (true, Some(door), Some(first)) = (config.broadcast, config.doors.first(), bound.first()) else {
-                continue;
-            };
-            match Announcement::start(
-                &config.name,
-                first.address.ip(),
-                first.address.port(),
-                &door.announced(),
-                &Interfaces::default(),
-            ) {
+    async fn announce(&mut self, configs: &[ServerConfig], outcomes: &[ServerStarted]) {
+        let described = configs.iter().zip(outcomes).filter_map(|(config, started)| described(config, &started.outcome));
+        let announced = described.map(|server| async move { (server.name.clone(), Mdns::default().announce(&server).await) });
+        for (name, announced) in futures_util::future::join_all(announced).await {
+            match announced {
                 Ok(announcement) => self.announcements.push(announcement),
-                Err(error) => tracing::error!(server = config.name, "not announced: {error}"),
+                Err(error) => tracing::error!(server = name, "not announced: {error}"),
             }
         }
     }
@@ -183,7 +176,7 @@ async fn wanted(config: &ServerConfig) -> Result<(), ServerOutcome> {
 async fn needed(config: &ServerConfig) -> Result<(), ServerOutcome> {
     /// As long as the original looks.
     const LOOK: Duration = Duration::from_secs(5);
-    match crate::discovery::resolve(&config.name, LOOK, &Interfaces::default()).await {
+    match Mdns::default().resolve(&config.name, LOOK).await {
         Ok(Some(_)) => Err(ServerOutcome::Found),
         Ok(None) => Ok(()),
         Err(error) => {
@@ -240,9 +233,23 @@ fn join(problems: &[impl ToString]) -> String {
     problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
+/// The announcement of a server that listens and wants to be found.
+#[cfg(feature = "discovery")]
+fn described(config: &ServerConfig, outcome: &ServerOutcome) -> Option<Server> {
+    let ServerOutcome::Listening(bound) = outcome else { return None };
+    let (door, first) = config.broadcast.then_some(config.doors.first().zip(bound.first()))??;
+    Some(Server {
+        name: config.name.clone(),
+        host: first.address.ip(),
+        port: first.address.port(),
+        init: door.announced(),
+        claim: None,
+    })
+}
+
+#[cfg(feature = "discovery")]
 impl DoorConfig {
     /// What an announcement tells of the door: what a connector needs to reach it, and nothing else.
-    #[cfg(feature = "discovery")]
     fn announced(&self) -> Vec<eventhive_transport::settings::Entry> {
         use eventhive_transport::settings::Entry;
         let entry = |key: &&str| {

@@ -344,11 +344,11 @@ impl Blueprint {
 #[cfg(feature = "discovery")]
 async fn discover(config: &ConnectorConfig, transport: &dyn Transport) -> Result<Option<Settings>, String> {
     let Some(within) = config.from_broadcast else { return Ok(None) };
-    let found = crate::discovery::resolve(&config.name, within, &crate::discovery::Interfaces::default()).await;
-    let node = found.map_err(|error| error.to_string())?;
-    let node = node.ok_or_else(|| format!("no server `{}` was announced by mDNS within {within:?}", config.name))?;
+    let found = crate::discovery::Mdns::default().resolve(&config.name, within).await;
+    let found = found.map_err(|error| error.to_string())?;
+    let found = found.ok_or_else(|| format!("no server `{}` was announced by mDNS within {within:?}", config.name))?;
     let path = format!("connectors.{}.init (as announced)", config.name);
-    let known = crate::discovery::keep_known(node, transport.keys());
+    let known = crate::discovery::keep_known(found.init(), transport.keys());
     Settings::check(&path, &known, transport.keys()).map(Some).map_err(|problems| list_problems(&problems))
 }
 
