@@ -11,7 +11,7 @@ use eventhive_hub::{Hub, HubSettings};
 use eventhive_listener::{Bound, DoorPlan, DoorTransport, Listeners};
 use eventhive_transport::Problem;
 
-use crate::config::{Create, DoorConfig, ServerConfig};
+use crate::config::{Config, Create, DoorConfig, HiveSettings, ServerConfig};
 #[cfg(feature = "discovery")]
 use crate::discovery::{Announcement, Mdns, Server};
 
@@ -73,15 +73,13 @@ struct Candidate {
 impl Servers {
     /// Starts what the configuration wants. No server's failure keeps another from starting, unless they share a
     /// listener.
-    pub(crate) async fn start(
-        configs: &[ServerConfig],
-        kinds: &[Arc<dyn DoorTransport>],
-    ) -> (Self, Vec<ServerStarted>) {
+    pub(crate) async fn start(config: &Config, kinds: &[Arc<dyn DoorTransport>]) -> (Self, Vec<ServerStarted>) {
+        let Config { hive, servers: configs, .. } = config;
         let mut servers = Self::default();
         let mut outcomes = Vec::with_capacity(configs.len());
         let mut candidates = Vec::new();
         for config in configs {
-            let outcome = match wanted(config).await {
+            let outcome = match wanted(config, hive).await {
                 Ok(()) => match plan(config, kinds) {
                     Ok((hub, plans)) => {
                         candidates.push(Candidate { place: outcomes.len(), hub, plans });
@@ -97,7 +95,7 @@ impl Servers {
             servers.open(group, &mut outcomes).await;
         }
         #[cfg(feature = "discovery")]
-        servers.announce(configs, &outcomes).await;
+        servers.announce(configs, &outcomes, &Mdns::configured(hive)).await;
         (servers, outcomes)
     }
 
@@ -133,9 +131,10 @@ impl Servers {
 
     /// Announces the servers that ask for it. One that cannot be announced still serves those who know its address.
     #[cfg(feature = "discovery")]
-    async fn announce(&mut self, configs: &[ServerConfig], outcomes: &[ServerStarted]) {
-        let described = configs.iter().zip(outcomes).filter_map(|(config, started)| described(config, &started.outcome));
-        let announced = described.map(|server| async move { (server.name.clone(), Mdns::default().announce(&server).await) });
+    async fn announce(&mut self, configs: &[ServerConfig], outcomes: &[ServerStarted], mdns: &Mdns) {
+        let described =
+            configs.iter().zip(outcomes).filter_map(|(config, started)| described(config, &started.outcome));
+        let announced = described.map(|server| async move { (server.name.clone(), mdns.announce(&server).await) });
         for (name, announced) in futures_util::future::join_all(announced).await {
             match announced {
                 Ok(announcement) => self.announcements.push(announcement),
@@ -164,19 +163,19 @@ impl Servers {
 }
 
 /// Whether the server is to be started; if not, what to say of it.
-async fn wanted(config: &ServerConfig) -> Result<(), ServerOutcome> {
+async fn wanted(config: &ServerConfig, hive: &HiveSettings) -> Result<(), ServerOutcome> {
     match config.create {
         Create::Never => Err(ServerOutcome::NotWanted),
         Create::Always => Ok(()),
-        Create::Needed => needed(config).await,
+        Create::Needed => needed(config, hive).await,
     }
 }
 
 #[cfg(feature = "discovery")]
-async fn needed(config: &ServerConfig) -> Result<(), ServerOutcome> {
+async fn needed(config: &ServerConfig, hive: &HiveSettings) -> Result<(), ServerOutcome> {
     /// As long as the original looks.
     const LOOK: Duration = Duration::from_secs(5);
-    match Mdns::default().resolve(&config.name, LOOK).await {
+    match Mdns::configured(hive).resolve(&config.name, LOOK).await {
         Ok(Some(_)) => Err(ServerOutcome::Found),
         Ok(None) => Ok(()),
         Err(error) => {
@@ -187,7 +186,7 @@ async fn needed(config: &ServerConfig) -> Result<(), ServerOutcome> {
 }
 
 #[cfg(not(feature = "discovery"))]
-async fn needed(config: &ServerConfig) -> Result<(), ServerOutcome> {
+async fn needed(config: &ServerConfig, _: &HiveSettings) -> Result<(), ServerOutcome> {
     tracing::warn!(server = config.name, "looked for no other server: this build is without the feature `discovery`");
     Ok(())
 }
