@@ -6,3 +6,4 @@ mod envelopes;
 mod memory;
 mod receive;
 mod start;
+mod websocket;

@@ -87,6 +87,7 @@ fn a_thread_that_ends_takes_its_sessions_along_and_stops_no_publisher() {
         hub.publish(Draft::json("a", "1")).unwrap();
         assert!(hub.is_ready(), "nobody reads there, so nobody is waited for");
     }
+    assert_eq!(hub.stats().drops.ended, 10);
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! From history to live: no gap, no duplicate, whatever happens meanwhile.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, mpsc};
+use std::thread;
 use std::time::{Duration, SystemTime};
 
 use eventhive_hub::{
@@ -114,12 +115,61 @@ fn a_publish_at_every_step_is_neither_lost_nor_repeated() {
     }
 }
 
+/// A backlog that has another thread publish in the moment of going live.
+struct Rival {
+    inner: MemoryBacklog,
+    hub: OnceLock<Hub>,
+    rivals: Mutex<Vec<thread::JoinHandle<()>>>,
+}
+
+impl Backlog for Rival {
+    fn extent(&self) -> Extent {
+        self.inner.extent()
+    }
+    fn append(&self, message: &Arc<Message>) -> Result<(), BacklogError> {
+        self.inner.append(message)
+    }
+    fn locate(&self, start: Start) -> BoxFuture<'_, Result<Cursor, BacklogError>> {
+        self.inner.locate(start)
+    }
+    fn read(&self, place: Cursor, most: usize) -> BoxFuture<'_, Result<Vec<Arc<Message>>, BacklogError>> {
+        self.inner.read(place, most)
+    }
+    fn recent(&self, place: Cursor, most: usize) -> Option<Vec<Arc<Message>>> {
+        let recent = self.inner.recent(place, most);
+        let (hub, (done, came)) = (self.hub.get().unwrap().clone(), mpsc::channel());
+        self.rivals.lock().unwrap().push(thread::spawn(move || {
+            publish(&hub, "a", "rival");
+            // Whoever waited for it may have gone on.
+            let _ = done.send(());
+        }));
+        let slipped_in = came.recv_timeout(Duration::from_millis(50)).is_ok();
+        assert!(!slipped_in, "between the look and the subscription nothing may be published");
+        recent
+    }
+}
+
+#[test]
+fn nothing_is_published_in_the_moment_of_going_live() {
+    run(async {
+        let (inner, rivals) = (MemoryBacklog::new(NO_BOUNDS), Mutex::default());
+        let rival = Arc::new(Rival { inner, hub: OnceLock::new(), rivals });
+        let hub = Hub::with_backlog(HubSettings::default(), Arc::clone(&rival) as Arc<dyn Backlog>);
+        rival.hub.set(hub.clone()).unwrap();
+        publish(&hub, "a", "history");
+        let (session, mut outgoing) = session(&hub, SessionSettings::default(), &[]);
+        session.subscribe_from(Filter::All, Start::Oldest).await.unwrap();
+        assert_eq!(take(&mut outgoing, 2).await, ["history", "rival"]);
+        rival.rivals.lock().unwrap().drain(..).for_each(|rival| rival.join().unwrap());
+    });
+}
+
 #[test]
 fn a_replay_under_full_load_is_gapless_for_every_reader() {
     let hub = Hub::new(HubSettings { backlog: NO_BOUNDS, ..HubSettings::default() });
     (0..2000).for_each(|number| assert_eq!(publish(&hub, "a", &number.to_string()), 0));
     let total = 12_000;
-    let publisher = std::thread::spawn({
+    let publisher = thread::spawn({
         let hub = hub.clone();
         move || {
             for number in 2000..total {

@@ -18,6 +18,7 @@ use super::output::Output;
 use super::peer::Peer;
 use super::shard::Shard;
 use super::tokens::{self, Refusal};
+use crate::wire::{DOOR_HEADER, LINK_HEADER};
 
 /// When a client that was put off may come again, in seconds.
 const RETRY_AFTER: &str = "5";
@@ -42,16 +43,19 @@ pub(super) async fn handshake(
         // Not 403, which ends some clients and sets others into a loop: 503 makes all of them wait.
         return Ok(HttpResponse::ServiceUnavailable().insert_header((header::RETRY_AFTER, RETRY_AFTER)).finish());
     }
+    response.insert_header((DOOR_HEADER, env!("CARGO_PKG_VERSION")));
+    let is_ours = request.headers().contains_key(LINK_HEADER);
     let connection = request.conn_data::<Arc<Connection>>().cloned();
     // The request's parts go back to their pool now instead of living as long as the session.
     drop(request);
-    Ok(response.streaming(open(&shard, connection, input)))
+    Ok(response.streaming(open(&shard, connection, is_ours, input)))
 }
 
 /// Puts the parts of a session together.
 fn open(
     shard: &Rc<Shard>,
     connection: Option<Arc<Connection>>,
+    is_ours: bool,
     input: web::Payload,
 ) -> Output<impl futures_util::Stream<Item = Result<bytes::Bytes, actix_web::Error>> + use<>> {
     let config = shard.config();
@@ -59,8 +63,8 @@ fn open(
         queue_bytes: config.queue_bytes,
         overflow: config.overflow,
         max_subscriptions: config.max_subscriptions,
-        // Two subscriptions to one topic are two `notify` in this protocol.
-        deduplicate: false,
+        // Two subscriptions to one topic are two `notify` in this protocol; a link of ours asked for one.
+        deduplicate: is_ours,
         ..SessionSettings::default()
     };
     let (session, outgoing) = shard.worker().open(settings);

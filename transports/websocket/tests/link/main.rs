@@ -1,0 +1,11 @@
+//! The link: against our own door by the conformance suite, and against a server that says what a test wants it to.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "test code fails by panicking")]
+
+mod hub;
+mod scripted;
+
+mod on_our_door {
+    use crate::hub::Server;
+
+    eventhive_conformance::conformance!(Server::start);
+}
