@@ -102,7 +102,7 @@ impl Resolve<'_> {
             input_channel: input_channel?,
             init,
             secret,
-            cipher: settings.text("cipher").unwrap_or_default().to_owned(),
+            cipher: settings.text("cipher").and_then(|word| word.parse().ok()).unwrap_or_default(),
             replay_time: settings.seconds("replay_secs").unwrap_or_default(),
             replay_messages: size("replay_messages"),
             from_broadcast,

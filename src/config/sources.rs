@@ -79,6 +79,11 @@ impl Sources {
             }
             None => {}
         }
+        self.read_environment_secrets()
+    }
+
+    /// Reads `EVENTHIVE_SECRET` alone, for those who name their files themselves.
+    pub fn read_environment_secrets(&mut self) -> &mut Self {
         if let Some(list) = (self.env)("EVENTHIVE_SECRET") {
             self.read_secrets(&list);
         }
@@ -146,6 +151,12 @@ impl Sources {
     fn refuse(&mut self, message: String) -> &mut Self {
         self.problems.push(Problem { at: Position::default(), path: String::new(), message });
         self
+    }
+
+    /// Whether nothing has been read, with or without success, apart from `EVENTHIVE_SECRET`.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.documents.count() == 0 && self.problems.is_empty()
     }
 
     /// The merged tree as it stands, secrets included.

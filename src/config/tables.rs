@@ -5,6 +5,8 @@
 
 use eventhive_transport::{Key, KeyKind};
 
+use crate::envelope::Cipher;
+
 /// `eventhive:`
 pub const HIVE: &[Key] = &[
     Key::with_default(
@@ -49,7 +51,7 @@ pub const CONNECTOR: &[Key] = &[
     ),
     Key::with_default(
         "cipher",
-        KeyKind::Choice(&["aes-256-gcm", "eventhive-0.5"]),
+        KeyKind::Choice(Cipher::WORDS),
         "aes-256-gcm",
         "How a connector with a secret seals: aes-256-gcm, or eventhive-0.5 to talk with Python hives.",
     ),

@@ -148,3 +148,12 @@ fn init_of<'a>(txt: impl Iterator<Item = &'a TxtProperty>) -> Node {
     };
     Node { value: Value::Map(txt.filter_map(entry).collect()), at }
 }
+
+/// Leaves out what a connector has no key for: servers tell more of themselves than that.
+#[must_use]
+pub fn keep_known(mut node: Node, keys: &[eventhive_transport::Key]) -> Node {
+    if let Value::Map(entries) = &mut node.value {
+        entries.retain(|entry| keys.iter().any(|key| key.name == entry.key));
+    }
+    node
+}

@@ -38,9 +38,11 @@ pub(super) struct Live {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Input {
     Open,
-    /// The guard ended it.
+    /// A frame was announced that is too large.
     TooLarge,
-    /// The peer's close frame came, or the connection is gone: nobody waits for more from us either.
+    /// What comes can no longer be told apart into frames, so not even a close frame would be seen.
+    Broken,
+    /// The peer's close frame came, or the connection is gone.
     Over,
 }
 
@@ -77,6 +79,11 @@ impl Live {
         self.input.get() == Input::TooLarge
     }
 
+    /// The decoder has lost its way.
+    pub(super) fn input_is_broken(&self) {
+        self.input.set(Input::Broken);
+    }
+
     /// Nothing more comes from the peer.
     pub(super) fn input_is_over(&self) {
         self.input.set(Input::Over);
@@ -84,6 +91,11 @@ impl Live {
 
     pub(super) fn is_input_over(&self) -> bool {
         self.input.get() == Input::Over
+    }
+
+    /// Whether there is nothing to be waited for from the peer.
+    pub(super) fn is_input_useless(&self) -> bool {
+        matches!(self.input.get(), Input::Broken | Input::Over)
     }
 
     /// Whether the end has begun: requests are not served any more.
@@ -160,9 +172,11 @@ impl Live {
         Some(close.frame())
     }
 
-    /// The connection has done its work. Reading on would make the client wait for its end.
+    /// The connection has done its work. Reading on would make the client wait for its end; but where the peer has not
+    /// said goodbye, the server reads on for a moment, or what it still sends would reset the connection before our
+    /// close frame has arrived.
     pub(super) fn hang_up(&self) {
-        if let Some(connection) = &self.connection {
+        if let (Some(connection), true) = (&self.connection, self.is_input_over()) {
             connection.stop_reading();
         }
     }

@@ -21,7 +21,7 @@ static NOTIFY: LazyLock<ProtocolId> = LazyLock::new(ProtocolId::new);
 /// its drop is the end of the session.
 pub(super) struct Output<S> {
     /// Runs the actor; yields nothing but its end, because the actor writes by the session's queue.
-    actor: Pin<Box<S>>,
+    actor: Option<Pin<Box<S>>>,
     outgoing: Outgoing,
     /// The queue has come to its end.
     finished: bool,
@@ -33,7 +33,7 @@ impl<S> Output<S> {
     /// Joins the parts of a session and puts it into the shard's table.
     pub(super) fn new(actor: S, outgoing: Outgoing, live: Rc<Live>) -> Self {
         let key = live.shard.insert(Rc::clone(&live));
-        Self { actor: Box::pin(actor), outgoing, finished: false, live, key }
+        Self { actor: Some(Box::pin(actor)), outgoing, finished: false, live, key }
     }
 
     /// The frame of an item, if it is one to be sent.
@@ -71,11 +71,16 @@ impl<S: Stream<Item = Result<Bytes, Error>>> Stream for Output<S> {
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
-        if let Poll::Ready(item) = this.actor.as_mut().poll_next(context) {
-            if item.is_none() {
-                this.live.hang_up();
+        if let Some(actor) = &mut this.actor {
+            match actor.as_mut().poll_next(context) {
+                Poll::Ready(None) => this.actor = None,
+                Poll::Ready(written) => return Poll::Ready(written),
+                Poll::Pending => {}
             }
-            return Poll::Ready(item);
+        }
+        // Without its actor a session is over, but for what it still has to say where it was closed in good order.
+        if this.actor.is_none() && !this.live.is_closing() {
+            return Poll::Ready(None);
         }
         while !this.finished {
             match Pin::new(&mut this.outgoing).poll_next(context) {
@@ -95,7 +100,7 @@ impl<S: Stream<Item = Result<Bytes, Error>>> Stream for Output<S> {
         }
         // Everything has been said. The peer's close frame, or its hanging up, is the end; the watchdog sees to it that
         // one of them comes.
-        if this.live.is_input_over() {
+        if this.live.is_input_useless() || this.actor.is_none() {
             this.live.hang_up();
             return Poll::Ready(None);
         }

@@ -106,13 +106,22 @@ impl Peer {
     }
 
     /// What a failure of the decoder means. It makes one kind of error of most things; the guard knows more.
-    fn fault(&self, error: &ProtocolError) -> Close {
-        match error {
+    fn fault(&self, error: &ProtocolError, context: &mut WebsocketContext<Self>) -> Close {
+        if let ProtocolError::Io(error) = error
+            && error.kind() != std::io::ErrorKind::InvalidData
+            && !self.live.input_was_too_large()
+        {
+            return Close::NOT_UTF8;
+        }
+        let close = match error {
             _ if self.live.input_was_too_large() => Close::TOO_LARGE,
             ProtocolError::Overflow => Close::TOO_LARGE,
-            ProtocolError::Io(error) if error.kind() != std::io::ErrorKind::InvalidData => Close::NOT_UTF8,
             other => Close::protocol(other.to_string()),
-        }
+        };
+        // The decoder would report the same bytes again and again. Without it, the server reads and forgets.
+        self.live.input_is_broken();
+        context.cancel_future(context.handle());
+        close
     }
 
     /// Holds the reading back while the hub has no room, or too many publishes of this client wait for answers.
@@ -149,7 +158,7 @@ impl StreamHandler<Result<Message, ProtocolError>> for Peer {
         }
         let handled = match item {
             Ok(message) => self.message(message),
-            Err(error) => Err(self.fault(&error)),
+            Err(error) => Err(self.fault(&error, context)),
         };
         if let Err(close) = handled {
             self.live.shard.counters().faulty.add_one();
