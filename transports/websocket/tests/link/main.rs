@@ -5,6 +5,7 @@
 mod calls;
 mod faults;
 mod hub;
+mod python;
 mod scripted;
 mod security;
 mod subscriptions;
