@@ -60,13 +60,18 @@ type Attempt<R> = Result<Result<R, ExtractError>, Box<dyn std::any::Any + Send>>
 
 /// Counts, tells whoever waits, and says whether the handler panicked.
 fn finish<R: Respond>(hook: &Hook, letter: Letter, attempt: Attempt<R>) -> bool {
-    let wanted = letter.reply.wanted();
     // Turning the answer into JSON is the user's code too.
-    let attempt = attempt.and_then(|answer| {
-        catch_unwind(AssertUnwindSafe(|| {
-            answer.map(|value| if wanted { value.respond() } else { value.discard().map(|()| serde_json::Value::Null) })
-        }))
-    });
+    let attempt = if letter.reply.wanted() {
+        attempt.and_then(|answer| catch_unwind(AssertUnwindSafe(|| answer.map(Respond::respond))))
+    } else {
+        match attempt.and_then(|answer| catch_unwind(AssertUnwindSafe(|| answer.map(Respond::discard)))) {
+            Ok(Ok(Ok(()))) => {
+                hook.counters.add(Count::Handled);
+                return false;
+            }
+            problem => problem.map(|answer| answer.map(|result| result.map(|()| serde_json::Value::Null))),
+        }
+    };
     let (count, status) = match attempt {
         Ok(Ok(Ok(value))) => (Count::Handled, Status::Value(value)),
         Ok(Ok(Err(error))) => (Count::Failed, Status::Failed(error)),
