@@ -37,6 +37,8 @@ struct Parts {
     payload: Payload,
     created: SystemTime,
     metadata: OnceLock<Metadata>,
+    /// Whether the metadata came with the event.
+    sent: bool,
     origin: Origin,
 }
 
@@ -66,25 +68,32 @@ impl Event {
     /// An event called in this process.
     #[must_use]
     pub fn new(name: EventName, payload: impl Into<Payload>) -> Self {
-        Self::assemble(name, payload.into(), OnceLock::new(), Origin::Local)
+        Self::assemble(name, payload.into(), OnceLock::new(), false, Origin::Local)
     }
 
     /// An event that came in from `network`, under the name that it has in this process. Without `metadata` it gets
     /// its own when that is first asked for.
     #[must_use]
     pub fn received(name: EventName, payload: Payload, metadata: Option<Metadata>, network: Arc<str>) -> Self {
+        let sent = metadata.is_some();
         let metadata = metadata.map_or_else(OnceLock::new, OnceLock::from);
-        Self::assemble(name, payload, metadata, Origin::Network(network))
+        Self::assemble(name, payload, metadata, sent, Origin::Network(network))
     }
 
     /// The same event with another payload: one step of a waterfall.
     pub(crate) fn with_payload(&self, payload: Payload) -> Self {
         let metadata = OnceLock::from(self.metadata().clone());
-        Self::assemble(self.0.name.clone(), payload, metadata, self.0.origin.clone())
+        Self::assemble(self.0.name.clone(), payload, metadata, self.0.sent, self.0.origin.clone())
     }
 
-    fn assemble(name: EventName, payload: Payload, metadata: OnceLock<Metadata>, origin: Origin) -> Self {
-        Self(Arc::new(Parts { name, payload, created: SystemTime::now(), metadata, origin }))
+    fn assemble(
+        name: EventName,
+        payload: Payload,
+        metadata: OnceLock<Metadata>,
+        sent: bool,
+        origin: Origin,
+    ) -> Self {
+        Self(Arc::new(Parts { name, payload, created: SystemTime::now(), metadata, sent, origin }))
     }
 
     /// The event's name in this process.
@@ -109,6 +118,12 @@ impl Event {
     #[must_use]
     pub fn created(&self) -> SystemTime {
         self.0.created
+    }
+
+    /// The metadata that came with the event from the network; `None` if it came without, or was called in this process.
+    #[must_use]
+    pub fn sent_metadata(&self) -> Option<&Metadata> {
+        self.0.metadata.get().filter(|_| self.0.sent)
     }
 
     /// The event's metadata, made when first asked for: an event that stays in the process mostly needs none.

@@ -66,6 +66,7 @@ impl Resolve<'_> {
             metadata_key: text("metadata_key"),
             remove_metadata: settings.flag("remove_metadata"),
             channel_separator: text("channel_separator"),
+            discovery_interfaces: settings.texts("discovery_interfaces").into_iter().map(str::to_owned).collect(),
         })
     }
 

@@ -9,6 +9,7 @@ use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use bytes::Bytes;
 use eventhive_transport::{Delivery, Link, LinkError, LinkState, Receipt, RefusedReason, Topic};
@@ -40,11 +41,17 @@ pub(super) struct Pump {
     counters: Arc<Counters>,
 }
 
+/// A link is seldom full without an answer under way that would wake the pump; then this does.
+const FULL_LINK_PAUSE: Duration = Duration::from_millis(10);
+
 /// Whether the link takes more right now.
 #[derive(PartialEq, Eq)]
 enum Flow {
     Open,
-    Held,
+    /// Its queue is full: an answer, or a short pause, makes room.
+    Full,
+    /// Its state will change.
+    Down,
 }
 
 impl Pump {
@@ -60,14 +67,16 @@ impl Pump {
 
     pub(super) async fn run(mut self) {
         loop {
-            let flow = self.send_waiting();
+            // Marked as seen before it is acted on: a change that comes while events are sent wakes the wait below.
             if *self.state.borrow_and_update() == LinkState::Closed {
                 return;
             }
+            let flow = self.send_waiting();
             tokio::select! {
                 first = front_answer(&mut self.unconfirmed) => self.settle(first),
                 changed = self.state.changed() => if changed.is_err() { return },
                 () = self.outbox.filled(), if flow == Flow::Open => {}
+                () = tokio::time::sleep(FULL_LINK_PAUSE), if flow == Flow::Full => {}
             }
             self.settle_ready(Vec::new());
         }
@@ -82,13 +91,13 @@ impl Pump {
                     RefusedReason::Down | RefusedReason::Full | RefusedReason::Closed => {
                         let bytes = outgoing.bytes();
                         self.outbox.put_back(std::iter::once((outgoing, bytes)));
-                        return Flow::Held;
+                        return if refused.reason == RefusedReason::Full { Flow::Full } else { Flow::Down };
                     }
                     reason => self.give_up(&outgoing, &reason.to_string()),
                 },
             }
         }
-        Flow::Held
+        Flow::Down
     }
 
     fn settle(&mut self, (outgoing, answer): Answered) {
