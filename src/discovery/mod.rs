@@ -40,6 +40,7 @@ pub use sign::{Signature, Signer};
 pub use sources::{Listed, Sources};
 pub use txt::keep_known;
 
+use crate::config::HiveSettings;
 use daemon::{Heard, Search};
 
 /// The service type that hives announce and look for.
@@ -58,6 +59,13 @@ impl Mdns {
     #[must_use]
     pub const fn new(interfaces: Interfaces, signer: Option<Signer>) -> Self {
         Self { interfaces, signer }
+    }
+
+    /// mDNS as a configuration wants it, unsigned as hives of eventhive 0.5.0 have it.
+    pub(crate) fn configured(hive: &HiveSettings) -> Self {
+        let names = &hive.discovery_interfaces;
+        let interfaces = if names.is_empty() { Interfaces::Usual } else { Interfaces::Named(names.clone()) };
+        Self::new(interfaces, None)
     }
 
     /// Announces a server, inside a tokio runtime. Comes back when it can be found: after one second, in which the

@@ -74,6 +74,13 @@ impl Glob {
         self.0.tokens.iter().map_while(as_literal).collect()
     }
 
+    /// The runs of text between the wildcards, in order: every match has them all. None is empty.
+    #[must_use]
+    pub fn literals(&self) -> Vec<String> {
+        let runs = self.0.tokens.split(|token| as_literal(token).is_none());
+        runs.filter(|run| !run.is_empty()).map(|run| run.iter().filter_map(as_literal).collect()).collect()
+    }
+
     /// A pattern that matches exactly `name`: its wildcards are put in classes.
     ///
     /// # Errors
@@ -142,29 +149,73 @@ fn class_end(chars: &[char], start: usize) -> Option<usize> {
     (from..chars.len()).find(|at| chars[*at] == ']')
 }
 
+/// The class whose inside this is. CPython turns it into a class of a regular expression in steps whose side effects
+/// are part of what programs see: a range that holds nothing is cut out, and what is left is read as if it had been
+/// written so. `[z-a!b]` is therefore `[!b]`.
 fn class(inside: &[char]) -> Token {
-    let (negated, members) = match inside.split_first() {
-        Some(('!', rest)) => (true, rest),
-        _ => (false, inside),
-    };
-    let mut ranges = Vec::new();
-    let mut at = 0;
-    while let Some(&low) = members.get(at) {
-        match (members.get(at + 1), members.get(at + 2)) {
-            (Some('-'), Some(&high)) => {
-                // An inverted range holds nothing, as in Python.
-                if low <= high {
-                    ranges.push((low, high));
-                }
-                at += 3;
-            }
-            _ => {
-                ranges.push((low, low));
-                at += 1;
-            }
+    let members = without_empty_ranges(inside);
+    match members.as_slice() {
+        [Member::Char('!')] => Token::One,
+        [Member::Char('!'), rest @ ..] => Token::Class { negated: true, ranges: ranges(rest) },
+        all => Token::Class { negated: false, ranges: ranges(all) },
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Member {
+    Char(char),
+    /// A `-` that makes a range of the characters beside it.
+    To,
+}
+
+fn without_empty_ranges(inside: &[char]) -> Vec<Member> {
+    let mut chunks = chunks(inside);
+    for at in (1..chunks.len()).rev() {
+        let (low, high) = (chunks[at - 1].last().copied(), chunks[at].first().copied());
+        if low > high {
+            let after = chunks.remove(at);
+            chunks[at - 1].pop();
+            chunks[at - 1].extend(after.into_iter().skip(1));
         }
     }
-    Token::Class { negated, ranges: ranges.into() }
+    let chunks: Vec<Vec<Member>> =
+        chunks.into_iter().map(|chunk| chunk.into_iter().map(Member::Char).collect()).collect();
+    chunks.join(&Member::To)
+}
+
+/// The inside of a class, cut at each `-` that stands between two characters of a range.
+fn chunks(inside: &[char]) -> Vec<Vec<char>> {
+    let mut chunks = Vec::new();
+    let mut start = 0;
+    let mut from = if inside.first() == Some(&'!') { 2 } else { 1 };
+    while let Some(hyphen) = (from..inside.len()).find(|at| inside[*at] == '-') {
+        chunks.push(inside[start..hyphen].to_vec());
+        start = hyphen + 1;
+        from = hyphen + 3;
+    }
+    match (inside.get(start..), chunks.last_mut()) {
+        // A `-` at the end is itself.
+        (None | Some([]), Some(last)) => last.push('-'),
+        (rest, _) => chunks.push(rest.unwrap_or_default().to_vec()),
+    }
+    chunks
+}
+
+fn ranges(members: &[Member]) -> Box<[(char, char)]> {
+    let as_char = |member: Member| if let Member::Char(c) = member { c } else { '-' };
+    let mut ranges = Vec::new();
+    let mut rest = members;
+    while let [low, after @ ..] = rest {
+        let low = as_char(*low);
+        if let [Member::To, high, after @ ..] = after {
+            ranges.push((low, as_char(*high)));
+            rest = after;
+        } else {
+            ranges.push((low, low));
+            rest = after;
+        }
+    }
+    ranges.into()
 }
 
 fn accepts(token: &Token, c: char) -> bool {
@@ -245,6 +296,15 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
+    fn a_range_that_holds_nothing_is_cut_out_and_the_rest_read_again_as_in_python() {
+        let matches = |pattern: &str, name: &str| Glob::new(pattern).unwrap().matches(name);
+        assert!(!matches("[z-a]", "z") && !matches("[z-a]", "b"));
+        assert!(matches("[z-a!b]", "c") && !matches("[z-a!b]", "b"));
+        assert!(matches("[z-a!]", "q"));
+        assert!(matches("[b-a-c]", "-") && matches("[b-a-c]", "c") && !matches("[b-a-c]", "b"));
+    }
+
+    #[test]
     fn literal_patterns_know_their_name() {
         let literal = |text: &str| Glob::new(text).unwrap().literal();
         assert_eq!(literal("a/b"), Some("a/b".to_owned()));
@@ -252,6 +312,7 @@ mod tests {
         assert_eq!(literal("a[b"), Some("a[b".to_owned()));
         assert_eq!(literal("a?"), None);
         assert_eq!(Glob::new("net/work*r/x").unwrap().literal_prefix(), "net/work");
+        assert_eq!(Glob::new("*ab?[c]d[ef]*").unwrap().literals(), ["ab", "cd"]);
     }
 
     /// The definition, by plain recursion. Slow, and short enough to be seen to be right.
