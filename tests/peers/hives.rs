@@ -195,7 +195,7 @@ fn the_queen_hosts_the_hub(queen: Language, worker: Language) {
 macro_rules! in_any_mix {
     ($($name:ident: $case:ident($($hub:ident)?);)*) => { $(
         mod $name {
-            use super::{HubKind, Language::{Python, Rust}, $case};
+            use super::{Language::{Python, Rust}, $case};
             #[test]
             fn python_queen_and_python_worker() { $case($(HubKind::$hub,)? Python, Python) }
             #[test]
