@@ -147,6 +147,11 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_event_fits_the_small_sizes_of_the_allocator() {
+        assert!(size_of::<Parts>() <= 104, "{}", size_of::<Parts>());
+    }
+
+    #[test]
     fn metadata_is_made_once_and_shared_by_clones() {
         let event = Event::new(EventName::new("net/worker/act").unwrap(), ());
         let clone = event.clone();
