@@ -96,8 +96,8 @@ impl Broker for PythonServer {
     }
 
     fn link_via(&self, address: SocketAddr) -> BoxFuture<'_, Arc<dyn Link>> {
-        // Ten copies of a case keep it busy for many seconds.
-        let patient = [("ping_timeout_secs", Value::Float(20.0)), ("close_timeout_secs", Value::Float(20.0))];
+        // Python on a busy machine takes its time.
+        let patient = [("ping_timeout_secs", Value::Float(5.0)), ("close_timeout_secs", Value::Float(5.0))];
         Box::pin(async move { Arc::new(WebSocketLink::start(settings(address, &patient))) as Arc<dyn Link> })
     }
 
