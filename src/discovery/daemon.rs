@@ -26,6 +26,8 @@ const ANSWER: Duration = Duration::from_secs(1);
 pub(super) struct Daemon {
     library: ServiceDaemon,
     looks: Interval,
+    /// Counters that were asked for, and until when they may come.
+    asked: Option<(Receiver<Metrics>, tokio::time::Instant)>,
 }
 
 impl Daemon {
@@ -33,7 +35,7 @@ impl Daemon {
     pub(super) fn start(interfaces: &Interfaces) -> Result<Self, DiscoveryError> {
         let mut looks = tokio::time::interval_at(tokio::time::Instant::now() + LOOK, LOOK);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let daemon = Self { library: ServiceDaemon::new().map_err(DiscoveryError::Daemon)?, looks };
+        let daemon = Self { library: ServiceDaemon::new().map_err(DiscoveryError::Daemon)?, looks, asked: None };
         daemon.library.disable_interface(IfKind::All).map_err(DiscoveryError::Daemon)?;
         daemon.library.enable_interface(interfaces.kind()).map_err(DiscoveryError::Daemon)?;
         Ok(daemon)
@@ -57,11 +59,23 @@ impl Daemon {
         let _ = self.library.disable_interface(IfKind::All);
     }
 
-    /// Comes back when the daemon has heard too much, or has ended. May be dropped and called again.
+    /// Comes back when the daemon has heard too much, or has ended. May be dropped and called again: a question that
+    /// waits for its answer is kept, or a caller that is busy elsewhere would ask for ever and never hear.
     pub(super) async fn overfull(&mut self) {
         loop {
-            self.looks.tick().await;
-            let Some((records, timers)) = self.held().await else { return };
+            let (answer, until) = match self.asked.take() {
+                Some(asked) => asked,
+                None => {
+                    self.looks.tick().await;
+                    let Ok(answer) = self.library.get_metrics() else { return };
+                    (answer, tokio::time::Instant::now() + ANSWER)
+                }
+            };
+            let asked = self.asked.insert((answer, until));
+            // The library answers nothing while packets come faster than it reads them.
+            let Ok(Ok(counters)) = tokio::time::timeout_at(until, asked.0.recv_async()).await else { return };
+            self.asked = None;
+            let (records, timers) = (sum(&counters, "cached-"), sum(&counters, "timer"));
             if records > MOST_RECORDS || timers > MOST_TIMERS {
                 tracing::warn!(records, timers, "a flood of mDNS records: all are forgotten and asked for again");
                 return;
@@ -69,20 +83,11 @@ impl Daemon {
         }
     }
 
-    /// Records and timers. `None` if the library does not answer.
-    async fn held(&self) -> Option<(i64, i64)> {
-        let counters = self.counters().await?;
-        Some((sum(&counters, "cached-"), sum(&counters, "timer")))
-    }
-
     /// Whether the library, having met another with the name, is about to announce under a changed one.
     pub(super) async fn is_renaming(&self) -> bool {
-        self.counters().await.is_some_and(|counters| sum(&counters, "dns-registry-name-change") > 0)
-    }
-
-    async fn counters(&self) -> Option<Metrics> {
-        let answer = self.library.get_metrics().ok()?;
-        tokio::time::timeout(ANSWER, answer.recv_async()).await.ok()?.ok()
+        let Ok(answer) = self.library.get_metrics() else { return false };
+        let counters = tokio::time::timeout(ANSWER, answer.recv_async()).await;
+        counters.is_ok_and(|counters| counters.is_ok_and(|counters| sum(&counters, "dns-registry-name-change") > 0))
     }
 }
 

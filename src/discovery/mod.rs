@@ -91,12 +91,22 @@ impl Mdns {
     /// # Errors
     /// [`DiscoveryError`] if mDNS cannot be used here.
     pub async fn resolve(&self, name: &str, within: Duration) -> Result<Option<Found>, DiscoveryError> {
+        self.resolve_except(name, within, None).await
+    }
+
+    /// The same, but not the server with the claim `except`.
+    async fn resolve_except(
+        &self,
+        name: &str,
+        within: Duration,
+        except: Option<&Claim>,
+    ) -> Result<Option<Found>, DiscoveryError> {
         let mut search = Search::start(&self.interfaces)?;
         let look = async {
             loop {
                 let Heard::Event(ServiceEvent::ServiceResolved(service)) = search.next().await else { continue };
                 let Some(found) = Found::read(&service, self.signer.as_ref()) else { continue };
-                if !name::same(&found.name, name) {
+                if !name::same(&found.name, name) || except == Some(&found.claim) {
                     continue;
                 }
                 if self.trusts(&found) {

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::net::TcpStream;
 
-use super::{DiscoveryError, Found, Mdns, name};
+use super::{Claim, DiscoveryError, Found, Mdns, name};
 
 /// The largest file that is read; some thousand lines.
 const FILE_BYTES: u64 = 256 * 1024;
@@ -39,9 +39,19 @@ impl Sources {
     /// # Errors
     /// [`DiscoveryError`] of the last source, if none found anything and one of them failed.
     pub async fn find(&self, name: &str, within: Duration) -> Result<Option<Found>, DiscoveryError> {
+        self.find_except(name, within, None).await
+    }
+
+    /// The same, but not the announced server with the claim `except`.
+    pub(super) async fn find_except(
+        &self,
+        name: &str,
+        within: Duration,
+        except: Option<&Claim>,
+    ) -> Result<Option<Found>, DiscoveryError> {
         let mut failed = None;
         if let Some(mdns) = &self.mdns {
-            match mdns.resolve(name, within).await {
+            match mdns.resolve_except(name, within, except).await {
                 Ok(None) => {}
                 Ok(found) => return Ok(found),
                 Err(error) => failed = Some(error),

@@ -1,16 +1,30 @@
-#!/bin/sh
-# Makes the Python environments that tests/discovery talks with, in the folder $1 (default: target/peers): `eventhive` has
-# eventhive 0.5.0 with the zeroconf 0.47.4 that it demands, `zeroconf` a recent zeroconf. What is there is kept.
-set -eu
-here=$(cd "$(dirname "$0")" && pwd)
-folder=${1:-$here/../../target/peers}
+#!/usr/bin/env bash
+# Makes what tests/discovery needs, or leaves it when it is as it should be: the Python peers of tests/peers, a recent
+# zeroconf beside them, and, as root, the Debian packages that make network namespaces. Prints the folder of the former.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
 
-environment() { # name, list of packages, what must be importable
-    if "$folder/$1/bin/python" -c "import $3" 2>/dev/null; then return; fi
-    mkdir -p "$folder"
-    python3 -m venv --clear "$folder/$1"
-    "$folder/$1/bin/pip" install --quiet --no-deps --requirement "$here/$2"
-}
+peers="$(tests/peers/setup.sh)"
 
-environment eventhive requirements.txt eventhive,zeroconf
-environment zeroconf requirements-current.txt zeroconf
+if ! command -v ip >/dev/null || ! command -v unshare >/dev/null; then
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        { apt-get update -q && apt-get install -qy --no-install-recommends iproute2 util-linux; } >&2
+    else
+        echo "tests/discovery/setup.sh: the tests of discovery need 'ip' and 'unshare': install iproute2 and util-linux" >&2
+        exit 1
+    fi
+fi
+
+requirements=tests/discovery/requirements.txt
+environment="$peers/zeroconf"
+if ! cmp -s "$requirements" "$environment/stamp"; then
+    echo "Installing $requirements" >&2
+    rm -rf "$environment"
+    "${PYTHON:-python3}" -m venv "$environment"
+    "$environment/bin/pip" install --quiet --disable-pip-version-check --no-input --no-deps -r "$requirements" >&2 || {
+        echo "tests/discovery/setup.sh: the packages of $requirements could not be installed" >&2
+        exit 1
+    }
+    cp "$requirements" "$environment/stamp"
+fi
+echo "$peers"

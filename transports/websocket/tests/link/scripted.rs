@@ -72,6 +72,7 @@ impl Script {
     /// Accepts a connection; `ours` answers as a door of eventhive.
     pub(crate) async fn accept_as(&self, ours: bool) -> Peer {
         let mut head = None;
+        #[expect(clippy::result_large_err, reason = "the library's signature")]
         let callback = |request: &Request, mut response: Response| {
             head = Some(request.clone());
             if ours {
@@ -129,6 +130,18 @@ impl Peer {
         }
     }
 
+    /// Answers pings until the link hangs up.
+    pub(crate) async fn until_gone(&mut self) {
+        while let Some(Message::Text(text)) = self.next().await {
+            let message: Json = serde_json::from_str(&text).unwrap();
+            assert_eq!(message["request"]["method"], "_ping_");
+            // It may hang up in the middle of it.
+            let id = message["request"]["call_id"].as_str().unwrap();
+            let answer = json!({"request": null, "response": {"result": "pong", "result_type": "str", "call_id": id}});
+            drop(self.socket.send(Message::text(answer.to_string())).await);
+        }
+    }
+
     pub(crate) async fn send(&mut self, text: impl Into<String>) {
         self.socket.send(Message::text(text.into())).await.unwrap();
     }
@@ -160,9 +173,8 @@ pub(crate) struct Call {
 /// Waits until the link is in the state, and gives it.
 pub(crate) async fn until(link: &dyn Link, wanted: impl Fn(&LinkState) -> bool) -> LinkState {
     let mut state = link.state();
-    let now = state.borrow().clone();
-    let seen = timeout(PATIENCE, state.wait_for(|state| wanted(state))).await;
-    seen.unwrap_or_else(|_| panic!("still {now}")).unwrap().clone()
+    let seen = timeout(PATIENCE, state.wait_for(|state| wanted(state))).await.map(|state| state.unwrap().clone());
+    seen.unwrap_or_else(|_| panic!("it is {}", *link.state().borrow()))
 }
 
 pub(crate) fn is_down(state: &LinkState) -> bool {
