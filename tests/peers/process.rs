@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::environment::{Stack, root};
 
 /// The bound of every wait: what takes longer has failed. Long, because the machine may be busy with other tests.
-pub(crate) const LIMIT: Duration = Duration::from_secs(30);
+pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 
 /// A running peer. Dropped, it and its children are killed.
 pub(crate) struct Peer {
