@@ -67,7 +67,7 @@ impl Peer {
     }
 
     /// The first unread line that is accepted; others stay unread.
-    fn wait_until(&mut self, what: &str, accept: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) fn wait_until(&mut self, what: &str, accept: impl Fn(&Value) -> bool) -> Value {
         if let Some(line) = self.unread.iter().position(&accept).and_then(|at| self.unread.remove(at)) {
             return line;
         }
