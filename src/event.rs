@@ -35,8 +35,9 @@ pub struct Event(Arc<Parts>);
 struct Parts {
     name: EventName,
     payload: Payload,
-    created: SystemTime,
-    metadata: OnceLock<Metadata>,
+    metadata: OnceLock<Box<Metadata>>,
+    /// Whether the metadata came with the event.
+    sent: bool,
     origin: Origin,
 }
 
@@ -54,7 +55,7 @@ pub enum Origin {
 pub struct Metadata {
     /// A UUID of version 4 in its text form. A peer may have sent another text.
     pub id: String,
-    /// Seconds since the epoch when the event was called.
+    /// Seconds since the epoch when the event was called (see [`Event::metadata`]).
     pub time: f64,
     /// The version of the hive that called it.
     pub version: String,
@@ -66,25 +67,26 @@ impl Event {
     /// An event called in this process.
     #[must_use]
     pub fn new(name: EventName, payload: impl Into<Payload>) -> Self {
-        Self::assemble(name, payload.into(), OnceLock::new(), Origin::Local)
+        Self::assemble(name, payload.into(), None, false, Origin::Local)
     }
 
     /// An event that came in from `network`, under the name that it has in this process. Without `metadata` it gets
     /// its own when that is first asked for.
     #[must_use]
     pub fn received(name: EventName, payload: Payload, metadata: Option<Metadata>, network: Arc<str>) -> Self {
-        let metadata = metadata.map_or_else(OnceLock::new, OnceLock::from);
-        Self::assemble(name, payload, metadata, Origin::Network(network))
+        let sent = metadata.is_some();
+        Self::assemble(name, payload, metadata, sent, Origin::Network(network))
     }
 
     /// The same event with another payload: one step of a waterfall.
     pub(crate) fn with_payload(&self, payload: Payload) -> Self {
-        let metadata = OnceLock::from(self.metadata().clone());
-        Self::assemble(self.0.name.clone(), payload, metadata, self.0.origin.clone())
+        let metadata = Some(self.metadata().clone());
+        Self::assemble(self.0.name.clone(), payload, metadata, self.0.sent, self.0.origin.clone())
     }
 
-    fn assemble(name: EventName, payload: Payload, metadata: OnceLock<Metadata>, origin: Origin) -> Self {
-        Self(Arc::new(Parts { name, payload, created: SystemTime::now(), metadata, origin }))
+    fn assemble(name: EventName, payload: Payload, metadata: Option<Metadata>, sent: bool, origin: Origin) -> Self {
+        let metadata = metadata.map_or_else(OnceLock::new, |metadata| OnceLock::from(Box::new(metadata)));
+        Self(Arc::new(Parts { name, payload, metadata, sent, origin }))
     }
 
     /// The event's name in this process.
@@ -105,19 +107,23 @@ impl Event {
         &self.0.origin
     }
 
-    /// When this process made the event.
+    /// The metadata that came with the event from the network; `None` if it came without, or was called in this process.
     #[must_use]
-    pub fn created(&self) -> SystemTime {
-        self.0.created
+    pub fn sent_metadata(&self) -> Option<&Metadata> {
+        self.0.metadata.get().filter(|_| self.0.sent).map(|metadata| &**metadata)
     }
 
-    /// The event's metadata, made when first asked for: an event that stays in the process mostly needs none.
+    /// The event's metadata, made when first asked for: an event that stays in the process mostly needs none, and
+    /// reading the clock would cost as much as all the rest of the way to a hook. Its time is that moment. An event that
+    /// goes to a network is asked before the call returns.
     pub fn metadata(&self) -> &Metadata {
-        self.0.metadata.get_or_init(|| Metadata {
-            id: Uuid::new_v4().to_string(),
-            time: self.0.created.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs_f64(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            event: self.0.name.as_str().to_owned(),
+        self.0.metadata.get_or_init(|| {
+            Box::new(Metadata {
+                id: Uuid::new_v4().to_string(),
+                time: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs_f64(),
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                event: self.0.name.as_str().to_owned(),
+            })
         })
     }
 }
@@ -139,6 +145,11 @@ impl fmt::Debug for Event {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_event_fits_the_small_sizes_of_the_allocator() {
+        assert!(size_of::<Parts>() <= 104, "{}", size_of::<Parts>());
+    }
 
     #[test]
     fn metadata_is_made_once_and_shared_by_clones() {

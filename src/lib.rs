@@ -98,6 +98,7 @@ pub use config::Config;
 pub use connector::ConnectorStats;
 pub use declared::DeclaredHook;
 pub use event::{Event, Metadata, Origin};
+pub use eventhive_listener::{Bound, BoundDoor};
 pub use eventhive_macros::{hook, main};
 pub use eventhive_transport::{EventName, Glob, LinkState, NameError, Overflow};
 pub use handler::{HookError, Json, State};

@@ -22,11 +22,27 @@ use serde_json::{Map, Value};
 /// assert!(Payload::raw(r#"{"cells": 6"#).is_err());
 /// ```
 pub struct Payload {
-    /// Checked to be UTF-8 and JSON before it comes in here.
-    text: OnceLock<Bytes>,
-    value: OnceLock<Result<Value, PayloadError>>,
+    form: Form,
     weight: usize,
 }
+
+/// The form in which the payload came, and room for the other. What is large or rare is behind a pointer: every event
+/// pays for the size of this, and one of 120 bytes is much cheaper to allocate than one of 200.
+enum Form {
+    /// The text was checked to be UTF-8 and JSON.
+    Text {
+        text: Bytes,
+        value: OnceLock<Box<Result<Value, PayloadError>>>,
+    },
+    Value {
+        value: Box<Value>,
+        text: OnceLock<Box<Bytes>>,
+    },
+    Null,
+}
+
+static NULL: Value = Value::Null;
+static NULL_TEXT: Bytes = Bytes::from_static(b"null");
 
 /// The payload is not what was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -51,7 +67,11 @@ impl Payload {
         // The JSON reader skips over what it is told to ignore without looking at its encoding.
         std::str::from_utf8(&text).map_err(PayloadError::new)?;
         serde_json::from_slice::<serde::de::IgnoredAny>(&text).map_err(PayloadError::new)?;
-        Ok(Self { weight: text.len(), text: OnceLock::from(text), value: OnceLock::new() })
+        Ok(Self::of_text(text))
+    }
+
+    const fn of_text(text: Bytes) -> Self {
+        Self { weight: text.len(), form: Form::Text { text, value: OnceLock::new() } }
     }
 
     /// Any serialisable value, written as JSON text.
@@ -60,22 +80,22 @@ impl Payload {
     /// [`PayloadError`] if the value cannot be JSON: a map whose keys are not texts, or a `Serialize` that fails.
     pub fn json<T: Serialize + ?Sized>(value: &T) -> Result<Self, PayloadError> {
         let text = serde_json::to_vec(value).map_err(PayloadError::new)?;
-        Ok(Self { weight: text.len(), text: OnceLock::from(Bytes::from(text)), value: OnceLock::new() })
+        Ok(Self::of_text(text.into()))
     }
 
     /// The same payload, sharing its text.
     #[must_use]
     pub fn share(&self) -> Self {
-        Self { weight: self.weight, text: OnceLock::from(self.as_bytes().clone()), value: OnceLock::new() }
+        Self::of_text(self.as_bytes().clone())
     }
 
     /// The JSON text. Shared: cloning the bytes does not copy them.
     pub fn as_bytes(&self) -> &Bytes {
-        self.text.get_or_init(|| match self.value.get() {
-            Some(Ok(value)) => Bytes::from(value.to_string()),
-            // One of the two forms is always there, and the error comes of a text.
-            Some(Err(_)) | None => Bytes::from_static(b"null"),
-        })
+        match &self.form {
+            Form::Text { text, .. } => text,
+            Form::Null => &NULL_TEXT,
+            Form::Value { value, text } => text.get_or_init(|| Box::new(value.to_string().into())),
+        }
     }
 
     /// The JSON text.
@@ -89,8 +109,23 @@ impl Payload {
     /// Text that is JSON and yet fits no [`Value`]: a number beyond the range of a double, half a surrogate pair, or
     /// nesting beyond 128.
     pub fn as_value(&self) -> Result<&Value, PayloadError> {
-        let parsed = self.value.get_or_init(|| serde_json::from_slice(self.as_bytes()).map_err(PayloadError::new));
-        parsed.as_ref().map_err(Clone::clone)
+        match &self.form {
+            Form::Null => Ok(&NULL),
+            Form::Value { value, .. } => Ok(value),
+            Form::Text { text, value } => {
+                let parsed = value.get_or_init(|| Box::new(serde_json::from_slice(text).map_err(PayloadError::new)));
+                (**parsed).as_ref().map_err(Clone::clone)
+            }
+        }
+    }
+
+    /// The value, if there is one without parsing.
+    fn ready_value(&self) -> Option<&Value> {
+        match &self.form {
+            Form::Null => Some(&NULL),
+            Form::Value { value, .. } => Some(value),
+            Form::Text { value, .. } => (**value.get()?).as_ref().ok(),
+        }
     }
 
     /// The payload's keys and values, if it is an object.
@@ -104,18 +139,20 @@ impl Payload {
     /// # Errors
     /// [`Misfit`] names the field that does not fit.
     pub fn to<T: DeserializeOwned>(&self) -> Result<T, Misfit> {
-        let fast = match self.value.get() {
-            Some(Ok(value)) => T::deserialize(value),
-            _ => serde_json::from_slice(self.as_bytes()),
+        let fast = match self.ready_value() {
+            Some(value) => T::deserialize(value),
+            None => serde_json::from_slice(self.as_bytes()),
         };
         fast.map_err(|error| self.locate::<T>(&error))
     }
 
     /// Reads a second time to find the field: only what fails pays for keeping track of the path.
     fn locate<T: DeserializeOwned>(&self, error: &serde_json::Error) -> Misfit {
-        let located = match self.value.get() {
-            Some(Ok(value)) => serde_path_to_error::deserialize::<_, T>(value),
-            _ => serde_path_to_error::deserialize::<_, T>(&mut serde_json::Deserializer::from_slice(self.as_bytes())),
+        let located = match self.ready_value() {
+            Some(value) => serde_path_to_error::deserialize::<_, T>(value),
+            None => {
+                serde_path_to_error::deserialize::<_, T>(&mut serde_json::Deserializer::from_slice(self.as_bytes()))
+            }
         };
         match located {
             Err(at) => Misfit { field: at.path().to_string(), message: at.inner().to_string() },
@@ -156,13 +193,14 @@ fn weigh(value: &Value, depth: usize) -> usize {
 
 impl From<Value> for Payload {
     fn from(value: Value) -> Self {
-        Self { weight: weigh(&value, WEIGHED_DEPTH), text: OnceLock::new(), value: OnceLock::from(Ok(value)) }
+        let weight = weigh(&value, WEIGHED_DEPTH);
+        Self { weight, form: Form::Value { value: Box::new(value), text: OnceLock::new() } }
     }
 }
 
 impl From<()> for Payload {
     fn from((): ()) -> Self {
-        Self::from(Value::Null)
+        Self { weight: NULL_TEXT.len(), form: Form::Null }
     }
 }
 

@@ -9,10 +9,11 @@
 mod config_args;
 mod console;
 mod exit;
-#[allow(dead_code)]
 mod legacy;
 mod logging;
 mod python;
+mod run;
+mod target;
 mod template;
 mod verb;
 mod verbs;
@@ -30,6 +31,9 @@ use verbs::VERBS;
 /// Runs the program.
 pub(crate) fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
+    if legacy::is_meant(arguments.get(1..).unwrap_or_default()) {
+        return legacy::main(arguments).into();
+    }
     let matches = command().get_matches_from(arguments);
     let console = Console { json: matches.get_flag("json") };
     let Some((name, arguments)) = matches.subcommand() else { return Exit::Usage.into() };
@@ -54,7 +58,7 @@ fn command() -> Command {
         .long_about(ABOUT)
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .after_help(format!("{}", exit::TABLE))
+        .after_help(format!("{}\n\n{}", exit::TABLE, legacy::SUMMARY))
         .arg(json.help("Answer as JSON, one object a line").help_heading("Output"))
         .subcommands(VERBS.iter().map(|verb| (verb.command)()))
 }

@@ -33,6 +33,8 @@ pub struct HiveSettings {
     pub remove_metadata: bool,
     /// What joins the segments of a name. Never empty.
     pub channel_separator: String,
+    /// The network interfaces that mDNS uses, by name; empty: the usual ones.
+    pub discovery_interfaces: Vec<String>,
 }
 
 /// One entry of `connectors:`.

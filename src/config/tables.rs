@@ -27,6 +27,11 @@ pub const HIVE: &[Key] = &[
         "/",
         "What joins the segments of an event's name: network, channel, event.",
     ),
+    Key::optional(
+        "discovery_interfaces",
+        KeyKind::Texts,
+        "The network interfaces that mDNS uses, by name. Left out: all but those of containers, virtual machines and VPNs.",
+    ),
 ];
 
 /// The most that a queue of a connector may hold: 1 TiB, a bound for typing errors.

@@ -69,8 +69,7 @@ impl Connector {
         let sink = Arc::new(Inbox { queue: Arc::clone(&inbox), counters: Arc::clone(&counters) });
         let gate =
             Arc::new(Gate::new(Arc::clone(&plan.name), &plan.input_channel, &plan.separator, Arc::clone(&envelope)));
-        let pump =
-            Pump::new(Arc::clone(&plan.name), Arc::clone(&outbox), Arc::clone(&link), Arc::clone(&counters));
+        let pump = Pump::new(Arc::clone(&plan.name), Arc::clone(&outbox), Arc::clone(&link), Arc::clone(&counters));
         let listens = !plan.input_channel.is_empty();
         let echo = (listens && !wire.hears_itself).then(|| (gate.prefix().to_owned(), Arc::clone(&sink)));
         let outlet = Arc::new(Outlet {

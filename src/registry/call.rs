@@ -106,7 +106,7 @@ async fn run(
     manner: Manner<'_>,
 ) -> Outcomes {
     for tap in &resolved.taps {
-        tap.deliver(&event).await;
+        Box::pin(tap.deliver(&event)).await;
     }
     let mut list = match &*resolved.hooks {
         [] => List::new(),
@@ -114,8 +114,8 @@ async fn run(
             let status = ask(only, Letter::new(event, Reply::Nobody), manner).await;
             SmallVec::from_buf([Outcome::new(only.name().clone(), status)])
         }
-        hooks if manner.options.together => together(hooks, &event, manner).await,
-        hooks => in_order(hooks, &event, manner).await,
+        hooks if manner.options.together => Box::pin(together(hooks, &event, manner)).await,
+        hooks => Box::pin(in_order(hooks, &event, manner)).await,
     };
     list.extend(resolved.waiting.iter().map(|waiting| {
         let skip = Skip::Waiting(waiting.missing.clone());
@@ -167,7 +167,14 @@ fn letter(hook: &Hook, event: &Event, list: &[Outcome]) -> Letter {
 }
 
 async fn ask(hook: &Hook, letter: Letter, manner: Manner<'_>) -> Status {
-    let Some(limit) = manner.options.timeout else { return answer(hook, letter).await };
+    // What is rare is boxed, so that the future of a plain call stays small.
+    match manner.options.timeout {
+        None => answer(hook, letter).await,
+        Some(limit) => Box::pin(answer_in_time(hook, letter, limit, manner)).await,
+    }
+}
+
+async fn answer_in_time(hook: &Hook, letter: Letter, limit: Duration, manner: Manner<'_>) -> Status {
     let timeout = {
         let _runtime = manner.runtime.enter();
         tokio::time::timeout(limit, answer(hook, letter))

@@ -21,10 +21,14 @@ pub struct Emitted {
 
 impl Registry {
     pub(crate) fn emit(&self, name: &str, payload: Payload) -> Result<Emitted, CallError> {
-        let resolved = self.known(name)?;
-        let event = Event::new(resolved.name.clone(), payload);
-        let published = publish(&resolved, &event);
-        offer(&resolved, event, published)
+        self.with(name, |resolved| {
+            if !resolved.known {
+                return Err(self.unknown(&resolved.name));
+            }
+            let event = Event::new(resolved.name.clone(), payload);
+            let published = publish(resolved, &event);
+            Ok(offer(resolved, event, published))
+        })?
     }
 
     pub(crate) async fn send(&self, name: &str, payload: Payload) -> Result<Emitted, CallError> {
@@ -41,11 +45,11 @@ impl Registry {
     /// [`CallError::Unknown`] if nothing here knows the event.
     pub fn fire(&self, event: Event) -> Result<Emitted, CallError> {
         let resolved = self.resolve(event.name().as_str())?;
-        if !resolved.concerns_anyone() {
+        if !resolved.known {
             // Without the nearest name: a peer's mistakes must cost nothing.
             return Err(CallError::Unknown { name: event.name().clone(), nearest: None });
         }
-        offer(&resolved, event, None)
+        Ok(offer(&resolved, event, None))
     }
 
     /// As [`fire`](Self::fire), waiting for room in the mailbox of each hook with the policy `block`, so that a slow hook
@@ -55,7 +59,7 @@ impl Registry {
     /// As [`fire`](Self::fire).
     pub(crate) async fn deliver(&self, event: Event) -> Result<Emitted, CallError> {
         let resolved = self.resolve(event.name().as_str())?;
-        if !resolved.concerns_anyone() {
+        if !resolved.known {
             return Err(CallError::Unknown { name: event.name().clone(), nearest: None });
         }
         Ok(hand_out(&resolved, event, None).await)
@@ -73,28 +77,24 @@ pub(super) fn publish(resolved: &Resolved, event: &Event) -> Option<Result<Sent,
     resolved.route.as_ref().map(|route| route.publish(event))
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "the tail of functions that return a result")]
-fn offer(
-    resolved: &Arc<Resolved>,
-    event: Event,
-    published: Option<Result<Sent, RouteError>>,
-) -> Result<Emitted, CallError> {
+fn offer(resolved: &Arc<Resolved>, event: Event, published: Option<Result<Sent, RouteError>>) -> Emitted {
     for tap in &resolved.taps {
         tap.offer(&event);
     }
     if resolved.asks_earlier {
         let taken = gather::start(&event, resolved);
-        return Ok(Emitted::new(taken, resolved, published));
+        return Emitted::new(taken, resolved, published);
     }
     // The last hook gets the event itself: with one hook there is no second reference to count.
     let taken = match &*resolved.hooks {
         [] => 0,
+        [only] => usize::from(only.offer(Letter::new(event, Reply::Nobody))),
         [others @ .., last] => {
             let others = others.iter().filter(|hook| hook.offer(Letter::new(event.clone(), Reply::Nobody))).count();
             others + usize::from(last.offer(Letter::new(event, Reply::Nobody)))
         }
     };
-    Ok(Emitted::new(taken, resolved, published))
+    Emitted::new(taken, resolved, published)
 }
 
 /// Waits for room where a hook's policy is to block.
@@ -115,11 +115,17 @@ async fn hand_out(resolved: &Arc<Resolved>, event: Event, published: Option<Resu
 
 impl Emitted {
     fn new(taken: usize, resolved: &Resolved, published: Option<Result<Sent, RouteError>>) -> Self {
-        let refused = resolved.hooks.len() + resolved.waiting.len() - taken;
-        for waiting in &resolved.waiting {
-            let (hook, missing) = (waiting.hook.name(), waiting.missing.join(", "));
-            tracing::warn!(event = %resolved.name, %hook, %missing, "hook did not run: it waits for other modules");
+        if !resolved.waiting.is_empty() {
+            report_waiting(resolved);
         }
-        Self { taken, refused, published }
+        Self { taken, refused: resolved.hooks.len() + resolved.waiting.len() - taken, published }
+    }
+}
+
+#[cold]
+fn report_waiting(resolved: &Resolved) {
+    for waiting in &resolved.waiting {
+        let (hook, missing) = (waiting.hook.name(), waiting.missing.join(", "));
+        tracing::warn!(event = %resolved.name, %hook, %missing, "hook did not run: it waits for other modules");
     }
 }

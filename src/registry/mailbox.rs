@@ -41,6 +41,9 @@ pub(crate) struct Mailbox<T> {
 struct State<T> {
     items: VecDeque<T>,
     bytes: usize,
+    /// Items that the reader took beyond the one it is at work on. They still count, until it comes for more.
+    in_hand: usize,
+    bytes_in_hand: usize,
     reader: Option<Waker>,
     /// Senders in [`Mailbox::push_when_room`]; a reader tells them of room only if there are any.
     senders: usize,
@@ -59,7 +62,15 @@ pub(crate) type Evicted<T> = Vec<T>;
 
 impl<T: Weigh> Mailbox<T> {
     pub(crate) fn new(bounds: Bounds, overflow: Overflow) -> Self {
-        let state = State { items: VecDeque::new(), bytes: 0, reader: None, senders: 0, closed: false };
+        let state = State {
+            items: VecDeque::new(),
+            bytes: 0,
+            in_hand: 0,
+            bytes_in_hand: 0,
+            reader: None,
+            senders: 0,
+            closed: false,
+        };
         Self { state: Mutex::new(state), room: Notify::new(), bounds, overflow }
     }
 
@@ -107,10 +118,13 @@ impl<T: Weigh> Mailbox<T> {
 
     /// As [`push`](Self::push), but under [`Overflow::Block`] it waits until there is room.
     pub(crate) async fn push_when_room(&self, item: T) -> Result<Evicted<T>, Rejected<T>> {
-        let mut item = match self.push(item) {
-            Err(Rejected::Full(item)) if self.overflow == Overflow::Block => item,
-            done => return done,
-        };
+        match self.push(item) {
+            Err(Rejected::Full(item)) if self.overflow == Overflow::Block => Box::pin(self.wait_for_room(item)).await,
+            done => done,
+        }
+    }
+
+    async fn wait_for_room(&self, mut item: T) -> Result<Evicted<T>, Rejected<T>> {
         let _counted = Sender::count(self);
         loop {
             let room = self.room.notified();
@@ -130,7 +144,7 @@ impl<T: Weigh> Mailbox<T> {
         let budget = ready!(coop::poll_proceed(context));
         let mut state = self.lock();
         if let Some(item) = state.pop() {
-            self.popped(state);
+            self.made_room(state, 1);
             budget.made_progress();
             return Poll::Ready(Some(item));
         }
@@ -139,6 +153,51 @@ impl<T: Weigh> Mailbox<T> {
         }
         state.wait(context);
         Poll::Pending
+    }
+
+    /// Moves the next items into `hand`, which is empty, a few at a time so that the lock is taken once for them; ready
+    /// with `false` when the mailbox is closed and empty. What is not handled goes back with
+    /// [`give_back`](Self::give_back).
+    pub(crate) fn poll_take(&self, context: &mut Context<'_>, hand: &mut VecDeque<T>) -> Poll<bool> {
+        let mut state = self.lock();
+        let mut room = state.in_hand;
+        (state.in_hand, state.bytes_in_hand) = (0, 0);
+        let taken = if let Some(first) = state.pop() {
+            hand.push_back(first);
+            room += 1;
+            let bytes = state.bytes;
+            state.in_hand = state.items.len().min(self.batch() - 1);
+            for _ in 0..state.in_hand {
+                hand.extend(state.pop());
+            }
+            state.bytes_in_hand = bytes - state.bytes;
+            Poll::Ready(true)
+        } else if state.closed {
+            Poll::Ready(false)
+        } else {
+            state.wait(context);
+            Poll::Pending
+        };
+        self.made_room(state, room);
+        taken
+    }
+
+    /// How many items a reader takes at once. A small mailbox, or one that gives up its oldest, must be exact.
+    fn batch(&self) -> usize {
+        match self.overflow {
+            Overflow::DropOldest => 1,
+            Overflow::Block | Overflow::DropNewest | Overflow::Disconnect => (self.bounds.messages / 8).clamp(1, 32),
+        }
+    }
+
+    /// Puts items back in front, in their order.
+    pub(crate) fn give_back(&self, hand: VecDeque<T>) {
+        let mut state = self.lock();
+        (state.in_hand, state.bytes_in_hand) = (0, 0);
+        for item in hand.into_iter().rev() {
+            state.bytes += item.weight();
+            state.items.push_front(item);
+        }
     }
 
     /// Ready when something waits; `false` when the mailbox is closed and empty.
@@ -158,14 +217,14 @@ impl<T: Weigh> Mailbox<T> {
     pub(crate) fn try_pop(&self) -> Option<T> {
         let mut state = self.lock();
         let item = state.pop()?;
-        self.popped(state);
+        self.made_room(state, 1);
         Some(item)
     }
 
-    fn popped(&self, state: MutexGuard<'_, State<T>>) {
+    fn made_room(&self, state: MutexGuard<'_, State<T>>, items: usize) {
         let senders = state.senders;
         drop(state);
-        if senders > 0 {
+        for _ in 0..senders.min(items) {
             self.room.notify_one();
         }
     }
@@ -193,14 +252,18 @@ impl<T: Weigh> Mailbox<T> {
 
     /// Items that wait.
     pub(crate) fn len(&self) -> usize {
-        self.lock().items.len()
+        self.lock().waiting()
     }
 }
 
 impl<T: Weigh> State<T> {
     fn fits(&self, weight: usize, bounds: Bounds) -> bool {
-        self.items.is_empty()
-            || (self.items.len() < bounds.messages && self.bytes.saturating_add(weight) <= bounds.bytes)
+        let bytes = self.bytes.saturating_add(self.bytes_in_hand).saturating_add(weight);
+        self.waiting() == 0 || (self.waiting() < bounds.messages && bytes <= bounds.bytes)
+    }
+
+    fn waiting(&self) -> usize {
+        self.items.len() + self.in_hand
     }
 
     fn evict(&mut self, weight: usize, bounds: Bounds) -> Evicted<T> {

@@ -215,6 +215,19 @@ impl Registry {
         }
     }
 
+    /// Looks at what `name` means now, without taking hold of it. Nothing in `look` may wait.
+    pub(crate) fn with<T>(
+        &self,
+        name: &str,
+        look: impl FnOnce(&Arc<Resolved>) -> T,
+    ) -> Result<T, eventhive_transport::NameError> {
+        let defined = self.defined.pin();
+        match defined.get(name) {
+            Some(resolved) => Ok(look(resolved)),
+            None => self.resolve(name).map(|resolved| look(&resolved)),
+        }
+    }
+
     /// What `name` means now. Names that nothing knows are resolved too, and say so.
     pub(crate) fn resolve(&self, name: &str) -> Result<Arc<Resolved>, eventhive_transport::NameError> {
         if let Some(resolved) = self.defined.pin().get(name) {

@@ -22,13 +22,6 @@ pub(crate) struct Resolved {
     pub(crate) known: bool,
 }
 
-impl Resolved {
-    /// Whether an event of this name reaches anything in this process or is at least known.
-    pub(crate) fn concerns_anyone(&self) -> bool {
-        self.known || !(self.hooks.is_empty() && self.waiting.is_empty() && self.taps.is_empty())
-    }
-}
-
 /// A hook that waits for others to be hooked.
 pub(crate) struct Waiting {
     pub(crate) hook: Arc<Hook>,

@@ -60,26 +60,39 @@ type Attempt<R> = Result<Result<R, ExtractError>, Box<dyn std::any::Any + Send>>
 
 /// Counts, tells whoever waits, and says whether the handler panicked.
 fn finish<R: Respond>(hook: &Hook, letter: Letter, attempt: Attempt<R>) -> bool {
-    let wanted = letter.reply.wanted();
     // Turning the answer into JSON is the user's code too.
-    let attempt = attempt.and_then(|answer| {
-        catch_unwind(AssertUnwindSafe(|| {
-            answer.map(|value| if wanted { value.respond() } else { value.discard().map(|()| serde_json::Value::Null) })
-        }))
-    });
+    let attempt = if letter.reply.wanted() {
+        attempt.and_then(|answer| catch_unwind(AssertUnwindSafe(|| answer.map(Respond::respond))))
+    } else {
+        match attempt.and_then(|answer| catch_unwind(AssertUnwindSafe(|| answer.map(Respond::discard)))) {
+            Ok(Ok(Ok(()))) => {
+                count_as(hook, Count::Handled);
+                return false;
+            }
+            problem => problem.map(|answer| answer.map(|result| result.map(|()| serde_json::Value::Null))),
+        }
+    };
     let (count, status) = match attempt {
         Ok(Ok(Ok(value))) => (Count::Handled, Status::Value(value)),
         Ok(Ok(Err(error))) => (Count::Failed, Status::Failed(error)),
         Ok(Err(error)) => (Count::Refused, Status::Refused(refusal(hook, &letter, error))),
         Err(panic) => (Count::Panicked, Status::Panicked(message(panic))),
     };
-    hook.counters.add(count);
+    count_as(hook, count);
     let panicked = matches!(status, Status::Panicked(_));
     if !matches!(status, Status::Value(_)) {
         report(hook, &letter, &status);
     }
     letter.reply.settle(status);
     panicked
+}
+
+fn count_as(hook: &Hook, count: Count) {
+    match count {
+        // One event at a time is one after another, whichever threads they run on.
+        Count::Handled if hook.options.concurrency == 1 => hook.counters.handled_alone(),
+        other => hook.counters.add(other),
+    }
 }
 
 fn refusal(hook: &Hook, letter: &Letter, error: ExtractError) -> Refusal {

@@ -1,5 +1,6 @@
 //! How `async` handlers run: one after another, or up to `concurrency` at a time.
 
+use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
@@ -22,13 +23,25 @@ where
     if hook.options.concurrency > 1 {
         return side_by_side(hook, handler).await;
     }
-    while let Some(letter) = poll_fn(|task| hook.mailbox.poll_pop(task)).await {
-        if handle(&hook, &*handler, letter).await {
-            return Ended::Panicked;
+    let mut hand = VecDeque::new();
+    let mut turns = 0_u32;
+    while poll_fn(|task| hook.mailbox.poll_take(task, &mut hand)).await {
+        while let Some(letter) = hand.pop_front() {
+            if handle(&hook, &*handler, letter).await {
+                hook.mailbox.give_back(hand);
+                return Ended::Panicked;
+            }
+            turns = turns.wrapping_add(1);
+            if turns.is_multiple_of(TURNS) {
+                tokio::task::yield_now().await;
+            }
         }
     }
     Ended::Closed
 }
+
+/// Events that a hook whose handler never waits may handle before the other hooks of its thread have their turn.
+const TURNS: u32 = 64;
 
 async fn side_by_side<H, R>(hook: Arc<Hook>, handler: Rc<H>) -> Ended
 where

@@ -11,9 +11,9 @@ use eventhive_hub::{Hub, HubSettings};
 use eventhive_listener::{Bound, DoorPlan, DoorTransport, Listeners};
 use eventhive_transport::Problem;
 
-use crate::config::{Create, DoorConfig, ServerConfig};
+use crate::config::{Config, Create, DoorConfig, HiveSettings, ServerConfig};
 #[cfg(feature = "discovery")]
-use crate::discovery::{Announcement, Interfaces};
+use crate::discovery::{Announcement, Mdns, Server};
 
 /// What became of one server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,15 +73,13 @@ struct Candidate {
 impl Servers {
     /// Starts what the configuration wants. No server's failure keeps another from starting, unless they share a
     /// listener.
-    pub(crate) async fn start(
-        configs: &[ServerConfig],
-        kinds: &[Arc<dyn DoorTransport>],
-    ) -> (Self, Vec<ServerStarted>) {
+    pub(crate) async fn start(config: &Config, kinds: &[Arc<dyn DoorTransport>]) -> (Self, Vec<ServerStarted>) {
+        let Config { hive, servers: configs, .. } = config;
         let mut servers = Self::default();
         let mut outcomes = Vec::with_capacity(configs.len());
         let mut candidates = Vec::new();
         for config in configs {
-            let outcome = match wanted(config).await {
+            let outcome = match wanted(config, hive).await {
                 Ok(()) => match plan(config, kinds) {
                     Ok((hub, plans)) => {
                         candidates.push(Candidate { place: outcomes.len(), hub, plans });
@@ -97,7 +95,7 @@ impl Servers {
             servers.open(group, &mut outcomes).await;
         }
         #[cfg(feature = "discovery")]
-        servers.announce(configs, &mut outcomes);
+        servers.announce(configs, &outcomes, &Mdns::configured(hive)).await;
         (servers, outcomes)
     }
 
@@ -131,22 +129,16 @@ impl Servers {
         }
     }
 
+    /// Announces the servers that ask for it. One that cannot be announced still serves those who know its address.
     #[cfg(feature = "discovery")]
-    fn announce(&mut self, configs: &[ServerConfig], outcomes: &mut [ServerStarted]) {
-        for (config, started) in configs.iter().zip(outcomes) {
-            let ServerOutcome::Listening(bound) = &started.outcome else { continue };
-            let (true, Some(door), Some(first)) = (config.broadcast, config.doors.first(), bound.first()) else {
-                continue;
-            };
-            match Announcement::start(
-                &config.name,
-                first.address.ip(),
-                first.address.port(),
-                &door.announced(),
-                &Interfaces::default(),
-            ) {
+    async fn announce(&mut self, configs: &[ServerConfig], outcomes: &[ServerStarted], mdns: &Mdns) {
+        let described =
+            configs.iter().zip(outcomes).filter_map(|(config, started)| described(config, &started.outcome));
+        let announced = described.map(|server| async move { (server.name.clone(), mdns.announce(&server).await) });
+        for (name, announced) in futures_util::future::join_all(announced).await {
+            match announced {
                 Ok(announcement) => self.announcements.push(announcement),
-                Err(error) => tracing::error!(server = config.name, "not announced: {error}"),
+                Err(error) => tracing::error!(server = name, "not announced: {error}"),
             }
         }
     }
@@ -171,19 +163,19 @@ impl Servers {
 }
 
 /// Whether the server is to be started; if not, what to say of it.
-async fn wanted(config: &ServerConfig) -> Result<(), ServerOutcome> {
+async fn wanted(config: &ServerConfig, hive: &HiveSettings) -> Result<(), ServerOutcome> {
     match config.create {
         Create::Never => Err(ServerOutcome::NotWanted),
         Create::Always => Ok(()),
-        Create::Needed => needed(config).await,
+        Create::Needed => needed(config, hive).await,
     }
 }
 
 #[cfg(feature = "discovery")]
-async fn needed(config: &ServerConfig) -> Result<(), ServerOutcome> {
+async fn needed(config: &ServerConfig, hive: &HiveSettings) -> Result<(), ServerOutcome> {
     /// As long as the original looks.
     const LOOK: Duration = Duration::from_secs(5);
-    match crate::discovery::resolve(&config.name, LOOK, &Interfaces::default()).await {
+    match Mdns::configured(hive).resolve(&config.name, LOOK).await {
         Ok(Some(_)) => Err(ServerOutcome::Found),
         Ok(None) => Ok(()),
         Err(error) => {
@@ -194,7 +186,7 @@ async fn needed(config: &ServerConfig) -> Result<(), ServerOutcome> {
 }
 
 #[cfg(not(feature = "discovery"))]
-async fn needed(config: &ServerConfig) -> Result<(), ServerOutcome> {
+async fn needed(config: &ServerConfig, _: &HiveSettings) -> Result<(), ServerOutcome> {
     tracing::warn!(server = config.name, "looked for no other server: this build is without the feature `discovery`");
     Ok(())
 }
@@ -240,9 +232,23 @@ fn join(problems: &[impl ToString]) -> String {
     problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
+/// The announcement of a server that listens and wants to be found.
+#[cfg(feature = "discovery")]
+fn described(config: &ServerConfig, outcome: &ServerOutcome) -> Option<Server> {
+    let ServerOutcome::Listening(bound) = outcome else { return None };
+    let (door, first) = config.broadcast.then_some(config.doors.first().zip(bound.first()))??;
+    Some(Server {
+        name: config.name.clone(),
+        host: first.address.ip(),
+        port: first.address.port(),
+        init: door.announced(),
+        claim: None,
+    })
+}
+
+#[cfg(feature = "discovery")]
 impl DoorConfig {
     /// What an announcement tells of the door: what a connector needs to reach it, and nothing else.
-    #[cfg(feature = "discovery")]
     fn announced(&self) -> Vec<eventhive_transport::settings::Entry> {
         use eventhive_transport::settings::Entry;
         let entry = |key: &&str| {

@@ -304,7 +304,7 @@ impl Blueprint {
         let Some(config) = &self.config else {
             return (Running::default(), Started { servers: Vec::new(), connectors: Vec::new() });
         };
-        let (servers, server_outcomes) = Servers::start(&config.servers, &self.doors).await;
+        let (servers, server_outcomes) = Servers::start(config, &self.doors).await;
         let opened =
             join_all(config.connectors.iter().map(|connector| self.open(connector, &config.hive, registry))).await;
         let waited = opened.iter().map(|opened| async {
@@ -331,7 +331,7 @@ impl Blueprint {
         let transport = self.transports.iter().find(|transport| transport.kind() == config.pubsub_type);
         let transport =
             transport.ok_or_else(|| format!("no transport of kind `{}` was given to the hive", config.pubsub_type))?;
-        let found = discover(config, &**transport).await?;
+        let found = discover(config, hive, &**transport).await?;
         let settings = found.as_ref().unwrap_or(&config.init);
         let link = transport.connect(settings).map_err(|problems| list_problems(&problems))?;
         let connector = Connector::start(plan(config, hive)?, link, transport.capabilities(), Arc::clone(registry));
@@ -342,18 +342,22 @@ impl Blueprint {
 
 /// Settings found by mDNS, where the configuration asks for that.
 #[cfg(feature = "discovery")]
-async fn discover(config: &ConnectorConfig, transport: &dyn Transport) -> Result<Option<Settings>, String> {
+async fn discover(
+    config: &ConnectorConfig,
+    hive: &HiveSettings,
+    transport: &dyn Transport,
+) -> Result<Option<Settings>, String> {
     let Some(within) = config.from_broadcast else { return Ok(None) };
-    let found = crate::discovery::resolve(&config.name, within, &crate::discovery::Interfaces::default()).await;
-    let node = found.map_err(|error| error.to_string())?;
-    let node = node.ok_or_else(|| format!("no server `{}` was announced by mDNS within {within:?}", config.name))?;
+    let found = crate::discovery::Mdns::configured(hive).resolve(&config.name, within).await;
+    let found = found.map_err(|error| error.to_string())?;
+    let found = found.ok_or_else(|| format!("no server `{}` was announced by mDNS within {within:?}", config.name))?;
     let path = format!("connectors.{}.init (as announced)", config.name);
-    let known = crate::discovery::keep_known(node, transport.keys());
+    let known = crate::discovery::keep_known(found.init(), transport.keys());
     Settings::check(&path, &known, transport.keys()).map(Some).map_err(|problems| list_problems(&problems))
 }
 
 #[cfg(not(feature = "discovery"))]
-async fn discover(config: &ConnectorConfig, _: &dyn Transport) -> Result<Option<Settings>, String> {
+async fn discover(config: &ConnectorConfig, _: &HiveSettings, _: &dyn Transport) -> Result<Option<Settings>, String> {
     match config.from_broadcast {
         Some(_) => Err("`from_broadcast` needs mDNS, and this build is without the feature `discovery`".to_owned()),
         None => Ok(None),

@@ -122,6 +122,7 @@ async fn a_full_outbox_does_what_its_policy_says_and_counts_it() {
             .collect();
         assert_eq!(results[1].is_ok(), policy == "drop_oldest");
         assert_eq!(hive.connector_stats()[0].1.outbox_dropped, 1);
+        until("the subscription stands", || network.hub.stats().subscriptions == 1).await;
         network.set_up(true);
         assert_eq!(next(&mut events).await.payload().as_value().unwrap()["n"], first);
     }

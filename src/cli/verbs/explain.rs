@@ -73,7 +73,9 @@ impl<'a> Path<'a> {
     fn text(&self) -> String {
         let mut text = String::new();
         // Writing to a String cannot fail.
-        let mut row = |key: &str, value: &str| drop(write!(text, "\n  {key:<11}{value}"));
+        let mut row = |key: &str, value: &str| {
+            let _ = write!(text, "\n  {key:<11}{value}");
+        };
         let category = match &self.route {
             Route::Remote { connector, rest } => {
                 row("connector", &place(connector));

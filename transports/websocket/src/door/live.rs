@@ -28,6 +28,8 @@ pub(super) struct Live {
     heard_at: Cell<Millis>,
     pinged_at: Cell<Option<Millis>>,
     closing_since: Cell<Option<Millis>>,
+    /// When a closing session was last seen to take something.
+    grace_from: Cell<Millis>,
     /// Since when the hub has ended the session without the stream having noticed.
     doomed_since: Cell<Option<Millis>>,
     input: Cell<Input>,
@@ -57,6 +59,7 @@ impl Live {
             heard_at: Cell::new(shard.now()),
             pinged_at: Cell::new(None),
             closing_since: Cell::new(None),
+            grace_from: Cell::new(0),
             doomed_since: Cell::new(None),
             input: Cell::new(Input::Open),
             cut: Cell::new(false),
@@ -185,10 +188,7 @@ impl Live {
     pub(super) fn look(&self, now: Millis) {
         let config = self.shard.config();
         if let Some(since) = self.closing_since.get() {
-            if now - since > CLOSE_GRACE {
-                self.cut();
-            }
-            return;
+            return self.look_at_closing(since, now);
         }
         match (self.monitor.ended(), self.pinged_at.get()) {
             (Some(ended), _) => {
@@ -204,6 +204,15 @@ impl Live {
                 self.queue(frame::control(Control::Ping, &fastrand::u32(..).to_be_bytes()));
             }
             _ => {}
+        }
+    }
+
+    /// A peer that still takes what waits for it has not been told of the end yet.
+    fn look_at_closing(&self, since: Millis, now: Millis) {
+        if self.monitor.queued_bytes() > 0 && self.monitor.stalled_for().is_zero() && now - since <= LONGEST_CLOSE {
+            self.grace_from.set(now);
+        } else if now.saturating_sub(self.grace_from.get().max(since)) > CLOSE_GRACE {
+            self.cut();
         }
     }
 
@@ -234,8 +243,11 @@ impl Live {
     }
 }
 
-/// How long a peer may take to answer a close frame, in milliseconds.
+/// How long a peer may take to answer a close frame, or to take anything before it, in milliseconds.
 const CLOSE_GRACE: Millis = 2000;
+
+/// How long it may go on taking what waits before the close frame.
+const LONGEST_CLOSE: Millis = 10_000;
 
 fn millis(time: std::time::Duration) -> Millis {
     Millis::try_from(time.as_millis()).unwrap_or(Millis::MAX)

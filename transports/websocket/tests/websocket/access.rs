@@ -4,8 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use actix_web::{App, HttpServer, web};
+use eventhive_hub::{Draft, Hub, HubSettings};
 use eventhive_listener::{Limits, TlsFiles};
-use eventhive_websocket::Config;
+use eventhive_websocket::{Config, WebSocketDoor};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use tokio::net::TcpStream;
@@ -14,7 +16,7 @@ use tokio_tungstenite::tungstenite::error::Error;
 use tokio_tungstenite::tungstenite::http::Request;
 use tokio_tungstenite::{Connector, client_async_tls_with_config};
 
-use crate::support::{Client, Server};
+use crate::support::{Client, Server, until};
 
 fn with_header(url: &str, name: &'static str, value: &str) -> Request<()> {
     let mut request = url.into_client_request().unwrap();
@@ -103,6 +105,8 @@ async fn a_certificate_is_replaced_without_a_restart_and_a_broken_one_is_not_tak
     let server = Server::start_with(Config::default(), Limits::default(), Some(tls));
     assert!(server.listeners.addresses()[0].tls);
     assert!(connect_trusting(&server, &first).await);
+    until("the connection is gone, and was known until then", || server.listeners.connections() == 0).await;
+    assert_eq!(server.door.stats().accepted, 1);
 
     let second = new_certificate(folder.path());
     assert!(!connect_trusting(&server, &second).await);
@@ -114,4 +118,36 @@ async fn a_certificate_is_replaced_without_a_restart_and_a_broken_one_is_not_tak
     let problems = server.listeners.reload_tls().unwrap_err();
     assert!(problems[0].to_string().contains("cert.pem"), "{problems:?}");
     assert!(connect_trusting(&server, &second).await);
+}
+
+/// Without `on_connect` too: the kernel's handle of a connection makes the end quicker, and no more.
+#[tokio::test]
+async fn a_door_fits_into_an_application_of_ones_own() {
+    let hub = Hub::new(HubSettings::default());
+    let door = Arc::new(WebSocketDoor::new(hub.clone(), Config::default()));
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let (to_tell, told) = std::sync::mpsc::channel();
+    let in_app = Arc::clone(&door);
+    let thread = std::thread::spawn(move || {
+        actix_web::rt::System::new().block_on(async move {
+            let app = move || {
+                let mine = web::get().to(|| async { "mine" });
+                App::new().route("/mine", mine).service(web::scope("/hub").service(in_app.scope()))
+            };
+            let server = HttpServer::new(app).workers(1).disable_signals().listen(listener).unwrap().run();
+            to_tell.send(server.handle()).unwrap();
+            server.await.unwrap();
+        });
+    });
+    let handle = told.recv().unwrap();
+    let mut client = Client::connect(format!("ws://{address}/hub/pubsub")).await.unwrap();
+    client.subscribe(&["t"]).await;
+    hub.publish(Draft::json("t", "1")).unwrap();
+    assert_eq!(client.notified().await.1, 1);
+    client.send("nonsense").await;
+    client.closed(1008).await;
+    until("the session is gone", || door.stats().sessions == 0).await;
+    handle.stop(true).await;
+    thread.join().unwrap();
 }
