@@ -92,7 +92,7 @@ fn a_server_that_says_nothing_is_given_up_after_the_timeout_or_by_ctrl_c() {
     let (listener, url) = silent();
     let waiting = Running::start(&["call", "--url", &url, "a/b/c", "--timeout", "60"]);
     // It has connected, so it listens to signals.
-    listener.accept().unwrap();
+    let _connection = listener.accept().unwrap();
     waiting.signal("INT");
     assert_eq!(waiting.end().code, 130);
 }
