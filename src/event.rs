@@ -158,7 +158,7 @@ mod tests {
 
     #[test]
     fn an_event_fits_the_small_sizes_of_the_allocator() {
-        assert!(size_of::<Parts>() <= 104, "{}", size_of::<Parts>());
+        assert!(size_of::<Parts>() <= 112, "{}", size_of::<Parts>());
     }
 
     #[test]
