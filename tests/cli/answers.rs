@@ -42,6 +42,26 @@ fn check_tells_all_problems_of_all_files_and_ends_with_code_1() {
 }
 
 #[test]
+fn check_sees_what_only_a_transport_knows() {
+    let text = "\
+servers:
+  a: {pubsub_type: websocket, create: always, init: {tls_cert: nosuch.pem, tls_key: nosuch.key}}
+  b: {pubsub_type: websocket, create: never, init: {tls_cert: nosuch.pem, tls_key: nosuch.key}}
+connectors:
+  c: {pubsub_type: websocket, input_channel: w, init: {scheme: wss, tls_ca: nosuch.pem, token: 'env:EVENTHIVE_NO_SUCH'}}
+";
+    let ended = run_in(folder_with("eventhive.yaml", text).path(), &["check"]);
+    assert!(ended.code == 1 && ended.out.contains("connectors.c.init.token: the environment variable"), "{ended:?}");
+    let ended = run_in(folder_with("eventhive.yaml", &text.replace("env:", "literal:")).path(), &["check"]);
+    assert!(
+        ended.out.contains("eventhive.yaml:2:64: servers.a.init.tls_cert: ") && ended.out.contains("nosuch"),
+        "{ended:?}"
+    );
+    assert!(ended.out.contains("eventhive.yaml:5:77: connectors.c.init.tls_ca: "), "{ended:?}");
+    assert!(ended.code == 1 && ended.out.ends_with("2 problems\n"), "{ended:?}");
+}
+
+#[test]
 fn check_reads_what_the_environment_names() {
     let folder = folder_with("x.yaml", "servers: {a: {pubsub_type: websocket}}");
     let named = ended(program(folder.path(), &["check"]).env("EVENTHIVE_CONFIG", "x.yaml"));

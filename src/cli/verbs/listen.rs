@@ -22,7 +22,7 @@ const WAITING: usize = 1024;
 /// `hive-cli listen`
 #[derive(Debug, clap::Args)]
 pub(crate) struct Listen {
-    /// Which events: a name or a pattern with * ? [seq], such as 'my-hive/worker/*'. By default all of every network of
+    /// Which events: a name or a pattern with * and ?, such as 'my-hive/worker/*'. By default all of every network of
     /// the configuration.
     pattern: Option<String>,
 

@@ -19,6 +19,12 @@ pub trait Transport: Send + Sync {
     /// The keys of a connector's `init`. The table checks, explains and documents them.
     fn keys(&self) -> &'static [Key];
 
+    /// Every problem in settings that passed [`keys`](Self::keys) and cannot be seen by the table, such as a certificate
+    /// that cannot be read. Nothing is started; [`connect`](Self::connect) finds the same problems itself.
+    fn check(&self, _settings: &Settings) -> Vec<Problem> {
+        Vec::new()
+    }
+
     /// What the wire can do.
     fn capabilities(&self) -> Capabilities;
 
