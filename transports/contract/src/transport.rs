@@ -19,8 +19,14 @@ pub trait Transport: Send + Sync {
     /// The keys of a connector's `init`. The table checks, explains and documents them.
     fn keys(&self) -> &'static [Key];
 
-    /// What the wire can do.
+    /// What the wire can do, with settings left at their defaults.
     fn capabilities(&self) -> Capabilities;
+
+    /// What the wire can do with these settings, where they make a difference.
+    fn capabilities_with(&self, settings: &Settings) -> Capabilities {
+        let _ = settings;
+        self.capabilities()
+    }
 
     /// Starts a link with settings that passed [`keys`](Self::keys). Returns at once, inside a tokio runtime: the link
     /// connects in the background and tells by its state.
