@@ -1,3 +1,5 @@
 //! x
 pub mod discovery;
 pub mod envelope;
+/// Configuration: reading, checking, messages, schema.
+pub mod config;

@@ -17,6 +17,8 @@ use zeroize::Zeroizing;
 use super::canonical::Json;
 use super::{OpenError, hex};
 
+/// The word in `cipher`.
+pub(super) const NAME: &str = "eventhive-0.5";
 const SIGNATURE: &str = "__sign__";
 
 /// The key derived from one secret: the first half of its SHA-256, for encryption and signature alike.

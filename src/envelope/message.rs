@@ -9,39 +9,21 @@ use bytes::Bytes;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// Why a received text is no message.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum MessageError {
-    /// The text is not JSON.
-    #[error("not JSON: {0}")]
-    Syntax(#[source] serde_json::Error),
-    /// The JSON is not an object.
-    #[error("the message is not a JSON object")]
-    NotAnObject,
-    /// The metadata cannot be read, or has no `id`.
-    #[error("the metadata under `{key}` is not an object with an `id`: {source}")]
-    Metadata {
-        /// The metadata key of this hive.
-        key: String,
-        /// What the reader says.
-        source: serde_json::Error,
-    },
-}
+use super::OpenError;
 
 /// A received message, taken apart.
 #[derive(Debug)]
-pub struct Parts {
+pub(super) struct Parts {
     /// The caller's object, without metadata.
-    pub payload: Bytes,
+    pub(super) payload: Bytes,
     /// The metadata object's text, if the sender added one.
-    pub metadata: Option<Box<RawValue>>,
+    pub(super) metadata: Option<Box<RawValue>>,
 }
 
 /// Puts `metadata` (an object's text) under `key` into `payload` (an object's text). A key of that name is replaced in
 /// place.
 #[must_use]
-pub fn join(payload: &str, key: &str, metadata: &str) -> Bytes {
+pub(super) fn join(payload: &str, key: &str, metadata: &str) -> Bytes {
     let quoted = quote(key);
     let trimmed = payload.trim_end();
     let open = trimmed.strip_suffix('}').unwrap_or(trimmed).trim_end();
@@ -60,8 +42,8 @@ pub fn join(payload: &str, key: &str, metadata: &str) -> Bytes {
 /// Takes a received text apart.
 ///
 /// # Errors
-/// [`MessageError`]; the text is dropped by the caller with a log line that has it.
-pub fn split(text: &Bytes, key: &str) -> Result<Parts, MessageError> {
+/// [`OpenError`]; the text is dropped by the caller with a log line that has it.
+pub(super) fn split(text: &Bytes, key: &str) -> Result<Parts, OpenError> {
     let entries = entries(text)?;
     let Some(position) = entries.iter().rposition(|entry| entry.0 == key) else {
         return Ok(Parts { payload: text.clone(), metadata: None });
@@ -102,16 +84,16 @@ fn quote(name: &str) -> String {
     serde_json::Value::String(name.to_owned()).to_string()
 }
 
-fn entries(text: &[u8]) -> Result<Vec<(String, &RawValue)>, MessageError> {
+fn entries(text: &[u8]) -> Result<Vec<(String, &RawValue)>, OpenError> {
     if text.trim_ascii_start().first() != Some(&b'{') {
         return match serde_json::from_slice::<serde::de::IgnoredAny>(text) {
-            Ok(_) => Err(MessageError::NotAnObject),
-            Err(error) => Err(MessageError::Syntax(error)),
+            Ok(_) => Err(OpenError::NotAnObject),
+            Err(error) => Err(OpenError::Syntax(error)),
         };
     }
     let mut reader = serde_json::Deserializer::from_slice(text);
-    let entries = reader.deserialize_map(EntriesVisitor).map_err(MessageError::Syntax)?;
-    reader.end().map_err(MessageError::Syntax)?;
+    let entries = reader.deserialize_map(EntriesVisitor).map_err(OpenError::Syntax)?;
+    reader.end().map_err(OpenError::Syntax)?;
     Ok(entries)
 }
 
@@ -167,10 +149,10 @@ mod tests {
     #[test]
     fn what_is_no_object_is_refused() {
         let refused = |text: &'static str| split(&Bytes::from_static(text.as_bytes()), KEY).unwrap_err();
-        assert!(matches!(refused("[1]"), MessageError::NotAnObject));
-        assert!(matches!(refused("{\"a\":1} x"), MessageError::Syntax(_)));
-        assert!(matches!(refused(""), MessageError::Syntax(_)));
-        assert!(matches!(refused("{\"a\":NaN}"), MessageError::Syntax(_)));
+        assert!(matches!(refused("[1]"), OpenError::NotAnObject));
+        assert!(matches!(refused("{\"a\":1} x"), OpenError::Syntax(_)));
+        assert!(matches!(refused(""), OpenError::Syntax(_)));
+        assert!(matches!(refused("{\"a\":NaN}"), OpenError::Syntax(_)));
     }
 
     proptest! {

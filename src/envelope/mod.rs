@@ -1,9 +1,208 @@
 //! Events as they travel: the plain message, and the envelopes that seal it.
+//!
+//! [`Envelope`] is what a connector has: it seals what goes out and opens what comes in, for one secret and one cipher.
+//! With a secret nothing unsealed is ever accepted, and nothing of another cipher.
 
 mod canonical;
 mod eventhive_0_5;
 mod message;
 mod sealed;
+
+use std::str::FromStr;
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use serde_json::value::RawValue;
+use zeroize::Zeroizing;
+
+pub use sealed::ReplayWindow;
+
+use crate::event::Metadata;
+
+/// How a connector with a secret seals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Cipher {
+    /// `aes-256-gcm`: the default; between hives of this library.
+    #[default]
+    Aes256Gcm,
+    /// `eventhive-0.5`: the format of Python eventhive, weaker, for talking with such hives.
+    Eventhive05,
+}
+
+impl Cipher {
+    /// Every cipher's word, as in a configuration.
+    pub const WORDS: &'static [&'static str] = &[sealed::NAME, eventhive_0_5::NAME];
+}
+
+impl FromStr for Cipher {
+    type Err = UnknownCipher;
+    fn from_str(word: &str) -> Result<Self, UnknownCipher> {
+        match word {
+            sealed::NAME => Ok(Self::Aes256Gcm),
+            eventhive_0_5::NAME => Ok(Self::Eventhive05),
+            other => Err(UnknownCipher(other.to_owned())),
+        }
+    }
+}
+
+/// The text is no cipher's word.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no cipher: use aes-256-gcm, or eventhive-0.5 with Python hives")]
+pub struct UnknownCipher(String);
+
+/// Seals what goes out and opens what comes in.
+pub struct Envelope {
+    metadata_key: String,
+    add_metadata: bool,
+    seal: Seal,
+}
+
+enum Seal {
+    Plain,
+    Eventhive05(Vec<eventhive_0_5::Key>),
+    Aes256Gcm(Box<sealed::Sealer>),
+}
+
+/// An opened message.
+#[derive(Debug)]
+pub struct Opened {
+    /// The caller's object as JSON text, without metadata.
+    pub payload: Bytes,
+    /// What the sender told of the event, if it did.
+    pub metadata: Option<Metadata>,
+}
+
+impl Envelope {
+    /// Messages that travel as they are. `metadata_key` is where the metadata stands; `add_metadata` is whether it is
+    /// sent.
+    #[must_use]
+    pub fn plain(metadata_key: impl Into<String>, add_metadata: bool) -> Self {
+        Self { metadata_key: metadata_key.into(), add_metadata, seal: Seal::Plain }
+    }
+
+    /// The same, sealed: the first secret seals, all of them open. Without a secret the envelope stays plain.
+    ///
+    /// # Errors
+    /// [`SealError::Random`] if the machine has no randomness to give.
+    pub fn sealed(mut self, cipher: Cipher, secrets: &[Zeroizing<String>], window: ReplayWindow) -> Result<Self, SealError> {
+        self.seal = match cipher {
+            _ if secrets.is_empty() => Seal::Plain,
+            Cipher::Eventhive05 => Seal::Eventhive05(secrets.iter().map(|secret| eventhive_0_5::Key::new(secret)).collect()),
+            Cipher::Aes256Gcm => match sealed::Sealer::new(secrets, random()?, window) {
+                Some(sealer) => Seal::Aes256Gcm(Box::new(sealer)),
+                None => Seal::Plain,
+            },
+        };
+        Ok(self)
+    }
+
+    /// Whether messages are sealed.
+    #[must_use]
+    pub fn is_sealed(&self) -> bool {
+        !matches!(self.seal, Seal::Plain)
+    }
+
+    /// The text to publish on `topic` for an event's payload (a JSON object's text) and metadata.
+    ///
+    /// # Errors
+    /// [`SealError`]; a plain envelope has none.
+    pub fn seal(&self, topic: &str, payload: &Bytes, metadata: &Metadata) -> Result<Bytes, SealError> {
+        let message = if self.add_metadata {
+            let text = std::str::from_utf8(payload).map_err(|_| SealError::NotText)?;
+            message::join(text, &self.metadata_key, &metadata_text(metadata))
+        } else {
+            payload.clone()
+        };
+        match &self.seal {
+            Seal::Plain => Ok(message),
+            Seal::Eventhive05(keys) => {
+                let key = keys.first().ok_or(SealError::NoKey)?;
+                let text = std::str::from_utf8(&message).map_err(|_| SealError::NotText)?;
+                key.seal(text, random()?).map_err(SealError::Message)
+            }
+            Seal::Aes256Gcm(sealer) => sealer.seal(topic, &message, SystemTime::now()).map_err(SealError::Message),
+        }
+    }
+
+    /// Opens what came on `topic`.
+    ///
+    /// # Errors
+    /// [`OpenError`] says why the message must be dropped.
+    pub fn open(&self, topic: &str, wire: &Bytes) -> Result<Opened, OpenError> {
+        let message = match &self.seal {
+            Seal::Plain => wire.clone(),
+            Seal::Eventhive05(keys) => open_with_any(keys, wire)?,
+            Seal::Aes256Gcm(sealer) => sealer.open(topic, wire, SystemTime::now())?,
+        };
+        let parts = message::split(&message, &self.metadata_key)?;
+        let metadata = parts.metadata.map(|raw| self.read_metadata(&raw, topic)).transpose()?;
+        Ok(Opened { payload: parts.payload, metadata })
+    }
+
+    /// Only `id` must be there, of any kind; peers may leave out or add what they like.
+    fn read_metadata(&self, raw: &RawValue, topic: &str) -> Result<Metadata, OpenError> {
+        let unreadable = || OpenError::Metadata { key: self.metadata_key.clone() };
+        let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(raw.get()).map_err(|_| unreadable())?;
+        let text = |key: &str| object.get(key).and_then(serde_json::Value::as_str).map(str::to_owned);
+        let id = match object.get("id").ok_or_else(unreadable)? {
+            serde_json::Value::String(id) => id.clone(),
+            other => other.to_string(),
+        };
+        Ok(Metadata {
+            id,
+            time: object.get("time").and_then(serde_json::Value::as_f64).unwrap_or_default(),
+            version: text("version").unwrap_or_default(),
+            event: text("event").unwrap_or_else(|| topic.to_owned()),
+        })
+    }
+}
+
+fn open_with_any(keys: &[eventhive_0_5::Key], wire: &Bytes) -> Result<Bytes, OpenError> {
+    let mut failure = OpenError::NotSealed;
+    for key in keys {
+        match key.open(wire) {
+            Ok(message) => return Ok(message),
+            Err(error) => failure = error,
+        }
+    }
+    Err(failure)
+}
+
+/// The metadata object in the order of the original: time, version, event, id.
+fn metadata_text(metadata: &Metadata) -> String {
+    let quoted = |text: &str| serde_json::Value::from(text).to_string();
+    format!(
+        r#"{{"time": {:?}, "version": {}, "event": {}, "id": {}}}"#,
+        metadata.time,
+        quoted(&metadata.version),
+        quoted(&metadata.event),
+        quoted(&metadata.id)
+    )
+}
+
+fn random<const N: usize>() -> Result<[u8; N], SealError> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(SealError::Random)?;
+    Ok(bytes)
+}
+
+/// Why an event could not be made ready for the wire.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SealError {
+    /// The payload is not UTF-8.
+    #[error("the payload is not UTF-8 text")]
+    NotText,
+    /// There is no secret to seal with.
+    #[error("there is no secret to seal with")]
+    NoKey,
+    /// The payload cannot be put into an envelope.
+    #[error("the payload cannot be sealed: {0}")]
+    Message(#[source] OpenError),
+    /// The operating system gave no random bytes.
+    #[error("no random bytes: {0}")]
+    Random(getrandom::Error),
+}
 
 /// Why a received text could not be opened. The text is dropped with a log line that has this.
 #[derive(Debug, thiserror::Error)]

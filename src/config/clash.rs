@@ -1,0 +1,67 @@
+//! Servers that would be in each other's way, found before any is started.
+
+use std::net::IpAddr;
+
+use eventhive_transport::settings::{Problem, Settings};
+
+use super::model::{Create, ServerConfig};
+
+/// Where a door listens.
+struct Place<'a> {
+    server: &'a str,
+    init: &'a Settings,
+    host: &'a str,
+    port: i64,
+    endpoint: &'a str,
+}
+
+/// Two servers on the same address and path, or on addresses of which one contains the other.
+///
+/// The same address with different paths is fine: they share a listener. Port 0 is a free port, never a clash.
+pub(super) fn clashes(servers: &[ServerConfig]) -> Vec<Problem> {
+    let started = servers.iter().filter(|server| server.create != Create::Never);
+    let places: Vec<_> =
+        started.flat_map(|server| server.doors.iter().filter_map(|door| place(&server.name, &door.init))).collect();
+    let pairs = places
+        .iter()
+        .enumerate()
+        .flat_map(|(number, later)| places.iter().take(number).map(move |first| (first, later)));
+    pairs.filter_map(|(first, later)| clash(first, later)).collect()
+}
+
+/// What the transport's settings say of the place; `None` for a door that listens on no port of its own.
+fn place<'a>(server: &'a str, init: &'a Settings) -> Option<Place<'a>> {
+    Some(Place {
+        server,
+        init,
+        host: init.text("host").unwrap_or_default(),
+        port: init.integer("port").filter(|port| *port != 0)?,
+        endpoint: init.text("endpoint").unwrap_or_default(),
+    })
+}
+
+fn clash(first: &Place<'_>, later: &Place<'_>) -> Option<Problem> {
+    if first.port != later.port {
+        return None;
+    }
+    let (host, port, other) = (later.host, later.port, first.server);
+    let same_path = first.endpoint.trim_start_matches('/') == later.endpoint.trim_start_matches('/');
+    let message = if first.host == host && same_path {
+        let path = later.endpoint.trim_start_matches('/');
+        format!(
+            "the server `{other}` listens on {host}:{port} under `/{path}` already: change the port or the endpoint"
+        )
+    } else if first.host != host && (is_wildcard(first.host) || is_wildcard(host)) {
+        let theirs = first.host;
+        format!(
+            "the server `{other}` listens on {theirs}:{port}, and one of the two addresses contains the other: use the same host, or another port"
+        )
+    } else {
+        return None;
+    };
+    Some(later.init.problem("port", message))
+}
+
+fn is_wildcard(host: &str) -> bool {
+    host.is_empty() || host.parse::<IpAddr>().is_ok_and(|address| address.is_unspecified())
+}

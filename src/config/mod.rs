@@ -1,0 +1,41 @@
+//! Configuration: what is read, checked, and told when it is wrong.
+//!
+//! # Layout
+//!
+//! In the order in which a configuration passes through them:
+//!
+//! - [`sources`]: built-in defaults, files, text and environment variables, merged as the original merges them.
+//! - `yaml`: YAML 1.1 as PyYAML reads it, each value with its line and column.
+//! - [`tables`]: the keys of `eventhive`, of a connector and of a server; [`kinds`] has those of the transports.
+//! - `resolve`: the tree against the tables, into the typed [`Config`] of [`model`].
+//! - [`secret`]: literal, `env:`, `file:`, or a list of them; never printed.
+//! - [`report`]: all problems at once, each with file, line, column, key and fix, for people and as JSON.
+//! - [`schema`]: the JSON Schema of the same tables, for editors.
+//!
+//! ```
+//! use eventhive::config::{Kinds, Sources};
+//!
+//! let mut sources = Sources::new();
+//! sources.read_string("connectors: {my-hive: {pubsub_type: fastapi, input_channel: worker, init: {prot: 8085}}}");
+//! let error = sources.resolve(&Kinds::compiled_in()).unwrap_err();
+//! assert!(error.to_string().starts_with("<text>:1:80: connectors.my-hive.init.prot: unknown key `prot`: did you mean `port`?"));
+//! ```
+
+mod clash;
+pub mod kinds;
+mod mask;
+mod merge;
+pub mod model;
+pub mod report;
+mod resolve;
+pub mod schema;
+pub mod secret;
+pub mod sources;
+pub mod tables;
+mod yaml;
+
+pub use kinds::{Kind, Kinds};
+pub use model::{Config, ConnectorConfig, Create, DoorConfig, HiveSettings, ServerConfig};
+pub use report::{ConfigError, Report};
+pub use secret::Secrets;
+pub use sources::Sources;

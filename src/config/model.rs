@@ -1,0 +1,178 @@
+//! What a configuration says, checked and typed.
+
+use std::fmt;
+use std::time::Duration;
+
+use eventhive_transport::Overflow;
+use eventhive_transport::settings::{Problem, Settings};
+
+use super::report::{Documents, Report};
+use super::{ConfigError, Kinds, Secrets, Sources};
+
+/// A configuration without problems.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `eventhive:`
+    pub hive: HiveSettings,
+    /// `connectors:`, in the order of the file.
+    pub connectors: Vec<ConnectorConfig>,
+    /// `servers:`, in the order of the file.
+    pub servers: Vec<ServerConfig>,
+    pub(super) warnings: Report,
+    pub(super) documents: Documents,
+}
+
+/// `eventhive:`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HiveSettings {
+    /// The key of the metadata object inside a message.
+    pub metadata_key: String,
+    /// Whether messages are sent without metadata.
+    pub remove_metadata: bool,
+    /// What joins the segments of a name. Never empty.
+    pub channel_separator: String,
+}
+
+/// One entry of `connectors:`.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct ConnectorConfig {
+    /// The network's name. Never empty, and the separator is not in it.
+    pub name: String,
+    /// The transport's own name: an alias such as `fastapi` is replaced by what it stands for.
+    pub pubsub_type: &'static str,
+    /// The channel to listen on; `None` to publish only.
+    pub input_channel: Option<String>,
+    /// The transport's settings, checked against its table, defaults filled in.
+    pub init: Settings,
+    /// Seals and opens, if there is any.
+    pub secret: Option<Secrets>,
+    /// How it seals: a word of the table in [`tables`](super::tables).
+    pub cipher: String,
+    /// The furthest that a sealed message's time may be from now.
+    pub replay_time: Duration,
+    /// How many sealed messages are remembered.
+    pub replay_messages: usize,
+    /// Find the server by mDNS within this time, and use what it announces in place of `init`.
+    pub from_broadcast: Option<Duration>,
+    /// The bound of the outbox in bytes.
+    pub outbox_bytes: usize,
+    /// What a full outbox does.
+    pub outbox_overflow: Overflow,
+    /// The bound of the inbox in bytes.
+    pub inbox_bytes: usize,
+    /// What a full inbox does.
+    pub inbox_overflow: Overflow,
+    /// How many event ids are remembered to drop what is delivered twice.
+    pub dedupe_events: usize,
+}
+
+/// One entry of `servers:`: a hub and its doors.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ServerConfig {
+    /// The network's name.
+    pub name: String,
+    /// Whether to start it.
+    pub create: Create,
+    /// Whether it is announced by mDNS.
+    pub broadcast: bool,
+    /// The hub's doors. A server with `pubsub_type` and `init` is a hub with one door.
+    pub doors: Vec<DoorConfig>,
+}
+
+/// One door of a server.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct DoorConfig {
+    /// The transport's own name.
+    pub pubsub_type: &'static str,
+    /// The transport's settings, checked against its table, defaults filled in.
+    pub init: Settings,
+}
+
+/// When a server is started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Create {
+    /// Not at all.
+    Never,
+    /// Only if none is found by mDNS.
+    Needed,
+    /// Always.
+    Always,
+}
+
+impl Config {
+    /// What the environment says: the built-in defaults, the file named by `EVENTHIVE_CONFIG` or else `eventhive.yaml`
+    /// in the working directory if there is one, and `EVENTHIVE_SECRET`. See [`Sources`] for more.
+    ///
+    /// # Errors
+    /// Every problem, with its place.
+    pub fn load(kinds: &Kinds) -> Result<Self, ConfigError> {
+        let mut sources = Sources::new();
+        sources.read_environment();
+        sources.resolve(kinds)
+    }
+
+    /// The built-in defaults with `text` over them; no file and no environment variable is looked at, except those that
+    /// a secret names.
+    ///
+    /// # Errors
+    /// Every problem, with its place.
+    pub fn from_yaml(text: &str, kinds: &Kinds) -> Result<Self, ConfigError> {
+        let mut sources = Sources::new();
+        sources.read_string(text);
+        sources.resolve(kinds)
+    }
+
+    /// The connector of this name.
+    #[must_use]
+    pub fn connector(&self, name: &str) -> Option<&ConnectorConfig> {
+        self.connectors.iter().find(|connector| connector.name == name)
+    }
+
+    /// What is doubtful and not wrong.
+    #[must_use]
+    pub const fn warnings(&self) -> &Report {
+        &self.warnings
+    }
+
+    /// Problems that were found later, by a transport say, shown with the lines of this configuration.
+    #[must_use]
+    pub fn error(&self, problems: Vec<Problem>) -> ConfigError {
+        ConfigError::new(Report::new(problems, self.documents.clone()))
+    }
+}
+
+// `init` may have passwords and tokens: a transport's settings are never shown.
+impl fmt::Debug for ConnectorConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConnectorConfig")
+            .field("name", &self.name)
+            .field("pubsub_type", &self.pubsub_type)
+            .field("input_channel", &self.input_channel)
+            .field("secret", &self.secret)
+            .field("cipher", &self.cipher)
+            .field("replay_time", &self.replay_time)
+            .field("replay_messages", &self.replay_messages)
+            .field("from_broadcast", &self.from_broadcast)
+            .field("outbox_bytes", &self.outbox_bytes)
+            .field("outbox_overflow", &self.outbox_overflow)
+            .field("inbox_bytes", &self.inbox_bytes)
+            .field("inbox_overflow", &self.inbox_overflow)
+            .field("dedupe_events", &self.dedupe_events)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for DoorConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DoorConfig").field("pubsub_type", &self.pubsub_type).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Documents {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} documents", self.count())
+    }
+}

@@ -1,0 +1,261 @@
+//! From the merged tree to the typed model, with every problem on the way.
+
+use std::time::Duration;
+
+use eventhive_transport::settings::{Entry, Node, Position, Problem, Settings, Value, unknown_key};
+use eventhive_transport::{EventName, Key, Overflow};
+
+use super::merge::{entries, get};
+use super::model::{Config, ConnectorConfig, Create, DoorConfig, HiveSettings, ServerConfig};
+use super::report::{ConfigError, Report};
+use super::secret::Environment;
+use super::sources::Sources;
+use super::{Kind, Kinds, Secrets, clash, tables};
+
+/// What the original waits for discovery when nothing else is said.
+const DISCOVERY: Duration = Duration::from_secs(5);
+
+/// One run over the tree.
+struct Resolve<'a> {
+    sources: &'a Sources,
+    kinds: &'a Kinds,
+    problems: Vec<Problem>,
+    separator: String,
+}
+
+pub(super) fn resolve(sources: &Sources, kinds: &Kinds) -> Result<Config, ConfigError> {
+    let mut run = Resolve { sources, kinds, problems: sources.problems.clone(), separator: "/".to_owned() };
+    run.top();
+    let hive = run.hive();
+    let connectors = run.section("connectors", Resolve::connector);
+    let servers = run.section("servers", Resolve::server);
+    run.problems.extend(clash::clashes(&servers));
+    let documents = sources.documents.clone();
+    match hive {
+        Some(hive) if run.problems.is_empty() => {
+            let warnings = Report::new(run.unused_secrets(&connectors), documents.clone());
+            Ok(Config { hive, connectors, servers, warnings, documents })
+        }
+        _ => Err(ConfigError::new(Report::new(run.problems, documents))),
+    }
+}
+
+impl Resolve<'_> {
+    /// Unknown sections. Those that begin with `x-` are the user's own, for anchors.
+    fn top(&mut self) {
+        let known = tables::TOP.iter().map(|(name, _)| *name);
+        for entry in entries(&self.sources.tree) {
+            if !known.clone().any(|name| name == entry.key) && !entry.key.starts_with("x-") {
+                self.problems.push(unknown_key(entry.key_at, entry.key.clone(), &entry.key, known.clone()));
+            }
+        }
+    }
+
+    fn hive(&mut self) -> Option<HiveSettings> {
+        let null = Node { value: Value::Null, at: Position::default() };
+        let node = get(&self.sources.tree, "eventhive").unwrap_or(&null);
+        let settings = self.check("eventhive", node, tables::HIVE)?;
+        for name in ["metadata_key", "channel_separator"] {
+            if settings.text(name) == Some("") {
+                self.problems.push(settings.problem(name, "must not be empty"));
+            }
+        }
+        let text = |name: &str| settings.text(name).unwrap_or_default().to_owned();
+        self.separator = text("channel_separator");
+        Some(HiveSettings {
+            metadata_key: text("metadata_key"),
+            remove_metadata: settings.flag("remove_metadata"),
+            channel_separator: text("channel_separator"),
+        })
+    }
+
+    /// Reads every entry of a section; those that are wrong are left out and noted.
+    fn section<T>(&mut self, name: &str, read: fn(&mut Self, &str, &Entry) -> Option<T>) -> Vec<T> {
+        let Some(node) = get(&self.sources.tree, name) else { return Vec::new() };
+        if !matches!(node.value, Value::Map(_) | Value::Null) {
+            let message = format!("expected a mapping of names, found {}", node.value.describe());
+            self.note(node.at, name, message);
+        }
+        entries(node)
+            .iter()
+            .filter_map(|entry| {
+                let path = format!("{name}.{}", entry.key);
+                self.network_name(entry, &path);
+                read(self, &path, entry)
+            })
+            .collect()
+    }
+
+    fn connector(&mut self, path: &str, entry: &Entry) -> Option<ConnectorConfig> {
+        let settings = self.check(path, &entry.node, tables::CONNECTOR);
+        let transport = self.transport(path, &entry.node, Kind::connector_side);
+        let input_channel = self.input_channel(path, &entry.node);
+        let secret = self.secret(path, entry);
+        let from_broadcast = self.discovery(path, &entry.node);
+        let (settings, (pubsub_type, init)) = (settings?, transport?);
+        let size = |name: &str| settings.size(name).unwrap_or(usize::MAX);
+        let overflow =
+            |name: &str| settings.text(name).and_then(|word| word.parse().ok()).unwrap_or(Overflow::DropOldest);
+        Some(ConnectorConfig {
+            name: entry.key.clone(),
+            pubsub_type,
+            input_channel: input_channel?,
+            init,
+            secret,
+            cipher: settings.text("cipher").unwrap_or_default().to_owned(),
+            replay_time: settings.seconds("replay_secs").unwrap_or_default(),
+            replay_messages: size("replay_messages"),
+            from_broadcast,
+            outbox_bytes: size("outbox_bytes"),
+            outbox_overflow: overflow("outbox_overflow"),
+            inbox_bytes: size("inbox_bytes"),
+            inbox_overflow: overflow("inbox_overflow"),
+            dedupe_events: size("dedupe_events"),
+        })
+    }
+
+    fn server(&mut self, path: &str, entry: &Entry) -> Option<ServerConfig> {
+        let settings = self.check(path, &entry.node, tables::SERVER);
+        let transport = self.transport(path, &entry.node, Kind::door_side);
+        let (settings, (pubsub_type, init)) = (settings?, transport?);
+        let create = match settings.text("create") {
+            Some("always") => Create::Always,
+            Some("needed") => Create::Needed,
+            _ => Create::Never,
+        };
+        let doors = vec![DoorConfig { pubsub_type, init }];
+        Some(ServerConfig { name: entry.key.clone(), create, broadcast: settings.flag("broadcast"), doors })
+    }
+
+    /// The kind and its settings. Looks at the node itself, so that `init` is checked even if another key is wrong.
+    fn transport(&mut self, path: &str, node: &Node, side: Side) -> Option<(&'static str, Settings)> {
+        let word_node = get(node, "pubsub_type")?;
+        let Value::Text(word) = &word_node.value else { return None };
+        let place = format!("{path}.pubsub_type");
+        let Some(kind) = self.kinds.find(word) else {
+            self.note(word_node.at, &place, self.kinds.unknown(word));
+            return None;
+        };
+        let Some(table) = side(kind) else {
+            let able =
+                Kinds::words(self.kinds.iter().filter(|kind| side(kind).is_some())).collect::<Vec<_>>().join(", ");
+            self.note(word_node.at, &place, format!("`{word}` cannot be used here: use one of {able}"));
+            return None;
+        };
+        let null = Node { value: Value::Null, at: node.at };
+        let init = get(node, "init").unwrap_or(&null);
+        Some((kind.name, self.check(&format!("{path}.init"), init, table)?))
+    }
+
+    /// The outer `None`: wrong or missing. The inner: publish only.
+    fn input_channel(&mut self, path: &str, node: &Node) -> Option<Option<String>> {
+        let channel = get(node, "input_channel")?;
+        let message = match &channel.value {
+            Value::Null => return Some(None),
+            Value::Text(text) if text.is_empty() => return Some(None),
+            Value::Text(text) => match EventName::new(text.as_str()) {
+                Ok(_) => return Some(Some(text.clone())),
+                Err(error) => format!("not a channel: {error}"),
+            },
+            Value::List(_) | Value::Map(_) => format!("expected text, found {}", channel.value.describe()),
+            other => format!("expected text, found {}: put it in quotes", other.describe()),
+        };
+        self.note(channel.at, &format!("{path}.input_channel"), message);
+        None
+    }
+
+    /// The connector's own secret, or the one of `EVENTHIVE_SECRET` unless a later document has one.
+    fn secret(&mut self, path: &str, entry: &Entry) -> Option<Secrets> {
+        let path = format!("{path}.secret");
+        let own = get(&entry.node, "secret");
+        let from_env = self.sources.secrets.iter().rfind(|secret| secret.connector == entry.key);
+        let is_later =
+            |node: &Node, documents| node.at.document >= documents && node.value != Value::Text(String::new());
+        let read = match (own, from_env) {
+            (Some(node), Some(secret)) if is_later(node, secret.documents) => Secrets::read(node, &path, self.env()),
+            (_, Some(secret)) => {
+                let value = Value::Text(secret.secret.to_string());
+                Secrets::read(&Node { value, at: Position::default() }, &path, self.env())
+            }
+            (Some(node), None) => Secrets::read(node, &path, self.env()),
+            (None, None) => Ok(None),
+        };
+        read.unwrap_or_else(|problems| {
+            self.problems.extend(problems);
+            None
+        })
+    }
+
+    const fn env(&self) -> &Environment {
+        &self.sources.env
+    }
+
+    /// Presence switches it on, except `false`. Null is what the original reads as "the default time".
+    fn discovery(&mut self, path: &str, node: &Node) -> Option<Duration> {
+        let node = get(node, "from_broadcast")?;
+        #[expect(clippy::cast_precision_loss, reason = "a time of more than 2^53 seconds is as good as for ever")]
+        let seconds = match &node.value {
+            Value::Bool(false) => return None,
+            Value::Bool(true) | Value::Null => return Some(DISCOVERY),
+            Value::Integer(seconds) => *seconds as f64,
+            Value::Float(seconds) => *seconds,
+            other => {
+                let message = format!("expected true, false or a number of seconds, found {}", other.describe());
+                self.note(node.at, &format!("{path}.from_broadcast"), message);
+                return None;
+            }
+        };
+        let time = Duration::try_from_secs_f64(seconds).ok();
+        if time.is_none() {
+            self.note(
+                node.at,
+                &format!("{path}.from_broadcast"),
+                format!("{seconds} is no time: use 0 or more seconds"),
+            );
+        }
+        time
+    }
+
+    /// A name of a network is one segment of event names.
+    fn network_name(&mut self, entry: &Entry, path: &str) {
+        if let Err(error) = EventName::new(entry.key.as_str()) {
+            self.note(entry.key_at, path, format!("not a network's name: {error}"));
+        } else if !self.separator.is_empty() && entry.key.contains(&self.separator) {
+            let message =
+                format!("the name has the separator `{}` in it, so no event could reach it: rename it", self.separator);
+            self.note(entry.key_at, path, message);
+        }
+    }
+
+    fn unused_secrets(&self, connectors: &[ConnectorConfig]) -> Vec<Problem> {
+        let unused =
+            self.sources.secrets.iter().filter(|secret| connectors.iter().all(|it| it.name != secret.connector));
+        let warning = |name: &str| Problem {
+            at: Position::default(),
+            path: String::new(),
+            message: format!("EVENTHIVE_SECRET names the connector `{name}`, which is not configured"),
+        };
+        unused.map(|secret| warning(&secret.connector)).collect()
+    }
+
+    fn check(&mut self, path: &str, node: &Node, table: &[Key]) -> Option<Settings> {
+        Settings::check(path, node, table).map_err(|problems| self.problems.extend(problems)).ok()
+    }
+
+    fn note(&mut self, at: Position, path: &str, message: String) {
+        self.problems.push(Problem { at, path: path.to_owned(), message });
+    }
+}
+
+/// Which table of a kind is meant.
+type Side = fn(&Kind) -> Option<&'static [Key]>;
+
+impl Kind {
+    const fn connector_side(&self) -> Option<&'static [Key]> {
+        self.connector
+    }
+
+    const fn door_side(&self) -> Option<&'static [Key]> {
+        self.door
+    }
+}

@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# Runs every test. Needs Rust; what else the tests need it installs: Python packages into target/peers, and, as root,
+# Debian packages that are missing. Servers are started by the tests themselves, on free ports, and end with them.
+# Arguments go to `cargo test`. The last line is `N passed, N failed`.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+EVENTHIVE_PEERS="$(tests/peers/setup.sh)"
+export EVENTHIVE_PEERS
+
+log="$(mktemp)"
+trap 'rm -f "$log"' EXIT
+
+status=0
+cargo test --workspace --no-fail-fast "$@" 2>&1 | tee "$log" || status=$?
+
+# Each test binary, and the documentation of each crate, has a line `test result: ok. N passed; N failed; ...`.
+count() { awk -v word="$1;" '/^test result: / { for (i = 2; i <= NF; i++) if ($i == word) sum += $(i - 1) } END { print sum + 0 }' "$log"; }
+passed="$(count passed)"
+failed="$(count failed)"
+if [ "$status" -ne 0 ] && [ "$failed" -eq 0 ]; then
+    echo "tests/all.sh: cargo test ended with code $status before all tests had run" >&2
+    failed=1
+fi
+echo "$passed passed, $failed failed"
+exit "$status"

@@ -1,0 +1,117 @@
+//! The command line of Python's eventhive at every hub.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::environment::Stack;
+use crate::hives::{call, queen, without_metadata, worker};
+use crate::hub::{Hub, HubKind};
+use crate::process::run;
+
+/// A configuration as scripts have it: network, receiver and secret are filled in by the command line.
+fn template(port: u16) -> (TempDir, PathBuf) {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("hive.yaml");
+    let text = format!(
+        "connectors:\n  {{network}}:\n    pubsub_type: fastapi\n    input_channel: '{{receiver}}'\n    init: {{{{host: 127.0.0.1, port: {port}, endpoint: /pubsub}}}}\n"
+    );
+    std::fs::write(&file, text).unwrap();
+    (folder, file)
+}
+
+/// Runs the program with the template and more arguments.
+fn command_line(program: &Path, port: u16, arguments: &[&str]) -> (String, String, i32) {
+    let (folder, file) = template(port);
+    let given = ["--config", file.to_str().unwrap(), "--network", "net", "--timeout", "2"];
+    run(program, folder.path(), &[&given, arguments].concat())
+}
+
+fn eventhive_cli() -> PathBuf {
+    Stack::Eventhive.program("eventhive-cli")
+}
+
+fn sends_to_a_worker_and_prints_its_answer(hub: HubKind, program: &Path) {
+    let hub = Hub::start(hub);
+    let mut worker = worker(hub.port, None);
+    let send =
+        ["--receiver", "queen", "--event", "done", "--target-event", "net/worker/action", "--json-data", r#"{"n": 1}"#];
+    let (out, err, code) = command_line(program, hub.port, &send);
+    assert_eq!(code, 0, "{err}");
+    let (event, data) = worker.received();
+    assert_eq!((event.as_str(), without_metadata(data, "net/worker/action")), ("worker/action", json!({"n": 1})));
+    let answer: Value = serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out}\n{err}"));
+    assert_eq!(without_metadata(answer, "net/queen/done")["answer"]["n"], json!(1));
+    assert!(err.contains("[CLI] Waiting for: 'queen/done'"), "{err}");
+    assert!(err.contains("[CLI] Publishing to 'net/worker/action': '{'n': 1}'"), "{err}");
+    assert!(err.contains("[CLI] Received: '"), "{err}");
+}
+
+fn hears_itself(hub: HubKind, program: &Path) {
+    let hub = Hub::start(hub);
+    let (out, err, code) = command_line(program, hub.port, &["--json-data", r#"{"ü": "\u00fc"}"#]);
+    assert_eq!(code, 0, "{err}");
+    assert!(out.starts_with(r#"{"\u00fc": "\u00fc", "__eventhive__": {"time": "#), "{out}");
+    let received: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(without_metadata(received, "net/cli/do"), json!({"ü": "ü"}));
+}
+
+fn without_an_event_prints_the_default_and_fails(hub: HubKind, program: &Path) {
+    let hub = Hub::start(hub);
+    let (out, err, code) = command_line(program, hub.port, &[]);
+    assert_eq!((out.as_str(), code), ("{\"no\":\"output\"}\n", 1), "{err}");
+}
+
+fn receives_what_a_hive_calls(hub: HubKind, program: &Path) {
+    let hub = Hub::start(hub);
+    let mut caller = queen(hub.port, None);
+    let (folder, file) = template(hub.port);
+    let port_program = program.to_owned();
+    let listener = std::thread::spawn(move || {
+        let given =
+            ["--config", file.to_str().unwrap(), "--network", "net", "--receiver", "worker", "--event", "action"];
+        run(&port_program, folder.path(), &[&given[..], &["--timeout", "4"]].concat())
+    });
+    // Nothing tells when the command line has subscribed, so the event is called until it has ended.
+    while !listener.is_finished() {
+        caller.ask(&call("net/worker/action", &json!({"work": "heavy load"})));
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    let (out, err, code) = listener.join().unwrap();
+    assert_eq!(code, 0, "{err}");
+    let received: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(without_metadata(received, "net/worker/action"), json!({"work": "heavy load"}));
+}
+
+fn wrong_use_ends_with_code_2(program: &Path) {
+    for arguments in [&["--json-data", "{"][..], &["--config", "missing.yaml"], &["--nonsense"], &["--timeout", "x"]] {
+        let (_, err, code) = run(program, std::env::temp_dir().as_path(), arguments);
+        assert_eq!(code, 2, "{arguments:?}: {err}");
+    }
+}
+
+#[test]
+fn eventhive_cli_sends_to_a_worker_and_prints_its_answer_through_python_0_3_1() {
+    sends_to_a_worker_and_prints_its_answer(HubKind::Python03, &eventhive_cli());
+}
+
+#[test]
+fn eventhive_cli_hears_itself_through_python_0_3_1() {
+    hears_itself(HubKind::Python03, &eventhive_cli());
+}
+
+#[test]
+fn eventhive_cli_without_an_event_prints_the_default_and_fails_at_python_0_3_1() {
+    without_an_event_prints_the_default_and_fails(HubKind::Python03, &eventhive_cli());
+}
+
+#[test]
+fn eventhive_cli_receives_what_a_hive_calls_through_python_0_3_1() {
+    receives_what_a_hive_calls(HubKind::Python03, &eventhive_cli());
+}
+
+#[test]
+fn eventhive_cli_wrong_use_ends_with_code_2() {
+    wrong_use_ends_with_code_2(&eventhive_cli());
+}

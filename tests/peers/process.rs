@@ -1,0 +1,154 @@
+//! A peer in a process of its own, driven by lines of JSON.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::environment::{Stack, root};
+
+/// The bound of every wait: what takes longer has failed. Long, because the machine may be busy with other tests.
+pub(crate) const LIMIT: Duration = Duration::from_secs(30);
+
+/// A running peer. Dropped, it and its children are killed.
+pub(crate) struct Peer {
+    name: String,
+    child: Child,
+    commands: Option<ChildStdin>,
+    lines: Receiver<Value>,
+    log: Arc<Mutex<Vec<String>>>,
+}
+
+impl Peer {
+    /// Starts `python/<program>.py` with the packages of `stack`.
+    pub(crate) fn python(stack: Stack, program: &str, arguments: &[&str]) -> Self {
+        let script = root().join("tests/peers/python").join(format!("{program}.py"));
+        let mut command = Command::new(stack.program("python"));
+        command.arg("-B").arg(script).args(arguments);
+        Self::start(&format!("{program} ({stack:?})"), command)
+    }
+
+    /// Starts a program whose standard output is one JSON object a line.
+    pub(crate) fn start(name: &str, mut command: Command) -> Self {
+        // A group of its own, so that children of the peer are reached too.
+        command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("{name} does not start: {error}"));
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let lines = read_lines(child.stdout.take().unwrap(), "out", &log);
+        drop(read_lines(child.stderr.take().unwrap(), "err", &log));
+        Self { name: name.to_owned(), commands: child.stdin.take(), child, lines, log }
+    }
+
+    /// Gives one command.
+    pub(crate) fn tell(&mut self, command: &Value) {
+        let commands = self.commands.as_mut().expect("the peer was finished");
+        writeln!(commands, "{command}")
+            .and_then(|()| commands.flush())
+            .unwrap_or_else(|error| self.fail(&error.to_string()));
+    }
+
+    /// Gives one command and waits for its answer.
+    pub(crate) fn ask(&mut self, command: &Value) -> Value {
+        self.tell(command);
+        self.wait_for("did", &command["do"])
+    }
+
+    /// The next line whose `key` has this value; lines before it are skipped.
+    pub(crate) fn wait_for(&mut self, key: &str, value: &Value) -> Value {
+        self.wait_until(&format!("{key} = {value}"), |line| line.get(key) == Some(value))
+    }
+
+    /// The next line that is accepted; lines before it are skipped.
+    pub(crate) fn wait_until(&mut self, what: &str, mut accept: impl FnMut(&Value) -> bool) -> Value {
+        let deadline = Instant::now() + LIMIT;
+        loop {
+            match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(line) if accept(&line) => return line,
+                Ok(_) => {}
+                Err(RecvTimeoutError::Timeout) => self.fail(&format!("no line with {what} within {LIMIT:?}")),
+                Err(RecvTimeoutError::Disconnected) => self.fail(&format!("ended before a line with {what}")),
+            }
+        }
+    }
+
+    /// The next message that it received, as (topic or event, data).
+    pub(crate) fn received(&mut self) -> (String, Value) {
+        let mut line = self.wait_until("received", |line| line.get("received").is_some());
+        (line["received"].as_str().unwrap().to_owned(), line["data"].take())
+    }
+
+    /// Closes its input, waits until it has ended by itself, and gives the messages not yet looked at.
+    pub(crate) fn finish(mut self) -> Vec<(String, Value)> {
+        self.commands = None;
+        let deadline = Instant::now() + LIMIT;
+        let mut rest = Vec::new();
+        loop {
+            match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(mut line) => {
+                    if let Some(topic) = line.get("received").and_then(Value::as_str).map(str::to_owned) {
+                        rest.push((topic, line["data"].take()));
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => self.fail("did not end after its input was closed"),
+                Err(RecvTimeoutError::Disconnected) => return rest,
+            }
+        }
+    }
+
+    fn fail(&self, what: &str) -> ! {
+        panic!("{}: {what}", self.name);
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("--- {} said:\n{}", self.name, self.log.lock().unwrap().join("\n"));
+        }
+        self.commands = None;
+        kill_group(self.child.id());
+        let _ = self.child.wait();
+    }
+}
+
+/// Kills all of a process group. The standard library cannot, so the shell does.
+fn kill_group(leader: u32) {
+    let _ = Command::new("sh").args(["-c", &format!("kill -s KILL -- -{leader}")]).stderr(Stdio::null()).status();
+}
+
+/// Reads on in a thread, so that no pipe ever fills up; lines that are JSON objects are handed on.
+fn read_lines(
+    stream: impl Read + Send + 'static,
+    name: &'static str,
+    log: &Arc<Mutex<Vec<String>>>,
+) -> Receiver<Value> {
+    let (sender, receiver) = channel();
+    let log = Arc::clone(log);
+    std::thread::spawn(move || {
+        for line in BufReader::new(stream).lines().map_while(Result::ok) {
+            if let Ok(value @ Value::Object(_)) = serde_json::from_str(&line) {
+                let _ = sender.send(value);
+            }
+            let shown: String = line.chars().take(300).collect();
+            log.lock().unwrap().push(format!("{name} {shown}"));
+        }
+    });
+    receiver
+}
+
+/// Standard output, standard error and exit code of a program that ends by itself.
+pub(crate) fn run(program: &Path, folder: &Path, arguments: &[&str]) -> (String, String, i32) {
+    let output = Command::new(program).args(arguments).current_dir(folder).stdin(Stdio::null()).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (text(output.stdout), text(output.stderr), output.status.code().expect("ended by a signal"))
+}
+
+/// A command for [`Peer::ask`]: publish with the defaults of `PubSubClient`.
+pub(crate) fn publish(topic: &str, data: Value) -> Value {
+    json!({"do": "publish", "topics": [topic], "data": data})
+}

@@ -1,0 +1,68 @@
+"""A hive of Python's eventhive, driven by commands.
+
+Out: {"state": "ready"} once every connector that listens has subscribed, {"received": EVENT, "data": ..},
+{"did": "call"} or {"did": "call", "error": ..}.
+In: {"do": "call", "event": .., "data": {..}}.
+"""
+
+import os
+import time
+
+import peer
+
+import logging
+import sys
+
+
+def main():
+    arguments = peer.parser(__doc__)
+    arguments.add_argument("--config", required=True)
+    arguments.add_argument("--hook", action="append", default=[], help="event to define and to listen for")
+    arguments.add_argument("--define", action="append", default=[], help="remote event that will be called")
+    arguments.add_argument("--answer", help="remote event to call with what a hook received, under the key `answer`")
+    given = arguments.parse_args()
+    peer.end_after(given.bound)
+
+    # Read when the package is imported.
+    os.environ["EVENTHIVE_CONFIG"] = given.config
+    import eventhive
+
+    eventhive.logger.addHandler(logging.StreamHandler(sys.stderr))
+    eventhive.logger.setLevel(logging.INFO)
+
+    def received(message):
+        event = eventhive.get_event_name()
+        peer.emit(received=event, data=message)
+        if given.answer:
+            eventhive.EVENTS.call(given.answer, {"answer": message})
+
+    for event in given.hook:
+        eventhive.EVENTS.append(event)
+        eventhive.EVENTS.hook(received, event, None)
+    # Published are only the events that exist before `init`.
+    for event in given.define + ([given.answer] if given.answer else []):
+        eventhive.EVENTS.append(event)
+
+    eventhive.init(required=list(eventhive.CONFIG.CONFIG["connectors"]))
+    wait_for_subscriptions(eventhive)
+    peer.emit(state="ready")
+
+    for command in peer.commands():
+        try:
+            eventhive.EVENTS.call(command["event"], command["data"])
+            peer.emit(did="call")
+        except Exception as error:
+            peer.emit(did="call", error=repr(error))
+    eventhive.stop()
+    # The connectors' threads never end.
+    os._exit(0)
+
+
+def wait_for_subscriptions(eventhive):
+    listening = [c for c in eventhive.CONNECTORS.values() if c.conn_conf["input_channel"]]
+    while not all(hasattr(c, "SUBSCRIBER") and c.SUBSCRIBER.is_ready() for c in listening):
+        time.sleep(0.01)
+
+
+if __name__ == "__main__":
+    main()
