@@ -1,5 +1,5 @@
 //! x
-pub mod discovery;
-pub mod envelope;
 /// Configuration: reading, checking, messages, schema.
 pub mod config;
+pub mod discovery;
+pub mod envelope;

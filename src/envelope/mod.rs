@@ -84,10 +84,17 @@ impl Envelope {
     ///
     /// # Errors
     /// [`SealError::Random`] if the machine has no randomness to give.
-    pub fn sealed(mut self, cipher: Cipher, secrets: &[Zeroizing<String>], window: ReplayWindow) -> Result<Self, SealError> {
+    pub fn sealed(
+        mut self,
+        cipher: Cipher,
+        secrets: &[Zeroizing<String>],
+        window: ReplayWindow,
+    ) -> Result<Self, SealError> {
         self.seal = match cipher {
             _ if secrets.is_empty() => Seal::Plain,
-            Cipher::Eventhive05 => Seal::Eventhive05(secrets.iter().map(|secret| eventhive_0_5::Key::new(secret)).collect()),
+            Cipher::Eventhive05 => {
+                Seal::Eventhive05(secrets.iter().map(|secret| eventhive_0_5::Key::new(secret)).collect())
+            }
             Cipher::Aes256Gcm => match sealed::Sealer::new(secrets, random()?, window) {
                 Some(sealer) => Seal::Aes256Gcm(Box::new(sealer)),
                 None => Seal::Plain,
@@ -142,7 +149,8 @@ impl Envelope {
     /// Only `id` must be there, of any kind; peers may leave out or add what they like.
     fn read_metadata(&self, raw: &RawValue, topic: &str) -> Result<Metadata, OpenError> {
         let unreadable = || OpenError::Metadata { key: self.metadata_key.clone() };
-        let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(raw.get()).map_err(|_| unreadable())?;
+        let object: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_str(raw.get()).map_err(|_| unreadable())?;
         let text = |key: &str| object.get(key).and_then(serde_json::Value::as_str).map(str::to_owned);
         let id = match object.get("id").ok_or_else(unreadable)? {
             serde_json::Value::String(id) => id.clone(),
