@@ -1,1 +1,61 @@
-//! The conformance suite of Eventhive transports, and its TCP fault proxy.
+//! The suite that defines "a transport works".
+//!
+//! A transport's tests give it a [`Fixture`]: what the wire can do, and how to open links on a broker of its own. One
+//! line makes one test of every case:
+//!
+//! ```ignore
+//! eventhive_conformance::conformance!(MyBroker::start);
+//! ```
+//!
+//! where `MyBroker::start` is an `async fn() -> impl Fixture`. Every case runs several copies in parallel (ten, where
+//! it is not heavy) against the same broker, and against brokers of their own where a case restarts it. The id of a copy
+//! (`<case>-<copy>-<random>`) is in every topic it uses, so one search in a log shows one test.
+//!
+//! A case that needs what the wire does not have is skipped *by name*: it prints `skipped: <case>: no <capability>`.
+//! [`run_all`] returns the list of results, which serialises to JSON: the feature matrix of a README is made from it.
+//!
+//! Waits are for conditions, never for time; the fixture's [`patience`](Fixture::patience) only bounds a failure.
+//!
+//! # Layout
+//!
+//! - [`fixture`]: what a transport provides.
+//! - [`run`]: running one case or all, and the results.
+//! - [`proxy`]: a TCP forwarder that cuts, stalls, loses one direction and refuses; usable alone.
+//! - `cases/`: the cases by theme; `cases/mod.rs` has the list, `case.rs` what a case is and needs.
+//! - `context.rs`, `client.rs`, `collector.rs`: what cases are written with.
+
+mod case;
+mod cases;
+mod client;
+mod collector;
+mod context;
+pub mod fixture;
+pub mod proxy;
+pub mod run;
+
+pub use case::{Need, names};
+pub use fixture::{Broker, Fixture};
+pub use proxy::{FaultProxy, Mode};
+pub use run::{CaseResult, Failure, Outcome, Report, run_all, run_one};
+
+/// Makes one `#[test]` of every case, in the module where it stands. Takes an `async fn() -> impl Fixture`, or a closure
+/// like it; each test calls it for its own fixture. See the crate's documentation.
+#[macro_export]
+macro_rules! conformance {
+    ($start:expr) => {
+        $crate::__with_cases! { ($crate::__conformance_tests) ($start) }
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __conformance_tests {
+    (($start:expr) $($theme:ident :: $name:ident, $copies:literal, $broker:ident, [$($need:ident),*];)*) => {
+        $(
+            #[test]
+            fn $name() -> ::std::result::Result<(), $crate::Failure> {
+                $crate::run::run_test(stringify!($name), $start)
+            }
+        )*
+    };
+}

@@ -85,6 +85,13 @@ impl Glob {
         &self.0.tokens
     }
 
+    /// The runs of text between the wildcards, in order: every match has them all. None is empty.
+    #[must_use]
+    pub fn literals(&self) -> Vec<String> {
+        let runs = self.0.tokens.split(|token| as_literal(token).is_none());
+        runs.filter(|run| !run.is_empty()).map(|run| run.iter().filter_map(as_literal).collect()).collect()
+    }
+
     /// A pattern that matches exactly `name`: its wildcards are put in classes.
     ///
     /// # Errors
@@ -263,6 +270,7 @@ mod tests {
         assert_eq!(literal("a[b"), Some("a[b".to_owned()));
         assert_eq!(literal("a?"), None);
         assert_eq!(Glob::new("net/work*r/x").unwrap().literal_prefix(), "net/work");
+        assert_eq!(Glob::new("*ab?[c]d[ef]*").unwrap().literals(), ["ab", "cd"]);
     }
 
     /// The definition, by plain recursion. Slow, and short enough to be seen to be right.

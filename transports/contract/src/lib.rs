@@ -13,6 +13,7 @@
 //! - [`link`]: the client side of a transport: publish, subscribe, state, close.
 //! - [`transport`]: the kind of wire: its settings and capabilities.
 //! - [`settings`]: a table of keys that checks settings, explains them and describes them to editors.
+//! - [`secret`]: where secrets in settings come from.
 //! - [`backoff`]: the jittered wait between attempts to reconnect.
 //! - [`queue`]: overflow policies, the words shared by every bounded queue.
 
@@ -22,6 +23,7 @@ pub mod glob;
 pub mod link;
 pub mod name;
 pub mod queue;
+pub mod secret;
 pub mod settings;
 pub mod transport;
 

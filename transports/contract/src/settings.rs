@@ -97,6 +97,8 @@ pub enum KeyKind {
     Text,
     /// Text that is a secret: never printed.
     Secret,
+    /// One secret or a list of them; see [`Settings::secrets`].
+    Secrets,
     /// `true`, `yes`, `on` and their opposites.
     Bool,
     /// A whole number in this range. Digits in quotes are taken too, as the original takes them.
@@ -265,6 +267,15 @@ impl Settings {
             .collect()
     }
 
+    /// The secrets of a [`KeyKind::Secrets`] key, fetched from where they are kept; empty if the key is not there.
+    ///
+    /// # Errors
+    /// As [`secrets`](crate::secret::secrets).
+    pub fn secrets(&self, name: &str) -> Result<Vec<String>, Vec<Problem>> {
+        let path = format!("{}.{name}", self.path);
+        self.get(name).map_or(Ok(Vec::new()), |node| crate::secret::secrets(node, &path))
+    }
+
     /// A problem with the value of `name`, placed where it stands.
     #[must_use]
     pub fn problem(&self, name: &str, message: impl Into<String>) -> Problem {
@@ -329,13 +340,15 @@ fn coerce(value: &Value, kind: KeyKind) -> Result<Value, String> {
             None => format!("`{word}` is not one of {}", words.join(", ")),
         }),
         (KeyKind::Choice(words), _) => Err(format!("expected one of {}, found {found}", words.join(", "))),
-        (KeyKind::Texts, Value::List(items)) if items.iter().all(|item| matches!(item.value, Value::Text(_))) => {
+        (KeyKind::Texts | KeyKind::Secrets, Value::List(items))
+            if items.iter().all(|item| matches!(item.value, Value::Text(_))) =>
+        {
             Ok(value.clone())
         }
-        (KeyKind::Texts, Value::Text(_)) => {
+        (KeyKind::Texts | KeyKind::Secrets, Value::Text(_)) => {
             Ok(Value::List(vec![Node { value: value.clone(), at: Position::default() }]))
         }
-        (KeyKind::Texts, _) => Err(format!("expected a list of texts, found {found}")),
+        (KeyKind::Texts | KeyKind::Secrets, _) => Err(format!("expected a list of texts, found {found}")),
         (KeyKind::Map, _) => Err(format!("expected a mapping, found {found}")),
     }
 }
@@ -374,7 +387,7 @@ fn default_value(text: &str, kind: KeyKind) -> Option<Value> {
         KeyKind::Integer { .. } => text.parse().ok().map(Value::Integer),
         KeyKind::Seconds { .. } => text.parse().ok().map(Value::Float),
         KeyKind::Text | KeyKind::Secret | KeyKind::Choice(_) => Some(Value::Text(text.to_owned())),
-        KeyKind::Texts | KeyKind::Map | KeyKind::Any => None,
+        KeyKind::Texts | KeyKind::Secrets | KeyKind::Map | KeyKind::Any => None,
     }
 }
 

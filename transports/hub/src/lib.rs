@@ -1,1 +1,65 @@
-//! The broker of a network: subscriptions index, fan-out, bounded queues, backlog with cursors.
+//! The broker of a network: subscriptions index, fan-out, bounded queues, backlog with cursors. It knows no protocol;
+//! doors bring the protocols.
+//!
+//! A door takes events in with [`Hub::publish`] from any thread. For each of its sockets it opens a [`Session`] on the
+//! [`Worker`] of the socket's thread, subscribes [filters](eventhive_transport::Filter) on it, and writes what its
+//! [`Outgoing`] yields to the socket, each message encoded once per protocol ([`Message::encoded`]).
+//!
+//! One lock makes the order: under it a message is stamped, appended to the backlog, matched, and handed to the inbox of
+//! each worker concerned, once per worker. The rest of the fan-out happens on the workers' threads without a lock.
+//!
+//! # Layout
+//!
+//! - `hub`: the [`Hub`]: publish, ready, close. `core`: what its lock guards.
+//! - `message`, `cursor`, `tracker`, `access`: what travels, its place, who waits for it, who may see it.
+//! - `index`: filters to sessions; a cache of whole matches.
+//! - `lane`: the way from publishers to one worker. `worker`: the fan-out on a thread.
+//! - `session`, `queue`, `outgoing`: a session's handle, its bounded queue, and what the socket reads.
+//! - `backlog`, `memory`: the log of past messages: the trait, and the one in memory. `replay`: from history to live.
+//! - `local`: the link of hives in the hub's own process.
+//! - `settings`, `stats`, `error`.
+
+mod access;
+mod backlog;
+mod core;
+mod cursor;
+mod error;
+mod hub;
+mod index;
+mod lane;
+mod local;
+mod memory;
+mod message;
+mod outgoing;
+mod queue;
+mod replay;
+mod session;
+mod settings;
+mod stats;
+mod tracker;
+mod worker;
+
+pub use access::Access;
+pub use backlog::{Backlog, Extent, Start};
+pub use cursor::Cursor;
+pub use error::{BacklogError, CursorError, PublishError, PublishRefused, ReplayError, SendError, SubscribeError};
+pub use hub::{Hub, Published};
+pub use index::SubscriptionId;
+pub use local::LocalLink;
+pub use memory::MemoryBacklog;
+pub use message::{Draft, Format, Message, ProtocolId};
+pub use outgoing::{Outbound, Outgoing};
+pub use queue::Ended;
+pub use session::{Monitor, Session, SessionId};
+pub use settings::{BacklogBounds, HubSettings, SessionSettings};
+pub use stats::{Drops, HubStats};
+pub use tracker::{Tracked, Tracker};
+pub use worker::Worker;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Locks even when a thread has panicked with the lock: what our locks guard is whole after each statement, and one
+/// door's panic must not stop the hub.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,1 +1,32 @@
 //! HTTP listeners that several doors share: binding, TLS with reload, limits, drain.
+//!
+//! A *door* serves one protocol on one path. Doors with the same address share one listener, so that several networks
+//! and several protocols fit on one port. [`Listeners::start`] works from any thread: inside a running actix system,
+//! inside plain tokio, and in neither, because the listeners bring their own threads.
+//!
+//! A path that no door serves is answered 404, websocket upgrades included. The Python server answers those 403, which
+//! stops some of its clients for good and makes others try again without a pause; 404 makes all of them back off.
+//!
+//! # Layout
+//!
+//! - [`door`]: what a protocol implements, and what it asks of its listener.
+//! - [`connection`]: the kernel's side of a connection: timeouts, and the handle with which a watchdog ends it.
+//! - [`tls`]: certificates, and replacing them without a restart.
+//! - [`listeners`]: starting, sharing, stopping.
+//! - `bind`: from a host and a port to sockets.
+//! - `share`: which doors share a listener, and which clash.
+//! - `serve`: the threads behind one listener.
+
+mod bind;
+pub mod connection;
+pub mod door;
+mod error;
+pub mod listeners;
+mod serve;
+mod share;
+pub mod tls;
+
+pub use connection::Connection;
+pub use door::{Door, DoorPlan, DoorTransport, Limits, Listen, TlsFiles};
+pub use error::{StartError, TlsError};
+pub use listeners::{Bound, BoundDoor, Listeners};

@@ -1,0 +1,83 @@
+//! The log of past messages, as the hub sees it.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use futures_util::future::BoxFuture;
+
+use crate::{BacklogError, Cursor, CursorError, Message};
+
+/// Messages that a replay reads at a time.
+pub(crate) const PAGE_MESSAGES: usize = 256;
+
+/// The most messages that a replay may have left to send when it goes live. They are taken under the hub's lock, so it
+/// is a few microseconds' worth.
+pub(crate) const RECENT_MESSAGES: usize = 64;
+
+/// Where a replay starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Start {
+    /// With the next message: no history.
+    Now,
+    /// After this message. Unknown if the backlog cannot tell what followed it.
+    After(Cursor),
+    /// With the first message at or after this time, as far back as the backlog goes.
+    Since(SystemTime),
+    /// With the oldest message kept.
+    Oldest,
+}
+
+/// What a backlog holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Extent {
+    /// The oldest message kept; `None` if there is none.
+    pub oldest: Option<Cursor>,
+    /// The newest message ever appended, whether it is still kept or not; at first the log's [origin](Cursor::origin).
+    pub newest: Cursor,
+}
+
+impl Extent {
+    /// Whether everything after `place` is kept, so that a reader can go on from there without a gap.
+    ///
+    /// # Errors
+    /// [`CursorError::Unknown`] if not.
+    pub fn check(&self, place: Cursor) -> Result<(), CursorError> {
+        let first = self.oldest.map_or(self.newest.sequence(), |oldest| oldest.sequence().saturating_sub(1));
+        let known =
+            place.epoch() == self.newest.epoch() && (first..=self.newest.sequence()).contains(&place.sequence());
+        if known { Ok(()) } else { Err(CursorError::Unknown { oldest: self.oldest }) }
+    }
+}
+
+/// An append-only log with cursors. The hub has one; sessions that come back read from it.
+///
+/// All methods may be called from any thread. [`append`](Self::append), [`extent`](Self::extent) and
+/// [`recent`](Self::recent) are called under the hub's lock: they must be quick and must not call the hub. A log on a
+/// disk appends to a buffer and writes behind it, and keeps its newest messages in memory.
+pub trait Backlog: Send + Sync {
+    /// What it holds. A log that was opened again says where it ended: the hub goes on from there.
+    fn extent(&self) -> Extent;
+
+    /// Adds a message, whose cursor follows the newest.
+    ///
+    /// # Errors
+    /// [`BacklogError::Storage`] if it cannot be kept; the message is then not published.
+    fn append(&self, message: &Arc<Message>) -> Result<(), BacklogError>;
+
+    /// The place to read after, for a start.
+    ///
+    /// # Errors
+    /// [`CursorError::Unknown`] for a cursor that the log cannot go on from; [`BacklogError::Storage`].
+    fn locate(&self, start: Start) -> BoxFuture<'_, Result<Cursor, BacklogError>>;
+
+    /// The messages after `place`, oldest first, at most `most` and fewer where that is handier; none only if none follows.
+    ///
+    /// # Errors
+    /// [`CursorError::Unknown`] if the message after `place` is no longer kept; [`BacklogError::Storage`].
+    fn read(&self, place: Cursor, most: usize) -> BoxFuture<'_, Result<Vec<Arc<Message>>, BacklogError>>;
+
+    /// All messages after `place` if they are at most `most` and in memory, else `None`. At least the newest 64 of those
+    /// kept must be in memory; after the newest there are none, which is in memory.
+    fn recent(&self, place: Cursor, most: usize) -> Option<Vec<Arc<Message>>>;
+}

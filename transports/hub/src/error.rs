@@ -1,0 +1,128 @@
+//! What can go wrong, each with the fix.
+
+use std::io;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::{Cursor, Draft, Ended};
+
+/// A draft that the hub did not take, with the draft.
+#[derive(Debug, thiserror::Error)]
+#[error("not published to `{}`: {reason}", draft.topic())]
+pub struct PublishError {
+    /// The draft, as given.
+    pub draft: Box<Draft>,
+    /// Why.
+    pub reason: PublishRefused,
+}
+
+impl PublishError {
+    pub(crate) fn new(draft: Draft, reason: PublishRefused) -> Self {
+        Self { draft: Box::new(draft), reason }
+    }
+}
+
+/// Why a draft was not taken.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum PublishRefused {
+    /// The hub is closing or closed.
+    #[error("the hub is closed")]
+    Closed,
+    /// A worker is too far behind. Await [`Hub::ready`](crate::Hub::ready), then try again.
+    #[error("a worker's inbox is full; await `ready()` before each publish")]
+    Busy,
+    /// The topic is longer than the hub takes.
+    #[error("the topic has {size} bytes, the hub takes {largest} (`max_topic_bytes`)")]
+    TopicTooLong {
+        /// Bytes of the topic.
+        size: usize,
+        /// The most that fit.
+        largest: usize,
+    },
+    /// The backlog could not store it; nobody has seen it.
+    #[error(transparent)]
+    Backlog(#[from] BacklogError),
+}
+
+/// Why a subscription was not made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SubscribeError {
+    /// The session has all the subscriptions it may have.
+    #[error("the session has {limit} subscriptions, which is its limit (`max_subscriptions`)")]
+    TooMany {
+        /// The limit.
+        limit: usize,
+    },
+    /// The hub has all the subscriptions it can number.
+    #[error("the hub has as many subscriptions as it can number")]
+    HubFull,
+    /// The session has ended.
+    #[error("the session has ended: {0}")]
+    Ended(Ended),
+}
+
+/// A frame of the door's own that was not queued.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The peer does not read its answers; the frame comes back. The door should end the session, or read no further
+    /// requests from it.
+    #[error("the session's queue has no room for the frame: the peer does not read its answers")]
+    Full(Bytes),
+    /// The session has ended.
+    #[error("the session has ended: {0}")]
+    Ended(Ended),
+}
+
+/// Why a cursor leads nowhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CursorError {
+    /// The text is no cursor of any hub.
+    #[error("the text is no cursor")]
+    Malformed,
+    /// The backlog does not reach back to it, or it is of another log: messages may have been missed.
+    #[error("the cursor is unknown: {}", oldest_words(.oldest.as_ref()))]
+    Unknown {
+        /// The oldest message that can be had; `None` if the backlog is empty.
+        oldest: Option<Cursor>,
+    },
+}
+
+fn oldest_words(oldest: Option<&Cursor>) -> String {
+    oldest.map_or_else(|| "the backlog is empty".to_owned(), |cursor| format!("the oldest message kept is {cursor}"))
+}
+
+/// Why a backlog did not do its work.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum BacklogError {
+    /// The place is not in it.
+    #[error(transparent)]
+    Cursor(#[from] CursorError),
+    /// Its storage failed.
+    #[error("the backlog's storage failed")]
+    Storage(#[source] Arc<io::Error>),
+}
+
+/// Why a replay did not come to its live part.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReplayError {
+    /// The backlog could not be read from there. When it happens in the middle, the session was too slow: what it was
+    /// about to read has gone from the backlog.
+    #[error(transparent)]
+    Backlog(#[from] BacklogError),
+    /// The subscription was refused.
+    #[error(transparent)]
+    Subscribe(#[from] SubscribeError),
+}
+
+impl From<CursorError> for ReplayError {
+    fn from(error: CursorError) -> Self {
+        Self::Backlog(error.into())
+    }
+}

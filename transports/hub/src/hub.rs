@@ -1,0 +1,161 @@
+//! The hub as doors see it.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use crate::core::Core;
+use crate::{
+    Backlog, BacklogError, Cursor, Draft, HubSettings, HubStats, MemoryBacklog, PublishError, PublishRefused, Start,
+    Worker,
+};
+
+/// How long a closing hub waits for workers to end sessions that did not take their rest in time. Only a worker whose
+/// thread stands still needs it.
+const HALT_DEADLINE: Duration = Duration::from_secs(1);
+
+/// The broker of a network. Clones are one hub.
+#[derive(Clone)]
+pub struct Hub(Arc<Core>);
+
+/// What a publish came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Published {
+    /// The message's id.
+    pub id: Uuid,
+    /// Its place in the hub's order.
+    pub cursor: Cursor,
+    /// Sessions that it was handed to: they matched, were not excluded, and may see it.
+    pub receivers: u64,
+}
+
+impl Hub {
+    /// A hub with a backlog in memory.
+    #[must_use]
+    pub fn new(settings: HubSettings) -> Self {
+        let backlog = Arc::new(MemoryBacklog::new(settings.backlog));
+        Self::with_backlog(settings, backlog)
+    }
+
+    /// A hub with this backlog; it goes on with the order where the backlog ends. `settings.backlog` is not used.
+    #[must_use]
+    pub fn with_backlog(settings: HubSettings, backlog: Arc<dyn Backlog>) -> Self {
+        Self(Arc::new(Core::new(settings, backlog)))
+    }
+
+    pub(crate) const fn of(core: Arc<Core>) -> Self {
+        Self(core)
+    }
+
+    /// The one way in: stamps id, time and cursor, appends to the backlog, finds the subscribers and hands the message to
+    /// each worker concerned. Never waits for a subscriber; callable from any thread. All subscribers see all messages in
+    /// one order, that of the cursors; messages of one thread keep its order.
+    ///
+    /// Await [`ready`](Self::ready) before each call: that is what holds a publisher back when subscribers are slow.
+    ///
+    /// # Errors
+    /// [`PublishError`] gives the draft back: the hub is closed, a worker's inbox is full, the topic is too long, or the
+    /// backlog could not keep it. Nobody has seen the message then.
+    pub fn publish(&self, draft: Draft) -> Result<Published, PublishError> {
+        let (size, largest) = (draft.topic.as_bytes().len(), self.0.settings.max_topic_bytes);
+        if size > largest {
+            return Err(PublishError::new(draft, PublishRefused::TopicTooLong { size, largest }));
+        }
+        // Made outside the lock: it is the dearest part.
+        let id = Uuid::now_v7();
+        let stamped = self.0.publish(draft, id)?;
+        stamped.wake.iter().for_each(|lane| lane.wake());
+        Ok(stamped.published)
+    }
+
+    /// Resolves when no worker is far behind. Cheap when there is room. It also resolves when the hub closes.
+    pub async fn ready(&self) {
+        if !self.is_ready() {
+            self.0.gate.opened().await;
+        }
+    }
+
+    /// Whether [`ready`](Self::ready) would resolve at once.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.0.gate.is_open()
+    }
+
+    /// The worker of the calling thread, started if there is none. Sessions are opened on it.
+    ///
+    /// # Panics
+    /// Outside a tokio `LocalSet` or an actix arbiter, since the worker is a task on it.
+    #[must_use]
+    pub fn worker(&self) -> Worker {
+        Worker::of_this_thread(&self.0)
+    }
+
+    /// Where a replay from `start` would begin, for doors that must know before they answer.
+    ///
+    /// # Errors
+    /// As [`Backlog::locate`].
+    pub async fn locate(&self, start: Start) -> Result<Cursor, BacklogError> {
+        self.0.backlog.locate(start).await
+    }
+
+    /// The newest message's cursor.
+    #[must_use]
+    pub fn newest(&self) -> Cursor {
+        self.0.backlog.extent().newest
+    }
+
+    /// The numbers now.
+    #[must_use]
+    pub fn stats(&self) -> HubStats {
+        self.0.stats()
+    }
+
+    /// The network's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0.settings.name
+    }
+
+    /// Whether the hub is closing or closed.
+    #[must_use]
+    pub fn is_closing(&self) -> bool {
+        self.0.is_closing()
+    }
+
+    /// Closes the hub: nothing more is taken in, sessions end when they have taken what waits for them, and those that
+    /// have not by the deadline of the settings are ended. Resolves when all sessions have gone. Later calls wait along.
+    pub async fn close(&self) {
+        for lane in self.0.shut() {
+            lane.wake();
+        }
+        if tokio::time::timeout(self.0.settings.close_deadline, self.deserted()).await.is_ok() {
+            return;
+        }
+        tracing::warn!(
+            hub = self.name(),
+            sessions = self.stats().sessions,
+            "closed before all sessions had taken their rest"
+        );
+        self.0.lanes().iter().for_each(|lane| lane.halt());
+        let _ = tokio::time::timeout(HALT_DEADLINE, self.deserted()).await;
+    }
+
+    async fn deserted(&self) {
+        loop {
+            // Made before the look, as in the gate.
+            let told = self.0.deserted.notified();
+            if self.0.is_deserted() {
+                return;
+            }
+            told.await;
+        }
+    }
+}
+
+impl fmt::Debug for Hub {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hub").field("name", &self.name()).field("stats", &self.stats()).finish()
+    }
+}

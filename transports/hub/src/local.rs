@@ -1,0 +1,254 @@
+//! The link of hives in the hub's own process: no wire, the same contract.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use eventhive_transport::{
+    Capabilities, Delivery, Filter, Incoming, Link, LinkError, LinkState, Order, Overflow, Receipt, Refused,
+    RefusedReason, Sink, Subscription, Topic,
+};
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, StreamExt};
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::{JoinHandle, LocalSet};
+
+use crate::{Draft, Ended, Format, Hub, Message, Outbound, Outgoing, PublishRefused, Session, SessionSettings, Worker};
+
+/// Requests that may wait for the link's thread; more callers wait.
+const WAITING_REQUESTS: usize = 64;
+
+/// A sink must not block; one that does for so long loses its subscription rather than stop the hub.
+const LONGEST_BLOCK: Duration = Duration::from_secs(60);
+
+/// A link to a hub of this process. It has a thread of its own, on which its sinks are called; drop or
+/// [`close`](Link::close) it to end that.
+///
+/// Payloads are bytes. Where a door took a JSON value in, a sink gets the text of a string, and any other value as JSON:
+/// hives send each other strings, whatever the wire.
+pub struct LocalLink {
+    hub: Hub,
+    requests: mpsc::Sender<Request>,
+    receipts: mpsc::UnboundedSender<Waiting>,
+    state: Arc<watch::Sender<LinkState>>,
+    runtime: Handle,
+}
+
+/// A receipt to be settled, and what it will say.
+type Waiting = (oneshot::Sender<Result<Delivery, LinkError>>, Delivery);
+
+enum Request {
+    Subscribe { filter: Filter, sink: Arc<dyn Sink>, done: oneshot::Sender<Result<u64, LinkError>> },
+    Cancel { subscription: u64, done: oneshot::Sender<()> },
+    Close { done: oneshot::Sender<()> },
+}
+
+impl LocalLink {
+    /// What the link can do.
+    pub const CAPABILITIES: Capabilities = Capabilities {
+        patterns: true,
+        everything: true,
+        order: Order::Total,
+        replay: true,
+        binary: true,
+        max_payload: None,
+        hears_itself: true,
+        native_reply: false,
+        delivery_count: true,
+        broker: false,
+    };
+
+    /// Starts a link.
+    ///
+    /// # Errors
+    /// The operating system gives no thread or no event loop.
+    pub fn new(hub: Hub) -> io::Result<Self> {
+        let runtime = Builder::new_current_thread().enable_time().build()?;
+        let handle = runtime.handle().clone();
+        let (requests, incoming) = mpsc::channel(WAITING_REQUESTS);
+        // Bounded by the hub: each waits for one message in a worker's inbox.
+        let (receipts, waiting) = mpsc::unbounded_channel();
+        let state = Arc::new(watch::Sender::new(LinkState::Up));
+        let (its_hub, its_state) = (hub.clone(), Arc::clone(&state));
+        std::thread::Builder::new().name("eventhive-local".to_owned()).spawn(move || {
+            let all = LocalSet::new();
+            all.spawn_local(settle(its_hub.clone(), waiting));
+            let thread = Thread { hub: its_hub, state: its_state, subscriptions: HashMap::new(), last: 0 };
+            all.block_on(&runtime, thread.run(incoming));
+        })?;
+        Ok(Self { hub, requests, receipts, state, runtime: handle })
+    }
+
+    /// What to say of an accepted message: at once, or when the hub has caught up, so that a publisher who waits for
+    /// receipts keeps its pace.
+    fn receipt(&self, delivery: Delivery) -> Receipt {
+        if self.hub.is_ready() {
+            return Receipt::known(delivery);
+        }
+        let (sender, receipt) = Receipt::pending();
+        match self.receipts.send((sender, delivery)) {
+            Ok(()) => receipt,
+            Err(_) => Receipt::known(delivery),
+        }
+    }
+
+    fn is_closed(&self) -> bool {
+        *self.state.borrow() == LinkState::Closed
+    }
+}
+
+impl Link for LocalLink {
+    fn publish(&self, topic: Topic, payload: Bytes) -> Result<Receipt, Refused> {
+        if self.is_closed() {
+            return Err(Refused { topic, payload, reason: RefusedReason::Closed });
+        }
+        match self.hub.publish(Draft::bytes(topic, payload)) {
+            Ok(published) => Ok(self.receipt(Delivery::Counted(published.receivers))),
+            Err(error) => {
+                let reason = match error.reason {
+                    PublishRefused::Closed => RefusedReason::Down,
+                    PublishRefused::Busy => RefusedReason::Full,
+                    other => RefusedReason::Unrepresentable(other.to_string()),
+                };
+                let (topic, payload) = error.draft.into_parts();
+                Err(Refused { topic, payload, reason })
+            }
+        }
+    }
+
+    fn subscribe(&self, filter: Filter, sink: Arc<dyn Sink>) -> BoxFuture<'_, Result<Subscription, LinkError>> {
+        let asking = async move {
+            let (done, answer) = oneshot::channel();
+            let request = Request::Subscribe { filter, sink, done };
+            self.requests.send(request).await.map_err(|_| LinkError::Closed)?;
+            let subscription = answer.await.map_err(|_| LinkError::Closed)??;
+            // Weak: a link that is dropped ends its thread, whoever still has a subscription.
+            let requests = self.requests.downgrade();
+            // The cancelling runs on the link's thread when its owner drops it outside a runtime.
+            let _runtime = self.runtime.enter();
+            Ok(Subscription::new(move || cancel(requests, subscription).boxed()))
+        };
+        asking.boxed()
+    }
+
+    fn state(&self) -> watch::Receiver<LinkState> {
+        self.state.subscribe()
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        let closing = async {
+            self.state.send_replace(LinkState::Closed);
+            let (done, answer) = oneshot::channel();
+            if self.requests.send(Request::Close { done }).await.is_ok() {
+                // Either way the thread has ended its subscriptions.
+                let _ = answer.await;
+            }
+        };
+        closing.boxed()
+    }
+}
+
+async fn cancel(requests: mpsc::WeakSender<Request>, subscription: u64) {
+    let Some(requests) = requests.upgrade() else { return };
+    let (done, answer) = oneshot::channel();
+    if requests.send(Request::Cancel { subscription, done }).await.is_ok() {
+        let _ = answer.await;
+    }
+}
+
+/// Settles receipts that wait for the hub to catch up.
+async fn settle(hub: Hub, mut waiting: mpsc::UnboundedReceiver<Waiting>) {
+    while let Some((receipt, delivery)) = waiting.recv().await {
+        hub.ready().await;
+        // Nobody may wait for it any more.
+        let _ = receipt.send(Ok(delivery));
+    }
+}
+
+/// The link's thread.
+struct Thread {
+    hub: Hub,
+    state: Arc<watch::Sender<LinkState>>,
+    subscriptions: HashMap<u64, (Session, JoinHandle<()>)>,
+    last: u64,
+}
+
+impl Thread {
+    async fn run(mut self, mut requests: mpsc::Receiver<Request>) {
+        let worker = self.hub.worker();
+        while let Some(request) = requests.recv().await {
+            match request {
+                // The asker may have gone; an unwanted subscription then goes with its answer.
+                Request::Subscribe { filter, sink, done } => {
+                    let answer = self.subscribe(&worker, filter, sink);
+                    let made = answer.as_ref().ok().copied();
+                    if done.send(answer).is_err()
+                        && let Some(subscription) = made
+                    {
+                        self.cancel(subscription);
+                    }
+                }
+                Request::Cancel { subscription, done } => {
+                    self.cancel(subscription);
+                    let _ = done.send(());
+                }
+                Request::Close { done } => {
+                    requests.close();
+                    self.subscriptions.drain().for_each(|(_, (_, pump))| pump.abort());
+                    let _ = done.send(());
+                }
+            }
+        }
+    }
+
+    fn subscribe(&mut self, worker: &Worker, filter: Filter, sink: Arc<dyn Sink>) -> Result<u64, LinkError> {
+        let settings =
+            SessionSettings { overflow: Overflow::Block, longest_block: LONGEST_BLOCK, ..SessionSettings::default() };
+        let (session, outgoing) = worker.open(settings);
+        session.subscribe(filter).map_err(|error| LinkError::Rejected(error.to_string()))?;
+        self.last += 1;
+        let pump = tokio::task::spawn_local(pump(outgoing, sink, Arc::clone(&self.state)));
+        self.subscriptions.insert(self.last, (session, pump));
+        Ok(self.last)
+    }
+
+    /// Sinks are called on this thread: once this is done, that of the subscription is not called again.
+    fn cancel(&mut self, subscription: u64) {
+        if let Some((_, pump)) = self.subscriptions.remove(&subscription) {
+            pump.abort();
+        }
+    }
+}
+
+async fn pump(mut outgoing: Outgoing, sink: Arc<dyn Sink>, state: Arc<watch::Sender<LinkState>>) {
+    while let Some(item) = outgoing.next().await {
+        if let Outbound::Event { message, .. } = item {
+            sink.deliver(Incoming { topic: message.topic().clone(), payload: content(&message) });
+        }
+    }
+    let reason: Arc<str> = match outgoing.ended() {
+        Some(Ended::HubClosing) => "the hub has closed".into(),
+        Some(Ended::SlowConsumer) => "a sink blocked, and its subscription was ended".into(),
+        _ => return,
+    };
+    state.send_if_modified(|state| {
+        let open = *state != LinkState::Closed;
+        if open {
+            *state = LinkState::Down { reason, gave_up: true };
+        }
+        open
+    });
+}
+
+/// What a hive sees of a message: of a JSON string its text, of anything else the payload as it is.
+fn content(message: &Message) -> Bytes {
+    if message.format() == Format::Json
+        && let Ok(text) = serde_json::from_slice::<String>(message.payload())
+    {
+        return text.into();
+    }
+    message.payload().clone()
+}

@@ -1,0 +1,117 @@
+//! What a protocol implements to be served, and what it asks of its listener.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::web::ServiceConfig;
+use eventhive_hub::Hub;
+use eventhive_transport::{Key, Problem, Settings};
+use futures_util::future::BoxFuture;
+
+/// A kind of wire that can serve a hub: the server's half of a
+/// [`Transport`](eventhive_transport::Transport).
+pub trait DoorTransport: Send + Sync {
+    /// The word in `pubsub_type`.
+    fn kind(&self) -> &'static str;
+
+    /// Other words for the same.
+    fn aliases(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// The keys of a server's `init`. The table checks, explains and documents them.
+    fn keys(&self) -> &'static [Key];
+
+    /// Makes a door to `hub` with settings that passed [`keys`](Self::keys). Nothing is bound yet.
+    ///
+    /// # Errors
+    /// Every problem in the settings that the table cannot see.
+    fn plan(&self, settings: &Settings, hub: &Hub) -> Result<DoorPlan, Vec<Problem>>;
+}
+
+/// A door and where it wants to be.
+pub struct DoorPlan {
+    /// What the door is called in messages: the path of its settings, such as `servers.my-hive.init`.
+    pub name: String,
+    /// Where.
+    pub listen: Listen,
+    /// The path it serves, for the check that no other door of the address has it. Always begins with `/`.
+    pub path: String,
+    /// The door.
+    pub door: Arc<dyn Door>,
+}
+
+/// Where a door wants to be. Doors with the same host and port share a listener; 0 is a port like any other here, so
+/// that doors without a wish for a port share whichever is free.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listen {
+    /// A name or an address; `*` or nothing is every address of the machine, of both IP versions where it has both.
+    pub host: String,
+    /// The port; 0 takes a free one.
+    pub port: u16,
+    /// Certificate and key; without them the listener speaks plain HTTP.
+    pub tls: Option<TlsFiles>,
+    /// What the listener bears. Where doors that share it differ, the larger number holds.
+    pub limits: Limits,
+}
+
+/// A certificate and its key, both in PEM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate, and behind it those that lead to its issuer.
+    pub certificate: PathBuf,
+    /// The private key: PKCS#8, PKCS#1 or SEC1.
+    pub key: PathBuf,
+}
+
+/// What a listener bears.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Worker threads; `None` is one for each core that the process may use.
+    pub workers: Option<usize>,
+    /// Connections at a time, before and after the handshake. Further ones wait in the kernel's queue.
+    pub max_connections: usize,
+    /// How long a client may take for the head of its request, and for the TLS handshake.
+    pub request_timeout: Duration,
+    /// How long sent bytes may stay unacknowledged, or a full window closed, before the kernel ends the connection
+    /// (`TCP_USER_TIMEOUT`, where the system has it).
+    pub send_timeout: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            workers: None,
+            max_connections: 25_000,
+            request_timeout: Duration::from_secs(10),
+            send_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Limits {
+    /// What serves both.
+    #[must_use]
+    pub fn larger(self, other: Self) -> Self {
+        Self {
+            // `None` is less than any number, so a number that someone wished for wins.
+            workers: self.workers.max(other.workers),
+            max_connections: self.max_connections.max(other.max_connections),
+            request_timeout: self.request_timeout.max(other.request_timeout),
+            send_timeout: self.send_timeout.max(other.send_timeout),
+        }
+    }
+}
+
+/// One listener of a hub, speaking one protocol on one path.
+pub trait Door: Send + Sync {
+    /// Adds the door's routes to an application. Called on each worker thread, and again when a thread is replaced.
+    fn mount(&self, config: &mut ServiceConfig);
+
+    /// Ends the sessions without a reconnect storm and takes no new ones; done when none is left or after `within`.
+    fn drain(&self, within: Duration) -> BoxFuture<'static, ()>;
+
+    /// Sessions now.
+    fn sessions(&self) -> usize;
+}

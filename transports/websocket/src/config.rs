@@ -1,0 +1,231 @@
+//! Settings: the tables of keys, and what they mean as typed values.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use eventhive_hub::Hub;
+use eventhive_listener::{DoorPlan, DoorTransport, Limits, Listen, TlsFiles};
+use eventhive_transport::settings::PORT;
+use eventhive_transport::{Key, KeyKind, Overflow, Problem, Settings};
+
+use crate::door::WebSocketDoor;
+
+/// The websocket transport. It is a [`DoorTransport`] for servers and a
+/// [`Transport`](eventhive_transport::Transport) for connectors.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct WebSocket;
+
+/// The largest message that the Python clients accept. A larger one makes them disconnect with 1009.
+pub const PYTHON_MAX_MESSAGE: usize = 1 << 20;
+
+const MEBIBYTES: i64 = 1 << 20;
+
+/// A number of things of which there must be at least one.
+const COUNT: KeyKind = KeyKind::Integer { min: 1, max: 10_000_000 };
+/// A time that must not be nothing.
+const TIME: KeyKind = KeyKind::Seconds { min: 0.05 };
+
+const DOOR_KEYS: &[Key] = &[
+    Key::with_default("host", KeyKind::Text, "127.0.0.1", "The address to listen on; `*` is all of the machine's."),
+    Key::with_default("port", PORT, "8085", "The port to listen on; 0 takes a free one."),
+    Key::with_default("endpoint", KeyKind::Text, "/pubsub", "The path; a missing leading `/` is added."),
+    Key::with_default("scheme", KeyKind::Choice(&["ws", "wss"]), "ws", "Not used by a server; `tls_cert` turns TLS on."),
+    Key::optional("tls_cert", KeyKind::Text, "File of the certificate chain in PEM; turns TLS on. Read again on SIGHUP."),
+    Key::optional("tls_key", KeyKind::Text, "File of the certificate's private key in PEM."),
+    Key::optional(
+        "tokens",
+        KeyKind::Secrets,
+        "Bearer tokens; a client needs one of them, in `Authorization: Bearer ..` or as `?token=..` in its endpoint.",
+    ),
+    Key::optional(
+        "origins",
+        KeyKind::Texts,
+        "Web origins, such as `https://example.org`, whose pages may connect beside the server's own; `*` is any.",
+    ),
+    Key::with_default(
+        "max_message_bytes",
+        KeyKind::Integer { min: 1024, max: 1024 * MEBIBYTES },
+        "1048576",
+        "The largest message in either direction. Python clients take no more than the default.",
+    ),
+    Key::with_default(
+        "max_frame_bytes",
+        KeyKind::Integer { min: 1024, max: 1024 * MEBIBYTES },
+        "1048576",
+        "The largest single frame; a message may come in several.",
+    ),
+    Key::with_default("max_subscriptions", COUNT, "10000", "Subscriptions of one session."),
+    Key::with_default("max_sessions", COUNT, "20000", "Sessions of this server; further ones are told to come later."),
+    Key::with_default("max_connections", COUNT, "25000", "TCP connections of the listener; further ones wait."),
+    Key::with_default("ping_interval_secs", TIME, "20", "A client that was silent this long is sent a ping."),
+    Key::with_default("ping_timeout_secs", TIME, "20", "A client that is silent this long after a ping is disconnected."),
+    Key::with_default(
+        "queue_bytes",
+        KeyKind::Integer { min: 1024, max: 1024 * MEBIBYTES },
+        "1048576",
+        "What may wait for one slow session.",
+    ),
+    Key::with_default("overflow", KeyKind::Choice(Overflow::WORDS), "disconnect", "What a session's full queue does."),
+    Key::with_default(
+        "publish_timeout_secs",
+        TIME,
+        "10",
+        "How long the answer to a synchronous publish waits for subscribers that do not answer.",
+    ),
+    Key::with_default("request_timeout_secs", TIME, "10", "How long a client may take for its handshake."),
+    Key::with_default(
+        "send_timeout_secs",
+        TIME,
+        "30",
+        "How long the network may leave sent bytes unconfirmed before the connection is ended.",
+    ),
+    Key::optional(
+        "workers",
+        KeyKind::Integer { min: 1, max: 1024 },
+        "Threads of the listener; as many as there are cores if not set.",
+    ),
+];
+
+/// How a door treats its sessions. The defaults are those of the configuration.
+#[derive(Clone)]
+pub struct Config {
+    /// The path, with its leading `/`.
+    pub endpoint: String,
+    /// A client needs one of these; without any, everyone is let in.
+    pub tokens: Vec<String>,
+    /// Web origins that may connect beside the server's own; `*` is any. Clients that are no browsers send none.
+    pub origins: Vec<String>,
+    /// The largest message in either direction, in bytes.
+    pub max_message: usize,
+    /// The largest frame of a client, in bytes.
+    pub max_frame: usize,
+    /// Subscriptions of one session.
+    pub max_subscriptions: usize,
+    /// Sessions of the door.
+    pub max_sessions: usize,
+    /// Silence after which a ping is sent.
+    pub ping_interval: Duration,
+    /// Silence after a ping that ends the session.
+    pub ping_timeout: Duration,
+    /// What may wait for a slow session, in bytes.
+    pub queue_bytes: usize,
+    /// What happens when that is full.
+    pub overflow: Overflow,
+    /// The longest wait for subscribers' answers to a synchronous publish.
+    pub publish_timeout: Duration,
+    /// How long a refusal for a bad token is held back. Some Python clients try again without a pause: this is their
+    /// pause.
+    pub refusal_delay: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            endpoint: "/pubsub".to_owned(),
+            tokens: Vec::new(),
+            origins: Vec::new(),
+            max_message: PYTHON_MAX_MESSAGE,
+            max_frame: PYTHON_MAX_MESSAGE,
+            max_subscriptions: 10_000,
+            max_sessions: 20_000,
+            ping_interval: Duration::from_secs(20),
+            ping_timeout: Duration::from_secs(20),
+            queue_bytes: 1 << 20,
+            overflow: Overflow::Disconnect,
+            publish_timeout: Duration::from_secs(10),
+            refusal_delay: Duration::from_secs(3),
+        }
+    }
+}
+
+impl std::fmt::Debug for Config {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Every field but the tokens.
+        f.debug_struct("Config").field("endpoint", &self.endpoint).field("tokens", &self.tokens.len()).finish_non_exhaustive()
+    }
+}
+
+impl Config {
+    /// From settings that passed the table of [`WebSocket`]'s door.
+    ///
+    /// # Errors
+    /// Secrets that cannot be had, and a path that is none.
+    pub fn from_settings(settings: &Settings) -> Result<Self, Vec<Problem>> {
+        let default = Self::default();
+        let size = |name, or| settings.size(name).unwrap_or(or);
+        let time = |name, or| settings.seconds(name).unwrap_or(or);
+        let endpoint = with_slash(settings.text("endpoint").unwrap_or("/pubsub"));
+        if let Some(odd) = endpoint.chars().find(|c| "?#{}*%".contains(*c) || c.is_whitespace()) {
+            return Err(vec![settings.problem("endpoint", format!("a path cannot have `{odd}`"))]);
+        }
+        Ok(Self {
+            endpoint,
+            tokens: settings.secrets("tokens")?,
+            origins: settings.texts("origins").into_iter().map(str::to_owned).collect(),
+            max_message: size("max_message_bytes", default.max_message),
+            max_frame: size("max_frame_bytes", default.max_frame),
+            max_subscriptions: size("max_subscriptions", default.max_subscriptions),
+            max_sessions: size("max_sessions", default.max_sessions),
+            ping_interval: time("ping_interval_secs", default.ping_interval),
+            ping_timeout: time("ping_timeout_secs", default.ping_timeout),
+            queue_bytes: size("queue_bytes", default.queue_bytes),
+            overflow: settings.text("overflow").and_then(|word| Overflow::from_str(word).ok()).unwrap_or(default.overflow),
+            publish_timeout: time("publish_timeout_secs", default.publish_timeout),
+            refusal_delay: default.refusal_delay,
+        })
+    }
+}
+
+impl DoorTransport for WebSocket {
+    fn kind(&self) -> &'static str {
+        "websocket"
+    }
+
+    fn aliases(&self) -> &'static [&'static str] {
+        &["fastapi"]
+    }
+
+    fn keys(&self) -> &'static [Key] {
+        DOOR_KEYS
+    }
+
+    fn plan(&self, settings: &Settings, hub: &Hub) -> Result<DoorPlan, Vec<Problem>> {
+        let (config, tls) = match (Config::from_settings(settings), tls(settings)) {
+            (Ok(config), Ok(tls)) => (config, tls),
+            (config, tls) => return Err(config.err().into_iter().flatten().chain(tls.err()).collect()),
+        };
+        let standard = Limits::default();
+        let limits = Limits {
+            workers: settings.size("workers"),
+            max_connections: settings.size("max_connections").unwrap_or(standard.max_connections),
+            request_timeout: settings.seconds("request_timeout_secs").unwrap_or(standard.request_timeout),
+            send_timeout: settings.seconds("send_timeout_secs").unwrap_or(standard.send_timeout),
+        };
+        let listen = Listen {
+            host: settings.text("host").unwrap_or("127.0.0.1").to_owned(),
+            port: settings.integer("port").and_then(|port| u16::try_from(port).ok()).unwrap_or(8085),
+            tls,
+            limits,
+        };
+        let path = config.endpoint.clone();
+        let door = Arc::new(WebSocketDoor::new(hub.clone(), config));
+        Ok(DoorPlan { name: settings.path().to_owned(), listen, path, door })
+    }
+}
+
+fn tls(settings: &Settings) -> Result<Option<TlsFiles>, Problem> {
+    match (settings.text("tls_cert"), settings.text("tls_key")) {
+        (Some(certificate), Some(key)) => {
+            Ok(Some(TlsFiles { certificate: PathBuf::from(certificate), key: PathBuf::from(key) }))
+        }
+        (None, None) => Ok(None),
+        (Some(_), None) => Err(settings.problem("tls_cert", "`tls_key` is missing: name the file of the private key")),
+        (None, Some(_)) => Err(settings.problem("tls_key", "`tls_cert` is missing: name the file of the certificate")),
+    }
+}
+
+fn with_slash(endpoint: &str) -> String {
+    if endpoint.starts_with('/') { endpoint.to_owned() } else { format!("/{endpoint}") }
+}

@@ -1,0 +1,164 @@
+//! What stands between the socket and the websocket decoder.
+//!
+//! The decoder waits for a whole frame before it looks at the frame's size, so a header that announces a terabyte would
+//! have it collect a terabyte. The guard reads the headers first and ends the input there. It also notes that something
+//! came, for the watchdog, and why the input ended, because the decoder makes one kind of error of all that.
+
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use actix_web::error::PayloadError;
+use actix_web::web::Payload;
+use bytes::Bytes;
+use futures_util::Stream;
+
+use super::live::Live;
+
+/// The client's bytes, watched.
+pub(super) struct Guard {
+    input: Payload,
+    frames: Frames,
+    live: Rc<Live>,
+}
+
+impl Guard {
+    pub(super) fn new(input: Payload, max_frame: usize, live: Rc<Live>) -> Self {
+        Self { input, frames: Frames::new(max_frame as u64), live }
+    }
+}
+
+impl Stream for Guard {
+    type Item = Result<Bytes, PayloadError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let item = ready!(Pin::new(&mut self.input).poll_next(context));
+        match &item {
+            Some(Ok(chunk)) => {
+                self.live.heard();
+                if !self.frames.pass(chunk) {
+                    self.live.input_is_too_large();
+                    return Poll::Ready(Some(Err(PayloadError::Overflow)));
+                }
+            }
+            Some(Err(_)) | None => self.live.input_is_over(),
+        }
+        Poll::Ready(item)
+    }
+}
+
+/// Follows the boundaries of masked frames through chunks of any size.
+struct Frames {
+    largest: u64,
+    header: [u8; 14],
+    have: usize,
+    /// Bytes of the current frame's payload still to come.
+    rest: u64,
+}
+
+impl Frames {
+    const fn new(largest: u64) -> Self {
+        Self { largest, header: [0; 14], have: 0, rest: 0 }
+    }
+
+    /// Whether all frames that begin in `chunk` are of a size to be taken.
+    fn pass(&mut self, mut chunk: &[u8]) -> bool {
+        loop {
+            let skipped = self.rest.min(chunk.len() as u64);
+            self.rest -= skipped;
+            #[expect(clippy::cast_possible_truncation, reason = "no more than the chunk's length")]
+            let after = chunk.get(skipped as usize..).unwrap_or_default();
+            let Some((first, others)) = after.split_first() else { return true };
+            chunk = others;
+            self.header[self.have] = *first;
+            self.have += 1;
+            if self.have == self.header_len() {
+                self.rest = self.payload_len();
+                self.have = 0;
+                if self.rest > self.largest {
+                    return false;
+                }
+            }
+        }
+    }
+
+    /// How long the header is, as far as what is there of it tells.
+    fn header_len(&self) -> usize {
+        if self.have < 2 {
+            return 2;
+        }
+        let extended = match self.header[1] & 0x7F {
+            126 => 2,
+            127 => 8,
+            _ => 0,
+        };
+        let mask = if self.header[1] & 0x80 == 0 { 0 } else { 4 };
+        2 + extended + mask
+    }
+
+    fn payload_len(&self) -> u64 {
+        let number = |bytes: &[u8]| bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte));
+        match self.header[1] & 0x7F {
+            126 => number(&self.header[2..4]),
+            127 => number(&self.header[2..10]),
+            short => u64::from(short),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn frame(length: usize) -> Vec<u8> {
+        let mut bytes = vec![0x81];
+        match length {
+            0..=125 => bytes.push(0x80 | u8::try_from(length).unwrap()),
+            126..=65_535 => {
+                bytes.push(0x80 | 126);
+                bytes.extend(u16::try_from(length).unwrap().to_be_bytes());
+            }
+            _ => {
+                bytes.push(0x80 | 127);
+                bytes.extend((length as u64).to_be_bytes());
+            }
+        }
+        bytes.extend([1, 2, 3, 4]);
+        bytes.resize(bytes.len() + length, 0xFF);
+        bytes
+    }
+
+    #[test]
+    fn a_header_that_announces_too_much_is_refused_before_its_payload_comes() {
+        let mut frames = Frames::new(1000);
+        assert!(frames.pass(&frame(1000)));
+        assert!(!frames.pass(&frame(1001)[..8]));
+        assert!(!Frames::new(1000).pass(&[0x81, 0xFF, 0x7F, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0, 0, 0]));
+    }
+
+    proptest! {
+        #[test]
+        fn boundaries_are_found_however_the_input_is_cut(
+            lengths in prop::collection::vec(prop_oneof![0_usize..130, Just(65_535_usize), Just(65_536)], 1..6),
+            size in 1_usize..300,
+        ) {
+            let stream: Vec<u8> = lengths.iter().flat_map(|length| frame(*length)).collect();
+            let largest = lengths.iter().copied().max().unwrap();
+            let mut right = Frames::new(largest as u64);
+            prop_assert!(stream.chunks(size).all(|chunk| right.pass(chunk)));
+            prop_assert_eq!((right.have, right.rest), (0, 0));
+            if largest > 0 {
+                let mut tight = Frames::new(largest as u64 - 1);
+                prop_assert!(!stream.chunks(size).all(|chunk| tight.pass(chunk)));
+            }
+        }
+
+        #[test]
+        fn no_input_makes_it_panic(chunks in prop::collection::vec(any::<Vec<u8>>(), 0..8)) {
+            let mut frames = Frames::new(100);
+            let _ = chunks.iter().all(|chunk| frames.pass(chunk));
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! The task behind a link: connect, run, wait, again.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use eventhive_transport::{Backoff, LinkError, LinkState};
+use tokio::sync::watch;
+
+use super::caller::Caller;
+use super::connect::{self, Failed};
+use super::connection::{Connection, End};
+use super::registry::Registry;
+use super::settings::LinkSettings;
+
+/// What the link's methods and its task share.
+pub(super) struct Shared {
+    pub(super) settings: LinkSettings,
+    pub(super) caller: Caller,
+    pub(super) registry: Registry,
+    state: watch::Sender<LinkState>,
+    /// Set once, when the owner closes the link.
+    closing: watch::Sender<bool>,
+}
+
+/// A connection that was up this long has proven to last: the next loss starts with the shortest wait.
+const LASTING: Duration = Duration::from_secs(10);
+
+impl Shared {
+    pub(super) fn new(settings: LinkSettings) -> Self {
+        Self {
+            caller: Caller::new(settings.send_queue),
+            settings,
+            registry: Registry::default(),
+            state: watch::Sender::new(LinkState::Connecting),
+            closing: watch::Sender::new(false),
+        }
+    }
+
+    pub(super) fn state(&self) -> watch::Receiver<LinkState> {
+        self.state.subscribe()
+    }
+
+    pub(super) fn enter(&self, state: LinkState) {
+        let url = self.settings.url();
+        match &state {
+            LinkState::Connecting => tracing::debug!(%url, "connecting"),
+            LinkState::Up => tracing::info!(%url, "the link is up"),
+            LinkState::Down { reason, gave_up: false } => tracing::warn!(%url, %reason, "the link is down"),
+            LinkState::Down { reason, gave_up: true } => tracing::error!(%url, %reason, "the link has given up"),
+            LinkState::Closed => tracing::debug!(%url, "the link is closed"),
+        }
+        self.state.send_replace(state);
+    }
+
+    /// Tells the task to flush and end. Returns whether this was the first time.
+    pub(super) fn shut(&self) -> bool {
+        let first = self.caller.queue.shut();
+        self.closing.send_replace(true);
+        first
+    }
+
+    async fn until_closing(&self) {
+        // An error would mean that the sender is gone, which is in `self`.
+        let _ = self.closing.subscribe().wait_for(|closing| *closing).await;
+    }
+
+    /// What is left of a connection that ended: nothing may wait for its answers.
+    fn forget_connection(&self) {
+        self.caller.queue.clear();
+        self.registry.lost();
+    }
+}
+
+/// Keeps the link connected until its owner closes it.
+pub(super) async fn supervise(shared: Arc<Shared>) {
+    let mut attempts = Attempts::new(&shared.settings);
+    while let Some(wait) = attempt(&shared, &mut attempts).await {
+        tokio::select! {
+            () = shared.until_closing() => break,
+            () = wait.over() => {}
+        }
+    }
+    shared.registry.end(&LinkError::Closed);
+    shared.enter(LinkState::Closed);
+}
+
+/// What to wait for before the next attempt.
+enum Wait {
+    For(Duration),
+    /// There will be none.
+    Ever,
+}
+
+impl Wait {
+    async fn over(&self) {
+        match self {
+            Self::For(time) => tokio::time::sleep(*time).await,
+            Self::Ever => std::future::pending().await,
+        }
+    }
+}
+
+/// One connection from the first packet to the last; `None` when the owner closed the link.
+async fn attempt(shared: &Shared, attempts: &mut Attempts) -> Option<Wait> {
+    shared.enter(LinkState::Connecting);
+    let until = Instant::now() + shared.settings.connect_timeout;
+    let connecting = tokio::time::timeout_at(until.into(), connect::connect(&shared.settings, attempts.token));
+    let connected = tokio::select! {
+        () = shared.until_closing() => return None,
+        connected = connecting => connected,
+    };
+    let late = |_| Err(Failed { reason: format!("{} did not answer in time", shared.settings.url()), refused: false });
+    let end = match connected.unwrap_or_else(late) {
+        Err(failed) => return Some(attempts.failed(shared, failed)),
+        Ok(connected) => {
+            let began = Instant::now();
+            let end = Connection::new(shared, connected, until).run().await;
+            attempts.ended(began.elapsed());
+            end
+        }
+    };
+    shared.forget_connection();
+    match end {
+        End::Closed => None,
+        End::Renew => Some(Wait::For(Duration::ZERO)),
+        End::Lost(reason) => {
+            shared.enter(LinkState::Down { reason: reason.into(), gave_up: false });
+            Some(Wait::For(attempts.backoff.next_wait()))
+        }
+    }
+}
+
+/// How it went so far.
+struct Attempts {
+    backoff: Backoff,
+    /// The number of the token to use.
+    token: usize,
+    /// Refusals in a row.
+    refusals: usize,
+}
+
+impl Attempts {
+    fn new(settings: &LinkSettings) -> Self {
+        Self { backoff: Backoff::new(settings.reconnect_min, settings.reconnect_max), token: 0, refusals: 0 }
+    }
+
+    /// A connection was made and is over.
+    fn ended(&mut self, lasted: Duration) {
+        self.refusals = 0;
+        if lasted >= LASTING {
+            self.backoff.reset();
+        }
+    }
+
+    fn failed(&mut self, shared: &Shared, failed: Failed) -> Wait {
+        let Failed { reason, refused } = failed;
+        self.refusals = if refused { self.refusals + 1 } else { 0 };
+        if refused {
+            self.token = (self.token + 1) % shared.settings.tokens.len().max(1);
+        }
+        let gave_up = self.refusals >= shared.settings.tokens.len().max(1);
+        if gave_up {
+            shared.registry.end(&connect::given_up(&reason));
+        }
+        shared.enter(LinkState::Down { reason: reason.into(), gave_up });
+        if gave_up { Wait::Ever } else { Wait::For(self.backoff.next_wait()) }
+    }
+}

@@ -1,0 +1,40 @@
+//! The frames of fastapi_websocket_rpc and fastapi_websocket_pubsub, read and written without needless work.
+//!
+//! ```text
+//! {"request": {"method": M, "arguments": {..}, "call_id": ID}, "response": null}
+//! {"request": null, "response": {"result": R, "result_type": T, "call_id": ID}}
+//! ```
+//!
+//! Each websocket text message is one such document. Texts are borrowed from the message and the `data` of an event
+//! stays the JSON text that it came as, so that it leaves as it came: numbers keep their digits, keys their order.
+//!
+//! # How to read it
+//! - [`parse`]: a message into [`Frame`]; what is not of this form is told apart as [`FrameError`].
+//! - [`answer`]: the call id of an answer, without parsing the message.
+//! - [`mend`]: what Python's `json` writes and JSON forbids (`NaN`, lone surrogates) made harmless.
+//! - [`encode`]: every message we send, as text.
+//! - [`data`]: what stands in `data` for a payload, and the way back.
+//! - [`frame`]: the websocket frame of a server around a text, ready for the socket.
+//!
+//! Source of the format: both Python packages, observed; see the vectors in `tests/vectors`.
+
+pub mod answer;
+pub mod data;
+pub mod encode;
+pub mod frame;
+pub mod mend;
+pub mod parse;
+
+pub use data::{Data, payload_of};
+pub use encode::CallId;
+pub use parse::{Arguments, Frame, FrameError, Request, Response, Topics, read};
+
+/// The topic whose subscribers receive every event, whatever its topic.
+pub const ALL_TOPICS: &str = "__EventNotifier_ALL_TOPICS__";
+
+/// The header in the answer to the upgrade by which a link knows a door of ours: it takes `unsubscribe`, and all
+/// notifications of one event to one session follow each other with the same call id.
+pub const DOOR_HEADER: &str = "eventhive-door";
+
+#[cfg(test)]
+mod tests;
