@@ -178,6 +178,20 @@ impl Reader<'_> {
         self.settings.text(key).map(str::to_owned)
     }
 
+    /// A secret, fetched from where it is kept. An empty one is none, as in redis-py.
+    fn secret(&mut self, key: &str) -> Option<String> {
+        if self.settings.text(key).is_none_or(str::is_empty) {
+            return None;
+        }
+        match self.settings.secrets(key) {
+            Ok(secrets) => secrets.into_iter().next(),
+            Err(problems) => {
+                self.problems.extend(problems);
+                None
+            }
+        }
+    }
+
     fn seconds(&self, key: &str) -> Duration {
         self.settings.seconds(key).unwrap_or_default()
     }
@@ -196,8 +210,8 @@ impl Reader<'_> {
 
     fn url(&mut self) -> Option<redis::ConnectionInfo> {
         self.alone("url", &["host", "port", "unix_socket_path", "ssl", "sentinels", "nodes"]);
-        let url = self.settings.text("url")?;
-        match url.into_connection_info() {
+        let url = self.secret("url")?;
+        match url.as_str().into_connection_info() {
             Ok(info) => Some(info),
             // The error's text may quote the URL, which has a password.
             Err(_) => {
@@ -223,7 +237,7 @@ impl Reader<'_> {
         }
         let login = Login {
             username: self.text(username).or_else(|| url?.username().map(str::to_owned)),
-            password: self.text(password).or_else(|| url?.password().map(str::to_owned)),
+            password: self.secret(password).or_else(|| url?.password().map(str::to_owned)),
             db: self.settings.integer("db").or_else(|| url.map(redis::RedisConnectionInfo::db)).unwrap_or(0),
         };
         if login.username.is_some() && login.password.is_none() {

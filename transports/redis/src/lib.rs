@@ -10,7 +10,7 @@
 //!
 //! | | pub/sub | streams |
 //! |---|---|---|
-//! | order | one server: all see one order; cluster: each publisher's is kept; sharded: each topic's | all see one order in each stream |
+//! | order | one server: all see one order; cluster: each publisher's is kept; sharded: all see one order in each topic | all see one order in each stream |
 //! | receipt | the number of receivers; cluster: accepted | accepted |
 //! | link down, server restarted | what is published meanwhile is lost; subscriptions are told of a gap, and a line is logged | nothing is lost that the stream still has |
 //! | duplicates | none | none; with `consumer_group`, when a member dies |
@@ -96,10 +96,8 @@ fn capabilities(config: &Config, usual: Capabilities) -> Capabilities {
     match &config.mode {
         Mode::PubSub if !cluster => usual,
         Mode::PubSub => Capabilities { order: Order::PerPublisher, delivery_count: false, ..usual },
-        // Topics on different nodes overtake each other.
-        Mode::Sharded => {
-            Capabilities { patterns: false, everything: false, order: Order::None, delivery_count: false, ..usual }
-        }
+        // A subscription is to one topic, and a topic is on one node: the order is total in each, as it is in a stream.
+        Mode::Sharded => Capabilities { patterns: false, everything: false, delivery_count: false, ..usual },
         Mode::Streams(streams) => Capabilities { everything: streams.segments == 0, delivery_count: false, ..usual },
     }
 }

@@ -78,6 +78,14 @@ fn a_password_beside_a_url_without_one_is_fine() {
 }
 
 #[test]
+fn secrets_are_fetched_and_an_empty_password_is_none() {
+    let password = |given: &str| read(&[("password", text(given))]).map(|config| config.login.password);
+    assert_eq!(password("env:CARGO_PKG_NAME"), Ok(Some("eventhive-redis".into())));
+    assert_eq!(password(""), Ok(None));
+    assert_eq!(password("file:/no/such").unwrap_err().len(), 1);
+}
+
+#[test]
 fn a_bad_url_is_not_quoted() {
     let told = problems(&[("url", text("http://user:hunter2@host"))]);
     assert_eq!(told.len(), 1);
