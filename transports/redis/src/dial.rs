@@ -90,12 +90,12 @@ impl Nodes {
         }
     }
 
-    /// Any node takes part in pub/sub for the whole cluster, so there one connection is enough: it keeps the order. Keys
-    /// and shard channels must be taken to the node that has their slot.
+    /// Any node takes part in pub/sub for the whole cluster, so there one connection is enough: it keeps the order. The
+    /// first that answers is taken, so that links with the same list meet on one node, where nothing is still on its way
+    /// between nodes when a subscription is made. Keys and shard channels must be taken to the node that has their slot.
     async fn cluster(config: &Config, seeds: &[Address], push: &Push) -> Result<Self, Failure> {
         let mut failure = Failure::passing("no node is known");
-        let first = fastrand::usize(..seeds.len().max(1));
-        for address in seeds.iter().cycle().skip(first).take(seeds.len()) {
+        for address in seeds {
             match Self::one(config, address.clone(), push).await {
                 Ok(nodes) if config.mode == Mode::PubSub => return Ok(nodes),
                 Ok(nodes) => return nodes.with_slots(config, push).await,

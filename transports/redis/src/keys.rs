@@ -83,7 +83,11 @@ pub(crate) const KEYS: &[Key] = &[
     Key::optional("sentinel_username", KeyKind::Text, "the ACL user at the Sentinels"),
     Key::optional("sentinel_password", KeyKind::Secret, "the password at the Sentinels"),
     Key::optional("cluster", KeyKind::Bool, "whether the server is a cluster"),
-    Key::optional("nodes", KeyKind::Texts, "`host:port` of some nodes of the cluster; port 6379 if it is left out"),
+    Key::optional(
+        "nodes",
+        KeyKind::Texts,
+        "`host:port` of some nodes of the cluster, port 6379 if it is left out; the first that answers is used, so lists in different orders spread pub/sub over the nodes",
+    ),
     Key::optional(
         "sharded",
         KeyKind::Bool,

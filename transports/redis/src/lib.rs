@@ -15,6 +15,7 @@
 //! | link down, server restarted | what is published meanwhile is lost; subscriptions are told of a gap, and a line is logged | nothing is lost that the stream still has |
 //! | duplicates | none | none; with `consumer_group`, when a member dies |
 //! | slow subscriber | the server closes its connection when `client-output-buffer-limit pubsub` is reached (32 MiB) | reads later; what was trimmed meanwhile is a gap |
+//! | subscription | begins with what is published after it was made; cluster: what is still on its way from another node may come too | as pub/sub |
 //! | connection lost with messages on the wire | their receipts say unconfirmed, and their owner decides | the same |
 //!
 //! # Layout

@@ -206,10 +206,11 @@ impl Work<'_> {
     fn subscribe_again(&mut self) {
         let keys = self.shared.table.keys();
         if let Mode::Streams(_) = self.shared.config.mode {
-            let (known, new): (Vec<_>, Vec<_>) =
-                keys.into_iter().partition(|key| self.memory.positions.has(key.topic()));
-            known.iter().for_each(|key| self.read(key.topic()));
-            return self.subscribe(new);
+            // A stream that is known is read on from its place. It must be asked all the same for those who have waited
+            // since the connection was lost.
+            keys.iter().for_each(|key| self.read(key.topic()));
+            let asked = |key: &Key| !self.readers.has(key.topic()) || self.is_waited_for(key);
+            return self.subscribe(keys.into_iter().filter(asked).collect());
         }
         for key in &keys {
             let stands = self.shared.table.ids(key).iter().any(|id| !self.memory.waiting.contains_key(id));
@@ -219,6 +220,10 @@ impl Work<'_> {
             }
         }
         self.subscribe(keys);
+    }
+
+    fn is_waited_for(&self, key: &Key) -> bool {
+        self.shared.table.ids(key).iter().any(|id| self.memory.waiting.contains_key(id))
     }
 
     /// Asks for keys, each at its node.

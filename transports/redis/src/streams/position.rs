@@ -76,10 +76,6 @@ impl SharedPosition {
 }
 
 impl Positions {
-    pub(crate) fn has(&self, stream: &Topic) -> bool {
-        self.0.contains_key(stream)
-    }
-
     pub(crate) fn get(&self, stream: &Topic) -> Option<SharedPosition> {
         self.0.get(stream).cloned()
     }

@@ -6,7 +6,7 @@ use eventhive_transport::settings::Value;
 use eventhive_transport::{Delivery, Filter, Link, LinkError, LinkState, RefusedReason};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 
-use crate::server::{Server, free_port};
+use crate::server::{Port, Server};
 use crate::support::{
     Given, at, collect, connect, link, listen, message, number, publish, text, try_collect, until, until_down, with,
 };
@@ -169,7 +169,8 @@ async fn a_server_that_asks_for_a_clients_certificate_gets_it() {
 
 #[tokio::test]
 async fn a_server_that_is_not_there_is_tried_again() {
-    let given = vec![("host", text("127.0.0.1")), ("port", number(free_port()))];
+    let port = Port::free();
+    let given = vec![("host", text("127.0.0.1")), ("port", number(port.number()))];
     let state = until_down(&*connect(&given)).await;
     assert!(matches!(&state, LinkState::Down { gave_up: false, reason } if reason.contains("refused")), "{state}");
 }

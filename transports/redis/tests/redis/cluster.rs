@@ -6,7 +6,7 @@ use bytes::Bytes;
 use eventhive_transport::settings::Value;
 use eventhive_transport::{Delivery, Filter, Link, LinkError, LinkState};
 
-use crate::server::{Server, eventually, free_port};
+use crate::server::{Server, eventually};
 use crate::support::{
     Given, Seen, collect, link, listen, message, publish, text, texts, try_collect, until, until_down, with,
 };
@@ -23,10 +23,7 @@ pub(crate) fn shared() -> &'static Cluster {
 
 impl Cluster {
     pub(crate) fn start() -> Self {
-        let options = ["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"];
-        // Unless it is told, a node's bus is on the port 10,000 above its own, which may be no port at all.
-        let start = || Server::with(&[&options[..], &["--cluster-port", &free_port().to_string()]].concat());
-        let nodes: Vec<_> = (0..3).map(|_| start()).collect();
+        let nodes: Vec<_> = (0..3).map(|_| Server::node(&["--cluster-node-timeout", "2000"])).collect();
         let [first, ..] = nodes.as_slice() else { unreachable!("three nodes") };
         for (node, range) in nodes.iter().zip([["0", "5460"], ["5461", "10922"], ["10923", "16383"]]) {
             let _: () = node.ask(&["CLUSTER", "ADDSLOTSRANGE", range[0], range[1]]);
@@ -35,8 +32,8 @@ impl Cluster {
             let _: () = node.ask(&["CLUSTER", "SET-CONFIG-EPOCH", &epoch.to_string()]);
         }
         for node in nodes.iter().skip(1) {
-            let bus = bus_port(node);
-            let _: () = first.ask(&["CLUSTER", "MEET", "127.0.0.1", &node.port().to_string(), &bus]);
+            let (port, bus) = (node.port().to_string(), node.bus_port().to_string());
+            let _: () = first.ask(&["CLUSTER", "MEET", "127.0.0.1", &port, &bus]);
         }
         let cluster = Self { nodes };
         for node in &cluster.nodes {
@@ -61,15 +58,29 @@ impl Cluster {
     }
 }
 
-fn bus_port(node: &Server) -> String {
-    let setting: Vec<String> = node.ask(&["CONFIG", "GET", "cluster-port"]);
-    setting.get(1).cloned().expect("Redis 7 tells the port of the bus")
-}
-
 const SLOTS: usize = 16_384;
 
 fn slot_of(node: &Server, key: &str) -> usize {
     node.ask(&["CLUSTER", "KEYSLOT", key])
+}
+
+#[tokio::test]
+async fn messages_cross_from_node_to_node_in_the_order_of_their_publisher() {
+    let cluster = shared();
+    let by = |first: usize| {
+        let nodes = (0..3).map(|at| cluster.nodes[(first + at) % 3].address().to_string());
+        vec![("cluster", Value::Bool(true)), ("nodes", texts(nodes))]
+    };
+    let (publisher, subscriber) = (link(&by(0)).await, link(&by(1)).await);
+    let mut received = collect(&*subscriber, "cross/*").await;
+    for number in 0..300 {
+        // On topics of all nodes.
+        let receipt = publish(&*publisher, &format!("cross/{}", number % 7), &number.to_string()).await;
+        assert_eq!(receipt, Ok(Delivery::Accepted), "a node does not know how many receivers the others have");
+    }
+    for number in 0..300 {
+        assert_eq!(received.payload().await, number.to_string());
+    }
 }
 
 #[tokio::test]

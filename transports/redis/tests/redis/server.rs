@@ -1,13 +1,14 @@
 //! A redis-server of the test's own.
 
 use std::io::Write as _;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use redis::{FromRedisValue, cmd};
 use tempfile::TempDir;
+use tokio::net::TcpSocket;
 
 /// Kills the server when this process closes the pipe, however it ends.
 const GUARD: &str = r#""$@" & read -r _; kill -9 $!; wait"#;
@@ -15,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A server on a free port, with a directory of its own. Killed when dropped.
 pub(crate) struct Server {
-    port: u16,
+    ports: Vec<Port>,
     options: Vec<String>,
     tls: bool,
     directory: TempDir,
@@ -29,14 +30,28 @@ impl Server {
 
     /// With more options, as on the command line.
     pub(crate) fn with(options: &[&str]) -> Self {
-        let port = free_port();
-        Self::of(port, [&["--port", &port.to_string()], options].concat(), false)
+        let port = Port::free();
+        let number = port.number().to_string();
+        Self::of(vec![port], [&["--port", &number], options].concat(), false)
     }
 
     /// One that speaks TLS only. It cannot be asked.
     pub(crate) fn with_tls(options: &[&str]) -> Self {
-        let port = free_port();
-        Self::of(port, [&["--port", "0", "--tls-port", &port.to_string()], options].concat(), true)
+        let port = Port::free();
+        let number = port.number().to_string();
+        Self::of(vec![port], [&["--port", "0", "--tls-port", &number], options].concat(), true)
+    }
+
+    /// A node of a cluster that is yet to be made. Its bus has a port of its own: by itself it would take the one 10,000
+    /// above, which may be none at all.
+    pub(crate) fn node(options: &[&str]) -> Self {
+        let ports = vec![Port::free(), Port::free()];
+        let [port, bus] = [0, 1].map(|at: usize| ports[at].number().to_string());
+        Self::of(
+            ports,
+            [&["--port", &port, "--cluster-enabled", "yes", "--cluster-port", &bus], options].concat(),
+            false,
+        )
     }
 
     /// A Sentinel with this configuration, which it changes.
@@ -45,19 +60,18 @@ impl Server {
         let file = directory.path().join("sentinel.conf");
         std::fs::write(&file, configuration).expect("a configuration");
         let file = file.to_str().expect("a path of text").to_owned();
-        let port = free_port();
-        let options = vec![file, "--sentinel".into(), "--port".into(), port.to_string()];
-        Self::begin(Self { port, options, tls: false, directory, running: Mutex::default() })
+        let port = Port::free();
+        let options = vec![file, "--sentinel".into(), "--port".into(), port.number().to_string()];
+        Self::begin(Self { ports: vec![port], options, tls: false, directory, running: Mutex::default() })
     }
 
-    /// Another process can take the port between here and the server's start, but hardly does.
-    fn of(port: u16, mut options: Vec<&str>, tls: bool) -> Self {
+    fn of(ports: Vec<Port>, mut options: Vec<&str>, tls: bool) -> Self {
         options.extend(["--save", "", "--loglevel", "warning"]);
         // A subscriber that takes nothing costs no more than this.
         options.extend(["--client-output-buffer-limit", "pubsub", "4mb", "2mb", "5"]);
         let options = options.into_iter().map(str::to_owned).collect();
         let directory = tempfile::tempdir().expect("a directory");
-        Self::begin(Self { port, options, tls, directory, running: Mutex::default() })
+        Self::begin(Self { ports, options, tls, directory, running: Mutex::default() })
     }
 
     fn begin(self) -> Self {
@@ -66,11 +80,16 @@ impl Server {
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
-        (Ipv4Addr::LOCALHOST, self.port).into()
+        (Ipv4Addr::LOCALHOST, self.port()).into()
     }
 
-    pub(crate) const fn port(&self) -> u16 {
-        self.port
+    pub(crate) fn port(&self) -> u16 {
+        self.ports[0].number()
+    }
+
+    /// The port of a node's bus.
+    pub(crate) fn bus_port(&self) -> u16 {
+        self.ports[1].number()
     }
 
     /// Kills it, as a crash would. Returns when nothing listens any more.
@@ -98,7 +117,7 @@ impl Server {
         if self.tls {
             return TcpStream::connect(self.address()).is_ok();
         }
-        redis::Client::open((Ipv4Addr::LOCALHOST.to_string(), self.port))
+        redis::Client::open((Ipv4Addr::LOCALHOST.to_string(), self.port()))
             .and_then(|client| client.get_connection_with_timeout(Duration::from_secs(1)))
             // A server that has a password answers too.
             .map_or_else(|error| error.code().is_some(), |mut connection| {
@@ -108,7 +127,7 @@ impl Server {
 
     /// Asks, on a connection of its own.
     pub(crate) fn ask<T: FromRedisValue>(&self, command: &[&str]) -> T {
-        let client = redis::Client::open((Ipv4Addr::LOCALHOST.to_string(), self.port)).unwrap();
+        let client = redis::Client::open((Ipv4Addr::LOCALHOST.to_string(), self.port())).unwrap();
         let mut connection = client.get_connection().unwrap();
         let (name, arguments) = command.split_first().unwrap();
         cmd(name).arg(arguments).query(&mut connection).unwrap_or_else(|error| panic!("{command:?}: {error}"))
@@ -141,8 +160,21 @@ pub(crate) fn is_installed() {
     }
 }
 
-pub(crate) fn free_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr()).expect("a free port").port()
+/// A port that nobody else gets while this lives: bound, but not listening, which lets a server that allows the reuse of
+/// addresses, as Redis does, listen on it, again and again.
+pub(crate) struct Port(TcpSocket);
+
+impl Port {
+    pub(crate) fn free() -> Self {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.set_reuseaddr(true).expect("an option of sockets");
+        socket.bind((Ipv4Addr::LOCALHOST, 0).into()).expect("a free port");
+        Self(socket)
+    }
+
+    pub(crate) fn number(&self) -> u16 {
+        self.0.local_addr().expect("a bound socket has an address").port()
+    }
 }
 
 /// Asks again until there is an answer.

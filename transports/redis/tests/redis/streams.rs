@@ -150,6 +150,22 @@ async fn a_second_subscription_to_a_stream_begins_with_what_comes_after_it() {
     assert_eq!(first.next().await, message("net/in/b", "other"));
 }
 
+/// Regression: a link that came up again read on from the place it knew, and forgot who had asked for it meanwhile.
+#[tokio::test]
+async fn a_second_subscription_made_while_the_link_is_down_stands_when_it_is_up() {
+    let server = Server::start();
+    let (proxy, link, mut received) = proxied(&server).await;
+    cut_off(&proxy, &*link).await;
+    let second = tokio::spawn({
+        let link = std::sync::Arc::clone(&link);
+        async move { listen(&*link, "net/in/a").await }
+    });
+    proxy.set(Mode::Pass).await.unwrap();
+    let mut second = second.await.unwrap();
+    publish(&*link, "net/in/a", "x").await.unwrap();
+    assert_eq!((received.payload().await, second.payload().await), ("x".into(), "x".into()));
+}
+
 #[tokio::test]
 async fn a_pattern_over_many_streams_is_refused_with_the_remedy() {
     let server = Server::start();

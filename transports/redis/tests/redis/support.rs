@@ -39,7 +39,7 @@ fn node(value: Value) -> Node {
 pub(crate) fn settings(given: &Given) -> Result<Settings, Vec<Problem>> {
     let quick = [
         ("health_check_interval", 0.3),
-        ("socket_timeout", 2.0),
+        ("socket_timeout", 4.0),
         ("socket_connect_timeout", 2.0),
         ("backoff_min_secs", 0.02),
         ("backoff_max_secs", 0.2),
