@@ -63,5 +63,5 @@ fn clash(first: &Place<'_>, later: &Place<'_>) -> Option<Problem> {
 }
 
 fn is_wildcard(host: &str) -> bool {
-    host.is_empty() || host.parse::<IpAddr>().is_ok_and(|address| address.is_unspecified())
+    matches!(host, "" | "*") || host.parse::<IpAddr>().is_ok_and(|address| address.is_unspecified())
 }

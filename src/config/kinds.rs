@@ -26,13 +26,16 @@ const OPTIONAL: &[(&str, &str)] = &[("websocket", "websocket"), ("fastapi", "web
 const PLANNED: &[&str] = &["redis", "http", "webhook"];
 
 impl Kinds {
-    /// Those that this program was built with.
+    /// None: the start for a list of one's own.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self(Vec::new())
+    }
+
+    /// Those that this library was built with, as [`HiveBuilder::kinds`](crate::HiveBuilder::kinds) gives them.
     #[must_use]
     pub fn compiled_in() -> Self {
-        Self(vec![
-            #[cfg(feature = "websocket")]
-            websocket(),
-        ])
+        crate::Hive::builder().kinds()
     }
 
     /// These and one more. A kind of the same name is replaced.
@@ -73,23 +76,4 @@ impl Kinds {
             None => format!("there is no transport `{word}`: there are {known}"),
         }
     }
-}
-
-#[cfg(feature = "websocket")]
-const fn websocket() -> Kind {
-    use eventhive_transport::KeyKind;
-    use eventhive_transport::settings::PORT;
-
-    const CONNECTOR: &[Key] = &[
-        Key::with_default("scheme", KeyKind::Choice(&["ws", "wss"]), "ws", "ws, or wss for TLS."),
-        Key::with_default("host", KeyKind::Text, "127.0.0.1", "The server's name or address."),
-        Key::with_default("port", PORT, "8085", "The server's port."),
-        Key::with_default("endpoint", KeyKind::Text, "/pubsub", "The path; a missing leading `/` is added."),
-    ];
-    const DOOR: &[Key] = &[
-        Key::with_default("host", KeyKind::Text, "127.0.0.1", "The address to listen on."),
-        Key::with_default("port", PORT, "8085", "The port to listen on."),
-        Key::with_default("endpoint", KeyKind::Text, "/pubsub", "The path; a missing leading `/` is added."),
-    ];
-    Kind { name: "websocket", aliases: &["fastapi"], connector: Some(CONNECTOR), door: Some(DOOR) }
 }

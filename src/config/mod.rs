@@ -18,7 +18,7 @@
 //! let mut sources = Sources::new();
 //! sources.read_string("connectors: {my-hive: {pubsub_type: fastapi, input_channel: worker, init: {prot: 8085}}}");
 //! let error = sources.resolve(&Kinds::compiled_in()).unwrap_err();
-//! assert!(error.to_string().starts_with("<text>:1:80: connectors.my-hive.init.prot: unknown key `prot`: did you mean `port`?"));
+//! assert!(error.to_string().starts_with("<text>:1:76: connectors.my-hive.init.prot: unknown key `prot`: did you mean `port`?"));
 //! ```
 
 mod clash;

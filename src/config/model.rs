@@ -6,6 +6,8 @@ use std::time::Duration;
 use eventhive_transport::Overflow;
 use eventhive_transport::settings::{Problem, Settings};
 
+use crate::envelope::{Cipher, ReplayWindow};
+
 use super::report::{Documents, Report};
 use super::{ConfigError, Kinds, Secrets, Sources};
 
@@ -31,6 +33,8 @@ pub struct HiveSettings {
     pub remove_metadata: bool,
     /// What joins the segments of a name. Never empty.
     pub channel_separator: String,
+    /// The network interfaces that mDNS uses, by name; empty: the usual ones.
+    pub discovery_interfaces: Vec<String>,
 }
 
 /// One entry of `connectors:`.
@@ -47,8 +51,8 @@ pub struct ConnectorConfig {
     pub init: Settings,
     /// Seals and opens, if there is any.
     pub secret: Option<Secrets>,
-    /// How it seals: a word of the table in [`tables`](super::tables).
-    pub cipher: String,
+    /// How it seals, if there is a secret.
+    pub cipher: Cipher,
     /// The furthest that a sealed message's time may be from now.
     pub replay_time: Duration,
     /// How many sealed messages are remembered.
@@ -141,6 +145,14 @@ impl Config {
     #[must_use]
     pub fn error(&self, problems: Vec<Problem>) -> ConfigError {
         ConfigError::new(Report::new(problems, self.documents.clone()))
+    }
+}
+
+impl ConnectorConfig {
+    /// How far the time of a sealed message may be off, and how many are remembered.
+    #[must_use]
+    pub const fn replay_window(&self) -> ReplayWindow {
+        ReplayWindow { time: self.replay_time, messages: self.replay_messages }
     }
 }
 

@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use eventhive_transport::settings::{Entry, Node, Position, Problem, Settings, Value, unknown_key};
-use eventhive_transport::{EventName, Key, Overflow};
+use eventhive_transport::{EventName, Key, KeyKind, Overflow};
 
 use super::merge::{entries, get};
 use super::model::{Config, ConnectorConfig, Create, DoorConfig, HiveSettings, ServerConfig};
 use super::report::{ConfigError, Report};
-use super::secret::Environment;
 use super::sources::Sources;
 use super::{Kind, Kinds, Secrets, clash, tables};
 
@@ -66,6 +65,7 @@ impl Resolve<'_> {
             metadata_key: text("metadata_key"),
             remove_metadata: settings.flag("remove_metadata"),
             channel_separator: text("channel_separator"),
+            discovery_interfaces: settings.texts("discovery_interfaces").into_iter().map(str::to_owned).collect(),
         })
     }
 
@@ -102,7 +102,7 @@ impl Resolve<'_> {
             input_channel: input_channel?,
             init,
             secret,
-            cipher: settings.text("cipher").unwrap_or_default().to_owned(),
+            cipher: settings.text("cipher").and_then(|word| word.parse().ok()).unwrap_or_default(),
             replay_time: settings.seconds("replay_secs").unwrap_or_default(),
             replay_messages: size("replay_messages"),
             from_broadcast,
@@ -144,7 +144,18 @@ impl Resolve<'_> {
         };
         let null = Node { value: Value::Null, at: node.at };
         let init = get(node, "init").unwrap_or(&null);
-        Some((kind.name, self.check(&format!("{path}.init"), init, table)?))
+        let settings = self.check(&format!("{path}.init"), init, table)?;
+        self.fetch_secrets(&settings, table);
+        Some((kind.name, settings))
+    }
+
+    /// Whether the secrets of a transport can be had. It fetches them again itself when it starts.
+    fn fetch_secrets(&mut self, settings: &Settings, table: &[Key]) {
+        for key in table.iter().filter(|key| key.kind == KeyKind::Secrets) {
+            if let Err(problems) = settings.secrets(key.name) {
+                self.problems.extend(problems);
+            }
+        }
     }
 
     /// The outer `None`: wrong or missing. The inner: publish only.
@@ -172,22 +183,18 @@ impl Resolve<'_> {
         let is_later =
             |node: &Node, documents| node.at.document >= documents && node.value != Value::Text(String::new());
         let read = match (own, from_env) {
-            (Some(node), Some(secret)) if is_later(node, secret.documents) => Secrets::read(node, &path, self.env()),
+            (Some(node), Some(secret)) if is_later(node, secret.documents) => Secrets::read(node, &path),
             (_, Some(secret)) => {
                 let value = Value::Text(secret.secret.to_string());
-                Secrets::read(&Node { value, at: Position::default() }, &path, self.env())
+                Secrets::read(&Node { value, at: Position::default() }, &path)
             }
-            (Some(node), None) => Secrets::read(node, &path, self.env()),
+            (Some(node), None) => Secrets::read(node, &path),
             (None, None) => Ok(None),
         };
         read.unwrap_or_else(|problems| {
             self.problems.extend(problems);
             None
         })
-    }
-
-    const fn env(&self) -> &Environment {
-        &self.sources.env
     }
 
     /// Presence switches it on, except `false`. Null is what the original reads as "the default time".

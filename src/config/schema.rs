@@ -75,7 +75,7 @@ fn object(table: &[Key]) -> Map<String, Value> {
 }
 
 fn property(key: &Key) -> Value {
-    let mut property = special(key.name).unwrap_or_else(|| of_kind(key.kind));
+    let mut property = special(key).unwrap_or_else(|| of_kind(key.kind));
     if let Value::Object(property) = &mut property {
         property.insert("description".to_owned(), json!(key.help));
         if let Some(default) = key.default.map(|text| default(text, key.kind)) {
@@ -85,16 +85,16 @@ fn property(key: &Key) -> Value {
     property
 }
 
-/// The keys whose meaning is not a [`KeyKind`]; see `resolve`. Only names that no transport's table has.
-fn special(name: &str) -> Option<Value> {
-    Some(match name {
+/// The keys of [`tables`] whose meaning is no [`KeyKind`]; see `resolve`.
+fn special(key: &Key) -> Option<Value> {
+    if key.kind != KeyKind::Any {
+        return None;
+    }
+    Some(match key.name {
         "input_channel" => json!({ "type": ["string", "null"] }),
         "init" => json!({ "type": ["object", "null"] }),
         "from_broadcast" => json!({ "type": ["boolean", "number", "null"], "minimum": 0 }),
-        "secret" => json!({
-            "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string", "minLength": 1 }, "minItems": 1 }],
-        }),
-        "metadata_key" | "channel_separator" => json!({ "type": "string", "minLength": 1 }),
+        "secret" => secrets(),
         _ => return None,
     })
 }
@@ -111,10 +111,16 @@ fn of_kind(kind: KeyKind) -> Value {
         KeyKind::Texts => json!({
             "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }],
         }),
+        KeyKind::Secrets => secrets(),
         KeyKind::Map => json!({ "type": "object" }),
         // `KeyKind` may grow; a schema that says too little is better than one that is wrong.
         _ => json!({}),
     }
+}
+
+/// One secret or a list of them.
+fn secrets() -> Value {
+    json!({ "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string", "minLength": 1 }, "minItems": 1 }] })
 }
 
 fn default(text: &str, kind: KeyKind) -> Value {

@@ -3,14 +3,12 @@
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::Path;
-use std::sync::Arc;
 
 use eventhive_transport::settings::{Entry, Node, Position, Problem, Value};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::merge::{entries, merge};
 use super::report::{ConfigError, Documents};
-use super::secret::Environment;
 use super::{Config, Kinds, mask, resolve, tables, yaml};
 
 /// The file that is looked for in the working directory.
@@ -31,8 +29,11 @@ pub struct Sources {
     pub(super) documents: Documents,
     pub(super) problems: Vec<Problem>,
     pub(super) secrets: Vec<EnvironmentSecret>,
-    pub(super) env: Environment,
+    env: Environment,
 }
+
+/// Looks an environment variable up.
+type Environment = Box<dyn Fn(&str) -> Option<OsString> + Send + Sync>;
 
 /// One item of `EVENTHIVE_SECRET`.
 pub(super) struct EnvironmentSecret {
@@ -49,14 +50,14 @@ impl Sources {
         Self::with_variables(|name| std::env::var_os(name))
     }
 
-    /// The same, with environment variables looked up by `lookup`.
+    /// The same, with `EVENTHIVE_CONFIG` and `EVENTHIVE_SECRET` looked up by `lookup`.
     pub fn with_variables(lookup: impl Fn(&str) -> Option<OsString> + Send + Sync + 'static) -> Self {
         Self {
             tree: merge(defaults(), empty_sections()),
             documents: Documents::default(),
             problems: Vec::new(),
             secrets: Vec::new(),
-            env: Arc::new(lookup),
+            env: Box::new(lookup),
         }
     }
 
@@ -79,6 +80,11 @@ impl Sources {
             }
             None => {}
         }
+        self.read_environment_secrets()
+    }
+
+    /// Reads `EVENTHIVE_SECRET` alone, for those who name their files themselves.
+    pub fn read_environment_secrets(&mut self) -> &mut Self {
         if let Some(list) = (self.env)("EVENTHIVE_SECRET") {
             self.read_secrets(&list);
         }
@@ -146,6 +152,12 @@ impl Sources {
     fn refuse(&mut self, message: String) -> &mut Self {
         self.problems.push(Problem { at: Position::default(), path: String::new(), message });
         self
+    }
+
+    /// Whether nothing has been read, with or without success, apart from `EVENTHIVE_SECRET`.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.documents.count() == 0 && self.problems.is_empty()
     }
 
     /// The merged tree as it stands, secrets included.

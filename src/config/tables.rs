@@ -5,6 +5,8 @@
 
 use eventhive_transport::{Key, KeyKind};
 
+use crate::envelope::Cipher;
+
 /// `eventhive:`
 pub const HIVE: &[Key] = &[
     Key::with_default(
@@ -24,6 +26,11 @@ pub const HIVE: &[Key] = &[
         KeyKind::Text,
         "/",
         "What joins the segments of an event's name: network, channel, event.",
+    ),
+    Key::optional(
+        "discovery_interfaces",
+        KeyKind::Texts,
+        "The network interfaces that mDNS uses, by name. Left out: all but those of containers, virtual machines and VPNs.",
     ),
 ];
 
@@ -49,7 +56,7 @@ pub const CONNECTOR: &[Key] = &[
     ),
     Key::with_default(
         "cipher",
-        KeyKind::Choice(&["aes-256-gcm", "eventhive-0.5"]),
+        KeyKind::Choice(Cipher::WORDS),
         "aes-256-gcm",
         "How a connector with a secret seals: aes-256-gcm, or eventhive-0.5 to talk with Python hives.",
     ),

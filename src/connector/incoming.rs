@@ -83,7 +83,13 @@ impl Sink for Inbox {
 }
 
 /// Gives what arrives to the hooks, in order, until the inbox is closed and empty.
-pub(super) async fn dispatch(gate: Arc<Gate>, inbox: Arc<ByteQueue<Incoming>>, registry: Registry, counters: Arc<Counters>, mut seen: Seen) {
+pub(super) async fn dispatch(
+    gate: Arc<Gate>,
+    inbox: Arc<ByteQueue<Incoming>>,
+    registry: Arc<Registry>,
+    counters: Arc<Counters>,
+    mut seen: Seen,
+) {
     while let Some(incoming) = inbox.next().await {
         match gate.admit(&incoming) {
             Ok((_, Some(id))) if !seen.note(&id) => {
@@ -93,7 +99,9 @@ pub(super) async fn dispatch(gate: Arc<Gate>, inbox: Arc<ByteQueue<Incoming>>, r
             Ok((event, id)) => {
                 Counters::add(&counters.received, 1);
                 tracing::debug!(connector = %gate.network, event = %event.name(), id = id.as_deref().unwrap_or("N/A"), "received");
-                registry.fire(event).await;
+                if let Err(error) = registry.deliver(event).await {
+                    tracing::debug!(connector = %gate.network, "{error}");
+                }
             }
             Err(refusal) => refuse(&gate, &incoming.topic, &refusal, &counters),
         }

@@ -12,6 +12,7 @@ mod queue;
 mod seen;
 mod topics;
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,33 +56,46 @@ pub(crate) struct Connector {
     inbox: Arc<ByteQueue<Incoming>>,
     counters: Arc<Counters>,
     standing: watch::Receiver<bool>,
-    settled: watch::Receiver<bool>,
     tasks: Vec<JoinHandle<()>>,
 }
 
 impl Connector {
     /// Starts the connector's tasks in the current tokio runtime.
-    pub(crate) fn start(plan: Plan, link: Arc<dyn Link>, wire: Capabilities, registry: Registry) -> Self {
+    pub(crate) fn start(plan: Plan, link: Arc<dyn Link>, wire: Capabilities, registry: Arc<Registry>) -> Self {
         let counters = Arc::new(Counters::default());
         let envelope = Arc::new(plan.envelope);
         let outbox = Arc::new(ByteQueue::new(plan.outbox_bytes, plan.outbox_overflow));
         let inbox = Arc::new(ByteQueue::new(plan.inbox_bytes, plan.inbox_overflow));
         let sink = Arc::new(Inbox { queue: Arc::clone(&inbox), counters: Arc::clone(&counters) });
-        let gate = Arc::new(Gate::new(Arc::clone(&plan.name), &plan.input_channel, &plan.separator, Arc::clone(&envelope)));
-        let (pump, settled) = Pump::new(Arc::clone(&plan.name), Arc::clone(&outbox), Arc::clone(&link), Arc::clone(&counters));
+        let gate =
+            Arc::new(Gate::new(Arc::clone(&plan.name), &plan.input_channel, &plan.separator, Arc::clone(&envelope)));
+        let pump = Pump::new(Arc::clone(&plan.name), Arc::clone(&outbox), Arc::clone(&link), Arc::clone(&counters));
         let listens = !plan.input_channel.is_empty();
         let echo = (listens && !wire.hears_itself).then(|| (gate.prefix().to_owned(), Arc::clone(&sink)));
-        let outlet = Arc::new(Outlet { envelope, outbox, max_payload: wire.max_payload, counters: Arc::clone(&counters), echo });
+        let outlet = Arc::new(Outlet {
+            network: Arc::clone(&plan.name),
+            envelope,
+            outbox,
+            max_payload: wire.max_payload,
+            counters: Arc::clone(&counters),
+            echo,
+        });
         let mut tasks = vec![tokio::spawn(pump.run())];
         let (standing_sender, standing) = watch::channel(!listens);
         if listens {
             let seen = Seen::new(plan.remembered_events);
-            let dispatch = incoming::dispatch(Arc::clone(&gate), Arc::clone(&inbox), registry.clone(), Arc::clone(&counters), seen);
+            let dispatch = incoming::dispatch(
+                Arc::clone(&gate),
+                Arc::clone(&inbox),
+                Arc::clone(&registry),
+                Arc::clone(&counters),
+                seen,
+            );
             tasks.push(tokio::spawn(dispatch));
             let topics = Topics { link: Arc::clone(&link), gate, sink, registry, standing: standing_sender };
             tasks.push(tokio::spawn(topics.run(wire.patterns)));
         }
-        Self { name: plan.name, link, outlet, inbox, counters, standing, settled, tasks }
+        Self { name: plan.name, link, outlet, inbox, counters, standing, tasks }
     }
 
     /// The network's name.
@@ -119,12 +133,18 @@ impl Connector {
         up.await
     }
 
+    /// Resolves when the broker has answered for every event that was called before.
+    pub(crate) fn flushed(&self) -> impl Future<Output = ()> + Send + use<> {
+        let outlet = Arc::clone(&self.outlet);
+        async move { outlet.outbox.settled().await }
+    }
+
     /// Sends what waits, if the link is up and takes it within the time, then closes link and tasks. Returns how many
     /// events were left.
-    pub(crate) async fn close(mut self, within: Duration) -> u64 {
+    pub(crate) async fn close(self, within: Duration) -> u64 {
         self.outlet.outbox.close();
         if self.link.state().borrow().is_up() {
-            let _ = tokio::time::timeout(within, self.settled.wait_for(|settled| *settled)).await;
+            let _ = tokio::time::timeout(within, self.outlet.outbox.settled()).await;
         }
         let left = self.outlet.outbox.len() as u64;
         self.link.close().await;
@@ -141,6 +161,7 @@ impl Drop for Connector {
 
 /// Where a network's events leave: the part of a connector that callers reach.
 struct Outlet {
+    network: Arc<str>,
     envelope: Arc<Envelope>,
     outbox: Arc<ByteQueue<Outgoing>>,
     max_payload: Option<usize>,
@@ -149,16 +170,24 @@ struct Outlet {
     echo: Option<(String, Arc<Inbox>)>,
 }
 
+impl Outlet {
+    fn refused(&self, reason: impl ToString) -> RouteError {
+        RouteError { network: self.network.to_string(), reason: reason.to_string() }
+    }
+}
+
 impl Route for Outlet {
     fn publish(&self, event: &Event) -> Result<Sent, RouteError> {
         let payload = event.payload().as_bytes();
         if payload.trim_ascii_start().first() != Some(&b'{') {
-            return Err(RouteError::NotAnObject);
+            return Err(self.refused("the payload is not a JSON object, and only objects travel"));
         }
         let name = event.name();
-        let payload = self.envelope.seal(name.as_str(), payload, event.metadata()).map_err(|error| RouteError::Seal(error.to_string()))?;
+        let payload =
+            self.envelope.seal(name.as_str(), payload, event.metadata()).map_err(|error| self.refused(error))?;
         if let Some(largest) = self.max_payload.filter(|largest| payload.len() > *largest) {
-            return Err(RouteError::TooLarge { size: payload.len(), largest });
+            let size = payload.len();
+            return Err(self.refused(format!("the sealed event has {size} bytes, the wire takes {largest}")));
         }
         let outgoing = Outgoing { topic: Topic::from(name), payload };
         if let Some((_, inbox)) = self.echo.as_ref().filter(|(prefix, _)| name.as_str().starts_with(prefix.as_str())) {
@@ -175,9 +204,9 @@ impl Route for Outlet {
             }
             Pushed::Full(_) => {
                 Counters::add(&self.counters.outbox_dropped, 1);
-                Err(RouteError::Full)
+                Err(self.refused("the outbox is full; see `outbox_bytes` and `outbox_overflow`"))
             }
-            Pushed::Closed(_) => Err(RouteError::Closed),
+            Pushed::Closed(_) => Err(self.refused("the hive is stopping")),
         }
     }
 }

@@ -9,6 +9,7 @@ use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use bytes::Bytes;
 use eventhive_transport::{Delivery, Link, LinkError, LinkState, Receipt, RefusedReason, Topic};
@@ -38,40 +39,44 @@ pub(super) struct Pump {
     state: watch::Receiver<LinkState>,
     unconfirmed: VecDeque<(Receipt, Outgoing)>,
     counters: Arc<Counters>,
-    settled: watch::Sender<bool>,
 }
+
+/// A link is seldom full without an answer under way that would wake the pump; then this does.
+const FULL_LINK_PAUSE: Duration = Duration::from_millis(10);
 
 /// Whether the link takes more right now.
 #[derive(PartialEq, Eq)]
 enum Flow {
     Open,
-    Held,
+    /// Its queue is full: an answer, or a short pause, makes room.
+    Full,
+    /// Its state will change.
+    Down,
 }
 
 impl Pump {
-    /// A pump, and a watch that is true while nothing waits and nothing is unconfirmed.
     pub(super) fn new(
         name: Arc<str>,
         outbox: Arc<ByteQueue<Outgoing>>,
         link: Arc<dyn Link>,
         counters: Arc<Counters>,
-    ) -> (Self, watch::Receiver<bool>) {
-        let (settled, watcher) = watch::channel(true);
+    ) -> Self {
         let state = link.state();
-        (Self { name, outbox, link, state, unconfirmed: VecDeque::new(), counters, settled }, watcher)
+        Self { name, outbox, link, state, unconfirmed: VecDeque::new(), counters }
     }
 
     pub(super) async fn run(mut self) {
         loop {
-            let flow = self.send_waiting();
-            self.tell_settled();
+            // Marked as seen before it is acted on: a change that comes while events are sent wakes the wait below.
             if *self.state.borrow_and_update() == LinkState::Closed {
                 return;
             }
+            let flow = self.send_waiting();
             tokio::select! {
                 first = front_answer(&mut self.unconfirmed) => self.settle(first),
                 changed = self.state.changed() => if changed.is_err() { return },
                 () = self.outbox.filled(), if flow == Flow::Open => {}
+                () = tokio::time::sleep(FULL_LINK_PAUSE), if flow == Flow::Full => {}
             }
             self.settle_ready(Vec::new());
         }
@@ -86,13 +91,13 @@ impl Pump {
                     RefusedReason::Down | RefusedReason::Full | RefusedReason::Closed => {
                         let bytes = outgoing.bytes();
                         self.outbox.put_back(std::iter::once((outgoing, bytes)));
-                        return Flow::Held;
+                        return if refused.reason == RefusedReason::Full { Flow::Full } else { Flow::Down };
                     }
                     reason => self.give_up(&outgoing, &reason.to_string()),
                 },
             }
         }
-        Flow::Held
+        Flow::Down
     }
 
     fn settle(&mut self, (outgoing, answer): Answered) {
@@ -121,7 +126,10 @@ impl Pump {
     /// Gives the event back if it must be sent again.
     fn count(&self, outgoing: Outgoing, answer: Result<Delivery, LinkError>) -> Option<Outgoing> {
         match answer {
-            Ok(_) => Counters::add(&self.counters.published, 1),
+            Ok(_) => {
+                Counters::add(&self.counters.published, 1);
+                self.outbox.finish();
+            }
             Err(LinkError::Unconfirmed | LinkError::Closed) => return Some(outgoing),
             Err(error) => self.give_up(&outgoing, &error.to_string()),
         }
@@ -130,12 +138,8 @@ impl Pump {
 
     fn give_up(&self, outgoing: &Outgoing, reason: &str) {
         Counters::add(&self.counters.rejected, 1);
+        self.outbox.finish();
         tracing::error!(connector = %self.name, topic = %outgoing.topic, "the event was not published: {reason}");
-    }
-
-    fn tell_settled(&self) {
-        let settled = self.unconfirmed.is_empty() && self.outbox.len() == 0;
-        self.settled.send_if_modified(|known| std::mem::replace(known, settled) != settled);
     }
 }
 

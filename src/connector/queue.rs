@@ -14,6 +14,7 @@ const ENTRY_BYTES: usize = 128;
 pub(super) struct ByteQueue<T> {
     inner: Mutex<Inner<T>>,
     filled: Notify,
+    settled: Notify,
     limit: usize,
     overflow: Overflow,
 }
@@ -22,6 +23,8 @@ pub(super) struct ByteQueue<T> {
 struct Inner<T> {
     entries: VecDeque<(T, usize)>,
     bytes: usize,
+    /// Entries that were popped and are neither finished nor put back.
+    out: usize,
     closed: bool,
 }
 
@@ -39,8 +42,8 @@ pub(super) enum Pushed<T> {
 impl<T> ByteQueue<T> {
     /// A queue of `limit` bytes. Of the policies only `drop_oldest` lets old entries go; the others give the new one back.
     pub(super) fn new(limit: usize, overflow: Overflow) -> Self {
-        let inner = Inner { entries: VecDeque::new(), bytes: 0, closed: false };
-        Self { inner: Mutex::new(inner), filled: Notify::new(), limit, overflow }
+        let inner = Inner { entries: VecDeque::new(), bytes: 0, out: 0, closed: false };
+        Self { inner: Mutex::new(inner), filled: Notify::new(), settled: Notify::new(), limit, overflow }
     }
 
     pub(super) fn push(&self, entry: T, bytes: usize) -> Pushed<T> {
@@ -72,13 +75,43 @@ impl<T> ByteQueue<T> {
             let size = bytes.saturating_add(ENTRY_BYTES);
             inner.bytes += size;
             inner.entries.push_front((entry, size));
+            inner.out = inner.out.saturating_sub(1);
         }
         drop(inner);
         self.filled.notify_one();
     }
 
+    /// The oldest entry. It counts as unsettled until it is [finished](Self::finish) or put back.
     pub(super) fn pop(&self) -> Option<T> {
-        self.lock().take()
+        let mut inner = self.lock();
+        let entry = inner.take()?;
+        inner.out += 1;
+        Some(entry)
+    }
+
+    /// An entry that was popped is done with.
+    pub(super) fn finish(&self) {
+        let mut inner = self.lock();
+        inner.out = inner.out.saturating_sub(1);
+        let settled = inner.is_settled();
+        drop(inner);
+        if settled {
+            self.settled.notify_waiters();
+        }
+    }
+
+    /// Resolves when every entry pushed before this call is gone: finished, or dropped by the policy.
+    pub(super) async fn settled(&self) {
+        loop {
+            let notified = self.settled.notified();
+            tokio::pin!(notified);
+            // From here on no notification is missed, so one between the look and the wait wakes it.
+            notified.as_mut().enable();
+            if self.lock().is_settled() {
+                return;
+            }
+            notified.await;
+        }
     }
 
     /// Resolves when something was pushed since the last time; may resolve once too often.
@@ -118,6 +151,10 @@ impl<T> ByteQueue<T> {
 }
 
 impl<T> Inner<T> {
+    fn is_settled(&self) -> bool {
+        self.entries.is_empty() && self.out == 0
+    }
+
     fn take(&mut self) -> Option<T> {
         let (entry, size) = self.entries.pop_front()?;
         self.bytes -= size;
@@ -127,7 +164,25 @@ impl<T> Inner<T> {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt as _;
+
     use super::*;
+
+    #[test]
+    fn a_queue_is_settled_when_every_entry_is_finished() {
+        let queue = ByteQueue::new(1 << 20, Overflow::DropOldest);
+        assert!(queue.settled().now_or_never().is_some());
+        queue.push(1, 0);
+        let settled = queue.settled();
+        tokio::pin!(settled);
+        assert!(settled.as_mut().now_or_never().is_none());
+        assert_eq!(queue.pop(), Some(1));
+        assert!(settled.as_mut().now_or_never().is_none(), "popped is not finished");
+        queue.put_back(std::iter::once((1, 0)));
+        assert_eq!(queue.pop(), Some(1));
+        queue.finish();
+        assert!(settled.now_or_never().is_some());
+    }
 
     #[test]
     fn a_full_queue_does_what_its_policy_says() {

@@ -15,7 +15,7 @@ pub(super) struct Topics {
     pub(super) link: Arc<dyn Link>,
     pub(super) gate: Arc<Gate>,
     pub(super) sink: Arc<Inbox>,
-    pub(super) registry: Registry,
+    pub(super) registry: Arc<Registry>,
     /// Told true once everything that was known at the start stands.
     pub(super) standing: watch::Sender<bool>,
 }

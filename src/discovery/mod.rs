@@ -1,150 +1,135 @@
-//! Finding servers by mDNS, and being found.
+//! Finding servers, and being found.
 //!
-//! Service type `_eventhive._tcp.local.`, instance = the server's name, which is the network's; everything that a
-//! connector needs to know is in the TXT record, one `key=value` a key of the server's `init`. Source: eventhive 0.5.0
-//! with python-zeroconf; RFC 6762 and 6763.
+//! By multicast DNS: service type `_eventhive._tcp.local.`, instance = the server's name, which is the network's;
+//! everything that a connector needs to know is in the TXT record, one `key=value` a key of the server's `init`. Source:
+//! eventhive 0.5.0 with python-zeroconf; RFC 6762 and 6763.
 //!
-//! Peers wait for one address record and then read what they have, so all records of an answer go in one packet; the
-//! `mdns-sd` crate does that.
+//! # Layout
+//! - [`Mdns`]: announce, resolve, browse, on chosen [`Interfaces`], with or without a [`Signer`].
+//! - [`Sources`]: mDNS first, then a list of servers, then a file, for networks that filter multicast.
+//! - [`Claim`]: which of two servers of one name stays.
+//! - [`needed`]: one server for a network, whichever hive runs it.
 
+mod announce;
+mod browse;
+mod claim;
+mod claiming;
+mod daemon;
+mod error;
+mod found;
 mod interfaces;
+mod keeper;
+mod name;
+pub mod needed;
+mod records;
+mod sign;
+mod sources;
+mod txt;
 
-use std::net::IpAddr;
 use std::time::Duration;
 
-use eventhive_transport::settings::{Entry, Node, Position, Value};
-use mdns_sd::{ServiceDaemon, ServiceEvent, ServiceInfo, TxtProperty};
+use mdns_sd::ServiceEvent;
 
+pub use announce::{Announcement, Server};
+pub use browse::{Browser, Change};
+pub use claim::{Claim, Verdict};
+pub use error::DiscoveryError;
+pub use found::Found;
 pub use interfaces::Interfaces;
+pub use sign::{Signature, Signer};
+pub use sources::{Listed, Sources};
+pub use txt::keep_known;
+
+use crate::config::HiveSettings;
+use daemon::{Heard, Search};
 
 /// The service type that hives announce and look for.
 pub const SERVICE_TYPE: &str = "_eventhive._tcp.local.";
 
-/// How long a goodbye may take to be sent; it is one packet on each interface.
-const GOODBYE: Duration = Duration::from_secs(1);
-
-/// Why looking or announcing failed.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum DiscoveryError {
-    /// Multicast DNS cannot be used on this machine.
-    #[error(
-        "mDNS does not work here: {0}. Is UDP port 5353 open and multicast allowed? Give the address under `init` instead"
-    )]
-    Daemon(#[source] mdns_sd::Error),
-    /// The server cannot be described in an announcement.
-    #[error("`{name}` cannot be announced: {source}")]
-    Announce {
-        /// The server's name.
-        name: String,
-        /// What the library says.
-        source: mdns_sd::Error,
-    },
+/// Multicast DNS, as one network uses it.
+#[derive(Debug, Clone, Default)]
+pub struct Mdns {
+    interfaces: Interfaces,
+    signer: Option<Signer>,
 }
 
-/// A standing announcement. Withdraw it; dropping it without leaves its records to expire (2 minutes) in others' caches.
-pub struct Announcement {
-    daemon: ServiceDaemon,
-    full_name: String,
-}
+impl Mdns {
+    /// mDNS on these interfaces. With a signer, announcements are signed, and others count only if they are too; leave
+    /// it out for networks with hives of eventhive 0.5.0, which do not sign.
+    #[must_use]
+    pub const fn new(interfaces: Interfaces, signer: Option<Signer>) -> Self {
+        Self { interfaces, signer }
+    }
 
-impl Announcement {
-    /// Announces the server `name` that listens on `host` and `port`; `init` are its settings, for the TXT record.
+    /// mDNS as a configuration wants it, unsigned as hives of eventhive 0.5.0 have it.
+    pub(crate) fn configured(hive: &HiveSettings) -> Self {
+        let names = &hive.discovery_interfaces;
+        let interfaces = if names.is_empty() { Interfaces::Usual } else { Interfaces::Named(names.clone()) };
+        Self::new(interfaces, None)
+    }
+
+    /// Announces a server, inside a tokio runtime. Comes back when it can be found: after one second, in which the
+    /// network is asked whether the name is free.
     ///
-    /// A wildcard `host` stands for every address of the chosen interfaces. A loopback `host` is announced on the
-    /// loopback interface only: no other machine could use it.
+    /// # Errors
+    /// [`DiscoveryError`]; [`Taken`](DiscoveryError::Taken) if another server is announced under this name.
+    pub async fn announce(&self, server: &Server) -> Result<Announcement, DiscoveryError> {
+        Announcement::start(self, server, false).await
+    }
+
+    /// Announces a server although another one may be announced under its name: for the one that stays when two meet.
     ///
     /// # Errors
     /// [`DiscoveryError`].
-    pub fn start(
+    pub async fn announce_anyway(&self, server: &Server) -> Result<Announcement, DiscoveryError> {
+        Announcement::start(self, server, true).await
+    }
+
+    /// Looks for the server `name`, without regard to case, until it is found or `within` has passed, inside a tokio
+    /// runtime. A server that says nothing of itself counts as not found, as in the original.
+    ///
+    /// # Errors
+    /// [`DiscoveryError`] if mDNS cannot be used here.
+    pub async fn resolve(&self, name: &str, within: Duration) -> Result<Option<Found>, DiscoveryError> {
+        self.resolve_except(name, within, None).await
+    }
+
+    /// The same, but not the server with the claim `except`.
+    async fn resolve_except(
+        &self,
         name: &str,
-        host: IpAddr,
-        port: u16,
-        init: &[Entry],
-        interfaces: &Interfaces,
-    ) -> Result<Self, DiscoveryError> {
-        let chosen = if host.is_loopback() { Interfaces::Loopback } else { interfaces.clone() };
-        let daemon = chosen.daemon()?;
-        let full_name = format!("{name}.{SERVICE_TYPE}");
-        let named = |source| DiscoveryError::Announce { name: name.to_owned(), source };
-        let reachable = if host.is_unspecified() { interfaces::routable_address(host) } else { host };
-        let txt = txt_record(init, reachable, port);
-        let info = if host.is_unspecified() {
-            ServiceInfo::new(SERVICE_TYPE, name, &full_name, (), port, txt).map_err(named)?.enable_addr_auto()
-        } else {
-            ServiceInfo::new(SERVICE_TYPE, name, &full_name, host, port, txt).map_err(named)?
-        };
-        let full_name = info.get_fullname().to_owned();
-        daemon.register(info).map_err(named)?;
-        tracing::info!(server = name, %reachable, port, "announced by mDNS");
-        Ok(Self { daemon, full_name })
-    }
-
-    /// Says goodbye, so that others forget the server at once.
-    pub async fn withdraw(self) {
-        if let Ok(answer) = self.daemon.unregister(&self.full_name) {
-            let _ = tokio::time::timeout(GOODBYE, answer.recv_async()).await;
-        }
-        let _ = self.daemon.shutdown();
-    }
-}
-
-/// Looks for the server `name`, without regard to case, until it is found or `within` has passed. Gives its settings as
-/// they would stand under a connector's `init`.
-///
-/// # Errors
-/// [`DiscoveryError::Daemon`].
-pub async fn resolve(name: &str, within: Duration, interfaces: &Interfaces) -> Result<Option<Node>, DiscoveryError> {
-    let daemon = interfaces.daemon()?;
-    let events = daemon.browse(SERVICE_TYPE).map_err(DiscoveryError::Daemon)?;
-    let wanted = format!("{name}.{SERVICE_TYPE}").to_lowercase();
-    let search = async {
-        while let Ok(event) = events.recv_async().await {
-            if let ServiceEvent::ServiceResolved(service) = event
-                && service.fullname.to_lowercase() == wanted
-                && !service.txt_properties.is_empty()
-            {
-                return Some(init_of(service.txt_properties.iter()));
+        within: Duration,
+        except: Option<&Claim>,
+    ) -> Result<Option<Found>, DiscoveryError> {
+        let mut search = Search::start(&self.interfaces)?;
+        let look = async {
+            loop {
+                let Heard::Event(ServiceEvent::ServiceResolved(service)) = search.next().await else { continue };
+                let Some(found) = Found::read(&service, self.signer.as_ref()) else { continue };
+                if !name::same(&found.name, name) || except == Some(&found.claim) {
+                    continue;
+                }
+                if self.trusts(&found) {
+                    return found;
+                }
+                tracing::warn!(server = name, from = %found, signature = ?found.signature, "an announcement is ignored");
             }
-        }
-        None
-    };
-    let found = tokio::time::timeout(within, search).await.unwrap_or_default();
-    let _ = daemon.shutdown();
-    Ok(found)
-}
-
-/// Keys in the order of the configuration, values as Python's `str()` writes them; `host` is where peers reach us.
-fn txt_record(init: &[Entry], host: IpAddr, port: u16) -> Vec<TxtProperty> {
-    let mut txt = vec![("host".to_owned(), host.to_string()).into(), ("port".to_owned(), port.to_string()).into()];
-    let rest = init.iter().filter(|entry| !matches!(entry.key.as_str(), "host" | "port") && !is_private(&entry.key));
-    txt.extend(rest.filter_map(|entry| Some((entry.key.clone(), python_text(&entry.node.value)?).into())));
-    txt
-}
-
-/// Keys that must never leave the machine: tokens and the paths of keys.
-fn is_private(key: &str) -> bool {
-    ["token", "secret", "password", "key", "cert"].iter().any(|word| key.contains(word))
-}
-
-fn python_text(value: &Value) -> Option<String> {
-    match value {
-        Value::Text(text) => Some(text.clone()),
-        Value::Integer(number) => Some(number.to_string()),
-        Value::Float(number) => Some(format!("{number:?}")),
-        Value::Bool(true) => Some("True".to_owned()),
-        Value::Bool(false) => Some("False".to_owned()),
-        Value::Null | Value::List(_) | Value::Map(_) => None,
+        };
+        Ok(tokio::time::timeout(within, look).await.ok())
     }
-}
 
-/// Values that are not UTF-8 are left out; so is what a server says of itself but a connector has no key for.
-fn init_of<'a>(txt: impl Iterator<Item = &'a TxtProperty>) -> Node {
-    let at = Position::default();
-    let text = |property: &TxtProperty| Some(String::from_utf8(property.val()?.to_vec()).ok()?);
-    let entry = |property: &'a TxtProperty| {
-        let node = Node { value: Value::Text(text(property)?), at };
-        Some(Entry { key: property.key().to_owned(), key_at: at, node })
-    };
-    Node { value: Value::Map(txt.filter_map(entry).collect()), at }
+    /// A live list of all servers that are announced, inside a tokio runtime. It has untrusted ones too; look at
+    /// [`Found::signature`].
+    ///
+    /// # Errors
+    /// [`DiscoveryError`] if mDNS cannot be used here.
+    pub fn browse(&self) -> Result<Browser, DiscoveryError> {
+        Browser::start(&self.interfaces, self.signer.clone())
+    }
+
+    /// Whether an announcement counts: always without a secret, else if it is signed with one of ours.
+    #[must_use]
+    pub fn trusts(&self, found: &Found) -> bool {
+        self.signer.is_none() || found.signature == Signature::Valid
+    }
 }

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 /// A JSON value that keeps what the canonical text needs.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Json {
+pub(crate) enum Json {
     /// `null`, `true`, `false`, and numbers in their canonical text.
     Atom(String),
     Text(String),
@@ -66,7 +66,7 @@ impl Json {
         }
     }
 
-    pub(super) fn to_text(&self) -> String {
+    pub(crate) fn to_text(&self) -> String {
         let mut out = String::new();
         self.write(&mut out);
         out
@@ -121,7 +121,7 @@ fn number(text: &str) -> String {
 
 /// Python's `repr` of a float: the shortest digits that read back the same, ties to the even digit (as `ryu` finds them
 /// and the standard library does not), positional while the point stands at -3 to 16.
-fn float(value: f64) -> String {
+pub(crate) fn float(value: f64) -> String {
     if value.is_nan() {
         return "NaN".to_owned();
     }

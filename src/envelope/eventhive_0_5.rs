@@ -94,7 +94,7 @@ fn decode(text: &str) -> Result<Vec<u8>, OpenError> {
     let kept: String = text.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=')).collect();
     let unpadded = kept.split('=').next().unwrap_or_default();
     let padding = kept.len() - unpadded.len();
-    if (unpadded.len() + padding) % 4 != 0 && padding < (4 - unpadded.len() % 4) % 4 {
+    if !(unpadded.len() + padding).is_multiple_of(4) && padding < (4 - unpadded.len() % 4) % 4 {
         return Err(OpenError::Malformed("the base64 is not padded"));
     }
     let lenient = GeneralPurposeConfig::new()

@@ -3,7 +3,7 @@
 //! [`Envelope`] is what a connector has: it seals what goes out and opens what comes in, for one secret and one cipher.
 //! With a secret nothing unsealed is ever accepted, and nothing of another cipher.
 
-mod canonical;
+pub(crate) mod canonical;
 mod eventhive_0_5;
 mod message;
 mod sealed;
@@ -32,6 +32,17 @@ pub enum Cipher {
 impl Cipher {
     /// Every cipher's word, as in a configuration.
     pub const WORDS: &'static [&'static str] = &[sealed::NAME, eventhive_0_5::NAME];
+}
+
+impl Cipher {
+    /// The cipher's word.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Aes256Gcm => sealed::NAME,
+            Self::Eventhive05 => eventhive_0_5::NAME,
+        }
+    }
 }
 
 impl FromStr for Cipher {
@@ -251,7 +262,7 @@ pub enum OpenError {
     OutsideWindow,
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
         // Writing to a String cannot fail.

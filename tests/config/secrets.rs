@@ -17,43 +17,42 @@ fn resolve(variables: &'static [(&str, &str)], documents: &[&str]) -> Result<Con
 }
 
 /// `EVENTHIVE_CONFIG=""` keeps a file in the working directory out of the test.
-fn secrets(secret: &str, variables: &'static [(&str, &str)]) -> Result<Vec<String>, String> {
+fn secrets(secret: &str) -> Result<Vec<String>, String> {
     let text = format!("connectors: {{a: {{pubsub_type: websocket, input_channel: w, secret: {secret}}}}}");
-    let config = resolve(variables, &[&text]).map_err(|error| error.report().problems()[0].to_string())?;
+    let config = resolve(NO_FILE, &[&text]).map_err(|error| error.report().problems()[0].to_string())?;
     Ok(config.connectors[0].secret.iter().flat_map(|secrets| secrets.iter()).map(str::to_owned).collect())
 }
 
+const NO_FILE: &[(&str, &str)] = &[("EVENTHIVE_CONFIG", "")];
+
 #[test]
 fn a_secret_is_a_literal_or_from_a_variable_or_a_file_or_a_list_of_these() {
-    const VARIABLES: &[(&str, &str)] = &[("EVENTHIVE_CONFIG", ""), ("THE_SECRET", "from env")];
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(&file, "from file\n").unwrap();
     let path = file.path().display();
-    assert_eq!(secrets("'x y'", VARIABLES).unwrap(), ["x y"]);
-    assert_eq!(secrets("env:THE_SECRET", VARIABLES).unwrap(), ["from env"]);
-    assert_eq!(secrets(&format!("'file:{path}'"), VARIABLES).unwrap(), ["from file"]);
-    assert_eq!(secrets("literal:env:x", VARIABLES).unwrap(), ["env:x"]);
-    assert_eq!(
-        secrets(&format!("[new, env:THE_SECRET, 'file:{path}']"), VARIABLES).unwrap(),
-        ["new", "from env", "from file"]
-    );
-    assert_eq!(secrets("''", VARIABLES).unwrap(), [""; 0]);
+    assert_eq!(secrets("'x y'").unwrap(), ["x y"]);
+    // Cargo sets this one for tests.
+    assert_eq!(secrets("env:CARGO_PKG_NAME").unwrap(), ["eventhive"]);
+    assert_eq!(secrets(&format!("'file:{path}'")).unwrap(), ["from file"]);
+    assert_eq!(secrets("literal:env:x").unwrap(), ["env:x"]);
+    let list = format!("[new, env:CARGO_PKG_NAME, 'file:{path}']");
+    assert_eq!(secrets(&list).unwrap(), ["new", "eventhive", "from file"]);
+    assert_eq!(secrets("''").unwrap(), [""; 0]);
 }
 
 #[test]
 fn a_secret_that_is_not_to_be_had_is_an_error() {
-    const VARIABLES: &[(&str, &str)] = &[("EVENTHIVE_CONFIG", ""), ("NOTHING", "")];
     for (secret, message) in [
-        ("env:NOSUCH", "the environment variable `NOSUCH` is not set"),
-        ("env:NOTHING", "the secret is empty"),
+        ("env:EVENTHIVE_NO_SUCH", "the environment variable `EVENTHIVE_NO_SUCH` is not set"),
         ("file:/nonexistent", "cannot read the secret from `/nonexistent`"),
+        ("file:/dev/null", "the secret is empty"),
         ("[]", "a list of secrets must not be empty"),
         ("['']", "the secret is empty"),
         ("", "the secret is missing"),
         ("5", "put it in quotes"),
         ("{a: b}", "found a mapping"),
     ] {
-        let error = secrets(secret, VARIABLES).unwrap_err();
+        let error = secrets(secret).unwrap_err();
         assert!(error.starts_with("connectors.a.secret: ") && error.contains(message), "{secret}: {error}");
     }
 }

@@ -6,19 +6,16 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::environment::Stack;
-use crate::hives::{call, queen, without_metadata, worker};
+use crate::hives::{Queen, Worker, file, without_metadata};
 use crate::hub::{Hub, HubKind};
 use crate::process::run;
 
 /// A configuration as scripts have it: network, receiver and secret are filled in by the command line.
 fn template(port: u16) -> (TempDir, PathBuf) {
-    let folder = TempDir::new().unwrap();
-    let file = folder.path().join("hive.yaml");
     let text = format!(
         "connectors:\n  {{network}}:\n    pubsub_type: fastapi\n    input_channel: '{{receiver}}'\n    init: {{{{host: 127.0.0.1, port: {port}, endpoint: /pubsub}}}}\n"
     );
-    std::fs::write(&file, text).unwrap();
-    (folder, file)
+    file(&text)
 }
 
 /// Runs the program with the template and more arguments.
@@ -34,13 +31,12 @@ fn eventhive_cli() -> PathBuf {
 
 fn sends_to_a_worker_and_prints_its_answer(hub: HubKind, program: &Path) {
     let hub = Hub::start(hub);
-    let mut worker = worker(hub.port, None);
+    let mut worker = Worker::start(hub.port);
     let send =
         ["--receiver", "queen", "--event", "done", "--target-event", "net/worker/action", "--json-data", r#"{"n": 1}"#];
     let (out, err, code) = command_line(program, hub.port, &send);
     assert_eq!(code, 0, "{err}");
-    let (event, data) = worker.received();
-    assert_eq!((event.as_str(), without_metadata(data, "net/worker/action")), ("worker/action", json!({"n": 1})));
+    assert_eq!(worker.received(), ("worker/action".to_owned(), json!({"n": 1})));
     let answer: Value = serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out}\n{err}"));
     assert_eq!(without_metadata(answer, "net/queen/done")["answer"]["n"], json!(1));
     assert!(err.contains("[CLI] Waiting for: 'queen/done'"), "{err}");
@@ -65,7 +61,7 @@ fn without_an_event_prints_the_default_and_fails(hub: HubKind, program: &Path) {
 
 fn receives_what_a_hive_calls(hub: HubKind, program: &Path) {
     let hub = Hub::start(hub);
-    let mut caller = queen(hub.port, None);
+    let mut caller = Queen::start(hub.port);
     let (folder, file) = template(hub.port);
     let port_program = program.to_owned();
     let listener = std::thread::spawn(move || {
@@ -75,7 +71,7 @@ fn receives_what_a_hive_calls(hub: HubKind, program: &Path) {
     });
     // Nothing tells when the command line has subscribed, so the event is called until it has ended.
     while !listener.is_finished() {
-        caller.ask(&call("net/worker/action", &json!({"work": "heavy load"})));
+        caller.call("net/worker/action", &json!({"work": "heavy load"}));
         std::thread::sleep(std::time::Duration::from_millis(100));
     }
     let (out, err, code) = listener.join().unwrap();
@@ -91,27 +87,31 @@ fn wrong_use_ends_with_code_2(program: &Path) {
     }
 }
 
-#[test]
-fn eventhive_cli_sends_to_a_worker_and_prints_its_answer_through_python_0_3_1() {
-    sends_to_a_worker_and_prints_its_answer(HubKind::Python03, &eventhive_cli());
+fn hubs(case: impl Fn(HubKind)) {
+    [HubKind::Python03, HubKind::Ours].into_iter().for_each(case);
 }
 
 #[test]
-fn eventhive_cli_hears_itself_through_python_0_3_1() {
-    hears_itself(HubKind::Python03, &eventhive_cli());
+fn eventhive_cli_sends_to_a_worker_and_prints_its_answer() {
+    hubs(|hub| sends_to_a_worker_and_prints_its_answer(hub, &eventhive_cli()));
 }
 
 #[test]
-fn eventhive_cli_without_an_event_prints_the_default_and_fails_at_python_0_3_1() {
-    without_an_event_prints_the_default_and_fails(HubKind::Python03, &eventhive_cli());
+fn eventhive_cli_hears_itself() {
+    hubs(|hub| hears_itself(hub, &eventhive_cli()));
 }
 
 #[test]
-fn eventhive_cli_receives_what_a_hive_calls_through_python_0_3_1() {
-    receives_what_a_hive_calls(HubKind::Python03, &eventhive_cli());
+fn eventhive_cli_without_an_event_prints_the_default_and_fails() {
+    hubs(|hub| without_an_event_prints_the_default_and_fails(hub, &eventhive_cli()));
 }
 
 #[test]
-fn eventhive_cli_wrong_use_ends_with_code_2() {
+fn eventhive_cli_receives_what_a_hive_calls() {
+    hubs(|hub| receives_what_a_hive_calls(hub, &eventhive_cli()));
+}
+
+#[test]
+fn eventhive_cli_ends_with_code_2_on_wrong_use() {
     wrong_use_ends_with_code_2(&eventhive_cli());
 }

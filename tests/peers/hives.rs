@@ -1,4 +1,4 @@
-//! Hives of Python's eventhive 0.5.0, as worker and as queen.
+//! Hives of Python's eventhive 0.5.0 and of ours, as worker and as queen, in any mix.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -8,66 +8,121 @@ use tempfile::TempDir;
 
 use crate::environment::{Stack, free_port};
 use crate::hub::{Hub, HubKind};
+use crate::our_hive::OurHive;
 use crate::process::Peer;
 
-/// The configuration of one hive in the network `net`.
-pub(crate) struct Configuration {
-    text: String,
-    folder: TempDir,
+/// What a hive is written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Language {
+    Python,
+    Rust,
 }
 
-impl Configuration {
-    pub(crate) fn listening_on(channel: &str, port: u16, secret: Option<&str>) -> Self {
-        let mut text = format!(
-            "connectors:\n  net:\n    pubsub_type: fastapi\n    input_channel: '{channel}'\n    init: {{host: 127.0.0.1, port: {port}, endpoint: /pubsub}}\n"
-        );
-        if let Some(secret) = secret {
-            writeln!(text, "    secret: '{secret}'").unwrap();
+/// A hive of the network `net`.
+enum Bee {
+    Python { process: Peer, _configuration: TempDir },
+    Rust(OurHive),
+}
+
+/// What a hive does in these tests. The worker answers what it is called with; the queen calls.
+struct Role {
+    channel: &'static str,
+    hook: &'static str,
+    calls: &'static str,
+    answers: bool,
+}
+
+const WORKER: Role = Role { channel: "worker", hook: "worker/action", calls: "net/queen/done", answers: true };
+const QUEEN: Role = Role { channel: "queen", hook: "queen/done", calls: "net/worker/action", answers: false };
+
+/// The connector of a role. What is here is understood by both languages alike.
+fn connector(role: &Role, port: u16) -> String {
+    format!(
+        "connectors:\n  net:\n    pubsub_type: fastapi\n    input_channel: {}\n    init: {{host: 127.0.0.1, port: {port}, endpoint: /pubsub}}\n",
+        role.channel
+    )
+}
+
+fn server(port: u16) -> String {
+    format!(
+        "servers:\n  net:\n    pubsub_type: fastapi\n    create: always\n    broadcast: false\n    init: {{host: 127.0.0.1, port: {port}, endpoint: /pubsub}}\n"
+    )
+}
+
+impl Bee {
+    fn start(language: Language, role: &Role, port: u16) -> Self {
+        Self::with_yaml(language, role, &connector(role, port))
+    }
+
+    /// Members of the network share a secret. Ours is told to seal as Python does.
+    fn sealing(language: Language, role: &Role, port: u16) -> Self {
+        let mut yaml = connector(role, port);
+        writeln!(yaml, "    secret: 'a secret'").unwrap();
+        if language == Language::Rust {
+            writeln!(yaml, "    cipher: eventhive-0.5").unwrap();
         }
-        Self { text, folder: TempDir::new().unwrap() }
+        Self::with_yaml(language, role, &yaml)
     }
 
-    /// This hive also runs the network's hub.
-    pub(crate) fn hosting(mut self, port: u16) -> Self {
-        writeln!(
-            self.text,
-            "servers:\n  net:\n    pubsub_type: fastapi\n    create: always\n    broadcast: false\n    init: {{host: 127.0.0.1, port: {port}, endpoint: /pubsub}}"
-        )
-        .unwrap();
-        self
+    /// Runs the network's hub too.
+    fn hosting(language: Language, role: &Role, port: u16) -> Self {
+        Self::with_yaml(language, role, &(connector(role, port) + &server(port)))
     }
 
-    pub(crate) fn file(&self) -> PathBuf {
-        let path = self.folder.path().join("hive.yaml");
-        std::fs::write(&path, &self.text).unwrap();
-        path
+    fn with_yaml(language: Language, role: &Role, yaml: &str) -> Self {
+        match language {
+            Language::Python => Self::python(role, yaml),
+            Language::Rust => Self::Rust(OurHive::start(yaml, &[role.hook], role.answers.then_some(role.calls))),
+        }
+    }
+
+    /// Returns when it has subscribed.
+    fn python(role: &Role, yaml: &str) -> Self {
+        let (folder, file) = file(yaml);
+        let calls = if role.answers { "--answer" } else { "--define" };
+        let arguments = ["--config", file.to_str().unwrap(), "--hook", role.hook, calls, role.calls];
+        let mut process = Peer::python(Stack::Eventhive, "hive", &arguments);
+        process.wait_for("state", &json!("ready"));
+        Self::Python { process, _configuration: folder }
+    }
+
+    fn call(&mut self, event: &str, data: &Value) {
+        match self {
+            Self::Rust(hive) => hive.call(event, data),
+            Self::Python { process, .. } => call(process, event, data),
+        }
+    }
+
+    /// The next event that its hook got, and the data without the metadata.
+    fn received(&mut self) -> (String, Value) {
+        match self {
+            Self::Rust(hive) => hive.received(),
+            Self::Python { process, .. } => received(process),
+        }
     }
 }
 
-/// Starts a Python hive and waits until it has subscribed.
-pub(crate) fn python_hive(configuration: &Configuration, arguments: &[&str]) -> Peer {
-    let file = configuration.file();
-    let mut hive = Peer::python(Stack::Eventhive, "hive", &[&["--config", file.to_str().unwrap()], arguments].concat());
-    hive.wait_for("state", &json!("ready"));
-    hive
+/// A file with this text, for as long as the folder lives.
+pub(crate) fn file(text: &str) -> (TempDir, PathBuf) {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("hive.yaml");
+    std::fs::write(&path, text).unwrap();
+    (folder, path)
 }
 
-pub(crate) fn worker(port: u16, secret: Option<&str>) -> Peer {
-    let configuration = Configuration::listening_on("worker", port, secret);
-    python_hive(&configuration, &["--hook", "worker/action", "--answer", "net/queen/done"])
+/// Makes a Python hive call an event.
+fn call(process: &mut Peer, event: &str, data: &Value) {
+    let done = process.ask(&json!({"do": "call", "event": event, "data": data}));
+    assert_eq!(done["error"], json!(null), "{event}");
 }
 
-const QUEEN: &[&str] = &["--hook", "queen/done", "--define", "net/worker/action"];
-
-pub(crate) fn queen(port: u16, secret: Option<&str>) -> Peer {
-    python_hive(&Configuration::listening_on("queen", port, secret), QUEEN)
+fn received(process: &mut Peer) -> (String, Value) {
+    let (event, data) = process.received();
+    let data = without_metadata(data, &format!("net/{event}"));
+    (event, data)
 }
 
-pub(crate) fn call(event: &str, data: &Value) -> Value {
-    json!({"do": "call", "event": event, "data": data})
-}
-
-/// What a hook got, without the metadata, which must name the event and have an id.
+/// What a hook of a Python hive got, without the metadata, which must name the event and have an id.
 pub(crate) fn without_metadata(mut data: Value, event: &str) -> Value {
     let metadata = data.as_object_mut().unwrap().remove("__eventhive__").expect("metadata");
     assert_eq!(metadata["event"], json!(event));
@@ -75,55 +130,89 @@ pub(crate) fn without_metadata(mut data: Value, event: &str) -> Value {
     data
 }
 
-/// The queen calls the worker, the worker answers; both see the whole of it.
-fn queen_and_worker_call_each_other(queen: &mut Peer, worker: &mut Peer) {
-    for order in [json!({"n": 1, "pi": 3.25, "text": "ü\u{1f41d}"}), json!({}), json!({"list": [1, [2.0, null]]})] {
-        assert_eq!(queen.ask(&call("net/worker/action", &order))["error"], json!(null));
-        let (event, data) = worker.received();
-        assert_eq!(event, "worker/action");
-        assert_eq!(without_metadata(data, "net/worker/action"), order);
-        let (event, data) = queen.received();
-        assert_eq!(event, "queen/done");
-        let mut answer = without_metadata(data, "net/queen/done");
-        assert_eq!(without_metadata(answer["answer"].take(), "net/worker/action"), order);
+/// A Python worker, for the tests of the command line.
+pub(crate) struct Worker(Bee);
+
+impl Worker {
+    pub(crate) fn start(port: u16) -> Self {
+        Self(Bee::start(Language::Python, &WORKER, port))
+    }
+
+    pub(crate) fn received(&mut self) -> (String, Value) {
+        self.0.received()
     }
 }
 
-fn python_hives_call_each_other_through(hub: HubKind) {
+/// A Python queen, for the tests of the command line.
+pub(crate) struct Queen(Bee);
+
+impl Queen {
+    pub(crate) fn start(port: u16) -> Self {
+        Self(Bee::start(Language::Python, &QUEEN, port))
+    }
+
+    pub(crate) fn call(&mut self, event: &str, data: &Value) {
+        self.0.call(event, data);
+    }
+}
+
+/// The queen calls the worker, the worker answers; both see the whole of it.
+fn call_each_other(queen: &mut Bee, worker: &mut Bee) {
+    for order in [json!({"n": 1, "pi": 3.25, "text": "ü\u{1f41d}\n"}), json!({}), json!({"list": [1, [2.0, null]]})] {
+        queen.call("net/worker/action", &order);
+        assert_eq!(worker.received(), ("worker/action".to_owned(), order.clone()));
+        let (event, mut answer) = queen.received();
+        assert_eq!(event, "queen/done");
+        // A Python hook's data has the metadata in it.
+        answer["answer"].as_object_mut().unwrap().remove("__eventhive__");
+        assert_eq!(answer, json!({"answer": order}));
+    }
+}
+
+fn hives_call_each_other(hub: HubKind, queen: Language, worker: Language) {
     let hub = Hub::start(hub);
-    let mut worker = worker(hub.port, None);
-    let mut queen = queen(hub.port, None);
-    queen_and_worker_call_each_other(&mut queen, &mut worker);
+    let mut worker = Bee::start(worker, &WORKER, hub.port);
+    let mut queen = Bee::start(queen, &QUEEN, hub.port);
+    call_each_other(&mut queen, &mut worker);
 }
 
-fn sealed_python_events_pass_through(hub: HubKind) {
+fn sealed_events_are_opened(hub: HubKind, queen: Language, worker: Language) {
     let hub = Hub::start(hub);
-    let mut worker = worker(hub.port, Some("123"));
-    let mut queen = queen(hub.port, Some("123"));
-    assert_eq!(queen.ask(&call("net/worker/action", &json!({"n": 1.5})))["error"], json!(null));
-    let (event, data) = worker.received();
-    assert_eq!((event.as_str(), without_metadata(data, "net/worker/action")), ("worker/action", json!({"n": 1.5})));
+    let mut worker = Bee::sealing(worker, &WORKER, hub.port);
+    let mut queen = Bee::sealing(queen, &QUEEN, hub.port);
+    call_each_other(&mut queen, &mut worker);
 }
 
-#[test]
-fn python_hives_call_each_other_through_python_0_3_1() {
-    python_hives_call_each_other_through(HubKind::Python03);
-}
-
-#[test]
-fn python_hives_call_each_other_through_python_1_0_1() {
-    python_hives_call_each_other_through(HubKind::Python10);
-}
-
-#[test]
-fn sealed_python_events_pass_through_python_1_0_1() {
-    sealed_python_events_pass_through(HubKind::Python10);
-}
-
-#[test]
-fn python_hives_call_each_other_through_the_hub_that_the_queen_hosts() {
+/// The queen may be up before the hub is: it keeps trying.
+fn the_queen_hosts_the_hub(queen: Language, worker: Language) {
     let port = free_port();
-    let mut queen = python_hive(&Configuration::listening_on("queen", port, None).hosting(port), QUEEN);
-    let mut worker = worker(port, None);
-    queen_and_worker_call_each_other(&mut queen, &mut worker);
+    let mut queen = Bee::hosting(queen, &QUEEN, port);
+    let mut worker = Bee::start(worker, &WORKER, port);
+    call_each_other(&mut queen, &mut worker);
 }
+
+/// One test a case and mix of languages.
+macro_rules! in_any_mix {
+    ($($name:ident: $case:ident($($hub:ident)?);)*) => { $(
+        mod $name {
+            use super::{Language::{Python, Rust}, $case};
+            #[test]
+            fn python_queen_and_python_worker() { $case($(super::HubKind::$hub,)? Python, Python) }
+            #[test]
+            fn python_queen_and_rust_worker() { $case($(super::HubKind::$hub,)? Python, Rust) }
+            #[test]
+            fn rust_queen_and_python_worker() { $case($(super::HubKind::$hub,)? Rust, Python) }
+            #[test]
+            fn rust_queen_and_rust_worker() { $case($(super::HubKind::$hub,)? Rust, Rust) }
+        }
+    )* };
+}
+
+in_any_mix!(
+    hives_call_each_other_through_python_0_3_1: hives_call_each_other(Python03);
+    hives_call_each_other_through_python_1_0_1: hives_call_each_other(Python10);
+    hives_call_each_other_through_ours: hives_call_each_other(Ours);
+    sealed_events_are_opened_through_python_1_0_1: sealed_events_are_opened(Python10);
+    sealed_events_are_opened_through_ours: sealed_events_are_opened(Ours);
+    hives_call_each_other_through_the_hub_of_the_queen: the_queen_hosts_the_hub();
+);

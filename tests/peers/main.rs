@@ -9,5 +9,7 @@ mod command_line;
 mod environment;
 mod hives;
 mod hub;
+mod links;
+mod our_hive;
 mod process;
 mod pubsub_clients;

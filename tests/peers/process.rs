@@ -1,5 +1,6 @@
 //! A peer in a process of its own, driven by lines of JSON.
 
+use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -21,6 +22,8 @@ pub(crate) struct Peer {
     child: Child,
     commands: Option<ChildStdin>,
     lines: Receiver<Value>,
+    /// Lines that no wait has asked for yet.
+    unread: VecDeque<Value>,
     log: Arc<Mutex<Vec<String>>>,
 }
 
@@ -41,7 +44,7 @@ impl Peer {
         let log = Arc::new(Mutex::new(Vec::new()));
         let lines = read_lines(child.stdout.take().unwrap(), "out", &log);
         drop(read_lines(child.stderr.take().unwrap(), "err", &log));
-        Self { name: name.to_owned(), commands: child.stdin.take(), child, lines, log }
+        Self { name: name.to_owned(), commands: child.stdin.take(), child, lines, unread: VecDeque::new(), log }
     }
 
     /// Gives one command.
@@ -58,18 +61,21 @@ impl Peer {
         self.wait_for("did", &command["do"])
     }
 
-    /// The next line whose `key` has this value; lines before it are skipped.
+    /// The first unread line whose `key` has this value; others stay unread.
     pub(crate) fn wait_for(&mut self, key: &str, value: &Value) -> Value {
         self.wait_until(&format!("{key} = {value}"), |line| line.get(key) == Some(value))
     }
 
-    /// The next line that is accepted; lines before it are skipped.
-    pub(crate) fn wait_until(&mut self, what: &str, mut accept: impl FnMut(&Value) -> bool) -> Value {
+    /// The first unread line that is accepted; others stay unread.
+    fn wait_until(&mut self, what: &str, accept: impl Fn(&Value) -> bool) -> Value {
+        if let Some(line) = self.unread.iter().position(&accept).and_then(|at| self.unread.remove(at)) {
+            return line;
+        }
         let deadline = Instant::now() + LIMIT;
         loop {
             match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
                 Ok(line) if accept(&line) => return line,
-                Ok(_) => {}
+                Ok(line) => self.unread.push_back(line),
                 Err(RecvTimeoutError::Timeout) => self.fail(&format!("no line with {what} within {LIMIT:?}")),
                 Err(RecvTimeoutError::Disconnected) => self.fail(&format!("ended before a line with {what}")),
             }
@@ -78,26 +84,22 @@ impl Peer {
 
     /// The next message that it received, as (topic or event, data).
     pub(crate) fn received(&mut self) -> (String, Value) {
-        let mut line = self.wait_until("received", |line| line.get("received").is_some());
-        (line["received"].as_str().unwrap().to_owned(), line["data"].take())
+        let line = self.wait_until("received", |line| line.get("received").is_some());
+        message(line).expect("accepted by its key")
     }
 
     /// Closes its input, waits until it has ended by itself, and gives the messages not yet looked at.
     pub(crate) fn finish(mut self) -> Vec<(String, Value)> {
         self.commands = None;
         let deadline = Instant::now() + LIMIT;
-        let mut rest = Vec::new();
         loop {
             match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-                Ok(mut line) => {
-                    if let Some(topic) = line.get("received").and_then(Value::as_str).map(str::to_owned) {
-                        rest.push((topic, line["data"].take()));
-                    }
-                }
+                Ok(line) => self.unread.push_back(line),
                 Err(RecvTimeoutError::Timeout) => self.fail("did not end after its input was closed"),
-                Err(RecvTimeoutError::Disconnected) => return rest,
+                Err(RecvTimeoutError::Disconnected) => break,
             }
         }
+        std::mem::take(&mut self.unread).into_iter().filter_map(message).collect()
     }
 
     fn fail(&self, what: &str) -> ! {
@@ -114,6 +116,12 @@ impl Drop for Peer {
         kill_group(self.child.id());
         let _ = self.child.wait();
     }
+}
+
+/// A message that a peer says it has received, as (topic or event, data).
+fn message(mut line: Value) -> Option<(String, Value)> {
+    let topic = line.get("received")?.as_str()?.to_owned();
+    Some((topic, line["data"].take()))
 }
 
 /// Kills all of a process group. The standard library cannot, so the shell does.

@@ -7,7 +7,7 @@ use crate::hub::{Hub, HubKind};
 use crate::process::{Peer, publish};
 
 /// A connected `PubSubClient`, and the id that the hub gave its connection.
-fn client(stack: Stack, hub: &Hub, arguments: &[&str]) -> (Peer, String) {
+pub(crate) fn client(stack: Stack, hub: &Hub, arguments: &[&str]) -> (Peer, String) {
     let url = hub.url();
     let mut peer = Peer::python(stack, "client", &[&["--url", &url], arguments].concat());
     let id = ready(&mut peer);
@@ -159,7 +159,7 @@ fn clients_come_back_after_a_restart_with_their_subscriptions(hub: HubKind, stac
     let (mut publisher, _) = client(stack, &hub, &[]);
     publishes(&mut publisher, &publish("a", json!("before")));
     assert_eq!(subscriber.received().1, json!("before"));
-    let _hub = hub.restart();
+    let _hub = hub.restart(|| ());
     assert_ne!(ready(&mut subscriber), before);
     ready(&mut publisher);
     publishes(&mut publisher, &publish("a", json!("after")));
@@ -197,20 +197,7 @@ fn a_running_client_subscribes_and_unsubscribes(hub: HubKind) {
     assert_eq!(subscriber.finish(), []);
 }
 
-/// One test a case, hub and version of the client.
-macro_rules! at_every_hub {
-    ($($case:ident),* $(,)?) => { $(
-        mod $case {
-            use super::{HubKind, Stack};
-            #[test]
-            fn python_0_3_1_with_client_0_3_1() { super::$case(HubKind::Python03, Stack::Eventhive) }
-            #[test]
-            fn python_1_0_1_with_client_1_0_1() { super::$case(HubKind::Python10, Stack::PubSub) }
-        }
-    )* };
-}
-
-at_every_hub!(
+crate::hub::at_every_hub!(
     a_subscriber_hears_its_topics_and_no_other,
     a_subscriber_of_all_topics_hears_everything_under_its_real_topic,
     one_publish_to_two_topics_is_heard_once_for_each,
@@ -227,4 +214,9 @@ at_every_hub!(
 #[test]
 fn a_running_client_subscribes_and_unsubscribes_at_python_1_0_1() {
     a_running_client_subscribes_and_unsubscribes(HubKind::Python10);
+}
+
+#[test]
+fn a_running_client_subscribes_and_unsubscribes_at_ours() {
+    a_running_client_subscribes_and_unsubscribes(HubKind::Ours);
 }

@@ -29,6 +29,12 @@ pub trait Fixture: Send + Sync + 'static {
         Box::pin(async {})
     }
 
+    /// The most copies of a case that run in parallel. Ten is the suite's measure; less is for brokers that are slow by
+    /// nature.
+    fn copies(&self) -> usize {
+        10
+    }
+
     /// The longest that any single wait of a case may take before the case has failed. Nothing waits this long in a run
     /// that passes.
     fn patience(&self) -> Duration {

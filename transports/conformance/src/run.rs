@@ -154,15 +154,16 @@ where
         shared.stop().await;
         return Outcome::Skipped { lacks };
     }
+    let copies = case.copies.min(shared.copies()).max(1);
     let mut fixtures = vec![Arc::clone(&shared)];
-    while case.broker == BrokerUse::Own && fixtures.len() < case.copies {
+    while case.broker == BrokerUse::Own && fixtures.len() < copies {
         fixtures.push(Arc::new(start().await));
     }
     let copy = |number| {
         let fixture = fixtures.get(number).unwrap_or(&shared);
         tokio::spawn(run_copy(case, Context::new(Arc::clone(fixture), case.name, number)))
     };
-    let ends = join_all((0..case.copies).map(copy).collect::<Vec<_>>()).await;
+    let ends = join_all((0..copies).map(copy).collect::<Vec<_>>()).await;
     for fixture in &fixtures {
         fixture.stop().await;
     }

@@ -160,29 +160,73 @@ fn class_end(chars: &[char], start: usize) -> Option<usize> {
     (from..chars.len()).find(|at| chars[*at] == ']')
 }
 
+/// The class whose inside this is. CPython turns it into a class of a regular expression in steps whose side effects
+/// are part of what programs see: a range that holds nothing is cut out, and what is left is read as if it had been
+/// written so. `[z-a!b]` is therefore `[!b]`.
 fn class(inside: &[char]) -> Token {
-    let (negated, members) = match inside.split_first() {
-        Some(('!', rest)) => (true, rest),
-        _ => (false, inside),
-    };
-    let mut ranges = Vec::new();
-    let mut at = 0;
-    while let Some(&low) = members.get(at) {
-        match (members.get(at + 1), members.get(at + 2)) {
-            (Some('-'), Some(&high)) => {
-                // An inverted range holds nothing, as in Python.
-                if low <= high {
-                    ranges.push((low, high));
-                }
-                at += 3;
-            }
-            _ => {
-                ranges.push((low, low));
-                at += 1;
-            }
+    let members = without_empty_ranges(inside);
+    match members.as_slice() {
+        [Member::Char('!')] => Token::One,
+        [Member::Char('!'), rest @ ..] => Token::Class { negated: true, ranges: ranges(rest) },
+        all => Token::Class { negated: false, ranges: ranges(all) },
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Member {
+    Char(char),
+    /// A `-` that makes a range of the characters beside it.
+    To,
+}
+
+fn without_empty_ranges(inside: &[char]) -> Vec<Member> {
+    let mut chunks = chunks(inside);
+    for at in (1..chunks.len()).rev() {
+        let (low, high) = (chunks[at - 1].last().copied(), chunks[at].first().copied());
+        if low > high {
+            let after = chunks.remove(at);
+            chunks[at - 1].pop();
+            chunks[at - 1].extend(after.into_iter().skip(1));
         }
     }
-    Token::Class { negated, ranges: ranges.into() }
+    let chunks: Vec<Vec<Member>> =
+        chunks.into_iter().map(|chunk| chunk.into_iter().map(Member::Char).collect()).collect();
+    chunks.join(&Member::To)
+}
+
+/// The inside of a class, cut at each `-` that stands between two characters of a range.
+fn chunks(inside: &[char]) -> Vec<Vec<char>> {
+    let mut chunks = Vec::new();
+    let mut start = 0;
+    let mut from = if inside.first() == Some(&'!') { 2 } else { 1 };
+    while let Some(hyphen) = (from..inside.len()).find(|at| inside[*at] == '-') {
+        chunks.push(inside[start..hyphen].to_vec());
+        start = hyphen + 1;
+        from = hyphen + 3;
+    }
+    match (inside.get(start..), chunks.last_mut()) {
+        // A `-` at the end is itself.
+        (None | Some([]), Some(last)) => last.push('-'),
+        (rest, _) => chunks.push(rest.unwrap_or_default().to_vec()),
+    }
+    chunks
+}
+
+fn ranges(members: &[Member]) -> Box<[(char, char)]> {
+    let as_char = |member: Member| if let Member::Char(c) = member { c } else { '-' };
+    let mut ranges = Vec::new();
+    let mut rest = members;
+    while let [low, after @ ..] = rest {
+        let low = as_char(*low);
+        if let [Member::To, high, after @ ..] = after {
+            ranges.push((low, as_char(*high)));
+            rest = after;
+        } else {
+            ranges.push((low, low));
+            rest = after;
+        }
+    }
+    ranges.into()
 }
 
 fn accepts(token: &Token, c: char) -> bool {
@@ -261,6 +305,15 @@ impl FromStr for Glob {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_range_that_holds_nothing_is_cut_out_and_the_rest_read_again_as_in_python() {
+        let matches = |pattern: &str, name: &str| Glob::new(pattern).unwrap().matches(name);
+        assert!(!matches("[z-a]", "z") && !matches("[z-a]", "b"));
+        assert!(matches("[z-a!b]", "c") && !matches("[z-a!b]", "b"));
+        assert!(matches("[z-a!]", "q"));
+        assert!(matches("[b-a-c]", "-") && matches("[b-a-c]", "c") && !matches("[b-a-c]", "b"));
+    }
 
     #[test]
     fn literal_patterns_know_their_name() {

@@ -3,18 +3,21 @@
 use std::env;
 use std::fs;
 
+use zeroize::Zeroizing;
+
 use crate::settings::{Node, Problem, Value};
 
 /// The secrets in the value of a [`Secrets`](crate::KeyKind::Secrets) key at `path`: a text or a list of them.
 ///
 /// Text is the secret itself; `env:NAME` takes it from an environment variable, `file:PATH` from a file (one line break at
-/// its end is cut off); `literal:` stands in front of a secret that happens to begin like one of these.
+/// its end is cut off; a relative path is of the working directory); `literal:` stands in front of a secret that happens
+/// to begin like one of these.
 ///
 /// # Errors
-/// Every secret that cannot be had or is empty. The texts never hold a secret.
-pub fn secrets(node: &Node, path: &str) -> Result<Vec<String>, Vec<Problem>> {
+/// Every secret that cannot be had or is empty, and a list without any. The texts never hold a secret.
+pub fn secrets(node: &Node, path: &str) -> Result<Vec<Zeroizing<String>>, Vec<Problem>> {
     let items = match &node.value {
-        Value::List(items) => items.as_slice(),
+        Value::List(items) if !items.is_empty() => items.as_slice(),
         _ => std::slice::from_ref(node),
     };
     let mut found = Vec::new();
@@ -28,18 +31,38 @@ pub fn secrets(node: &Node, path: &str) -> Result<Vec<String>, Vec<Problem>> {
     if problems.is_empty() { Ok(found) } else { Err(problems) }
 }
 
-fn one(value: &Value) -> Result<String, String> {
-    let Value::Text(text) = value else { return Err(format!("expected text, found {}", value.describe())) };
+fn one(value: &Value) -> Result<Zeroizing<String>, String> {
+    let text = match value {
+        Value::Text(text) => text,
+        Value::Null => return Err("the secret is missing: write it, or remove the key".to_owned()),
+        Value::List(_) => return Err("a list of secrets must not be empty or nested".to_owned()),
+        Value::Map(_) => return Err("expected text or a list of texts, found a mapping".to_owned()),
+        other => return Err(format!("expected text, found {}: put it in quotes", other.describe())),
+    };
     let secret = if let Some(name) = text.strip_prefix("env:") {
-        env::var(name).map_err(|error| format!("the environment variable `{name}` is of no use: {error}"))?
+        from_env(name)?
     } else if let Some(path) = text.strip_prefix("file:") {
-        let text = fs::read_to_string(path).map_err(|error| format!("cannot read a secret from `{path}`: {error}"))?;
-        let line = text.strip_suffix('\n').map_or(&*text, |text| text.strip_suffix('\r').unwrap_or(text));
-        line.to_owned()
+        from_file(path)?
     } else {
-        text.strip_prefix("literal:").unwrap_or(text).to_owned()
+        Zeroizing::new(text.strip_prefix("literal:").unwrap_or(text).to_owned())
     };
     if secret.is_empty() { Err("the secret is empty".to_owned()) } else { Ok(secret) }
+}
+
+fn from_env(name: &str) -> Result<Zeroizing<String>, String> {
+    // The error of a variable that is no UTF-8 would show what is in it.
+    match env::var(name) {
+        Ok(secret) => Ok(Zeroizing::new(secret)),
+        Err(env::VarError::NotPresent) => Err(format!("the environment variable `{name}` is not set: set it")),
+        Err(env::VarError::NotUnicode(_)) => Err(format!("the environment variable `{name}` is not UTF-8")),
+    }
+}
+
+fn from_file(path: &str) -> Result<Zeroizing<String>, String> {
+    let text = fs::read_to_string(path).map_err(|error| format!("cannot read the secret from `{path}`: {error}"))?;
+    let text = Zeroizing::new(text);
+    let line = text.strip_suffix('\n').map_or(text.as_str(), |text| text.strip_suffix('\r').unwrap_or(text));
+    Ok(Zeroizing::new(line.to_owned()))
 }
 
 #[cfg(test)]
@@ -60,7 +83,9 @@ mod tests {
         let path = format!("file:{}", file.path().display());
         let list = Value::List(vec![text("plain"), text("literal:env:x"), text(&path), text("env:CARGO_PKG_NAME")]);
         let node = Node { value: list, at: Position::default() };
-        assert_eq!(secrets(&node, "x").unwrap(), ["plain", "env:x", "from file", "eventhive-transport"]);
+        let found = secrets(&node, "x").unwrap();
+        let texts: Vec<&str> = found.iter().map(|secret| secret.as_str()).collect();
+        assert_eq!(texts, ["plain", "env:x", "from file", "eventhive-transport"]);
     }
 
     #[test]

@@ -273,7 +273,8 @@ impl Settings {
     /// As [`secrets`](crate::secret::secrets).
     pub fn secrets(&self, name: &str) -> Result<Vec<String>, Vec<Problem>> {
         let path = format!("{}.{name}", self.path);
-        self.get(name).map_or(Ok(Vec::new()), |node| crate::secret::secrets(node, &path))
+        let Some(node) = self.get(name) else { return Ok(Vec::new()) };
+        Ok(crate::secret::secrets(node, &path)?.iter().map(|secret| secret.to_string()).collect())
     }
 
     /// A problem with the value of `name`, placed where it stands.

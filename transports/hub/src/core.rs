@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::backlog::RECENT_MESSAGES;
-use crate::index::{Index, Matched, NewSession};
+use crate::index::{Group, Index, Matched, NewSession};
 use crate::lane::{Gate, Lane, Parcel};
 use crate::{
     Access, Backlog, Cursor, Draft, Ended, HubSettings, HubStats, Message, PublishError, PublishRefused, Published,
@@ -42,10 +42,12 @@ struct Order {
 
 type Messages = Vec<Arc<Message>>;
 
+type Lanes = SmallVec<[Arc<Lane>; 4]>;
+
 /// What a publish leaves to be done without the lock.
 pub(crate) struct Stamped {
     pub(crate) published: Published,
-    pub(crate) wake: SmallVec<[Arc<Lane>; 4]>,
+    pub(crate) wake: Lanes,
     /// Its drop may resolve a future, which is no business of the lock's.
     _tracker: Option<Tracker>,
 }
@@ -88,7 +90,8 @@ impl Core {
         (order.newest, order.time) = (cursor, time);
         order.published += 1;
         let receivers = receivers(&matched, message.excluded());
-        let wake = hand_over(&matched, &message, tracker.as_ref());
+        let (wake, fallen) = hand_over(&matched, &message, tracker.as_ref());
+        order.past.drops.ended += fallen;
         Ok(Stamped { published: Published { id, cursor, receivers }, wake, _tracker: tracker })
     }
 
@@ -180,7 +183,8 @@ impl Core {
             return Vec::new();
         }
         for (_, lane) in &order.lanes {
-            lane.push(Parcel::Finish);
+            // A closed lane has no session to tell.
+            let _ = lane.push(Parcel::Finish);
         }
         order.lanes.iter().map(|(_, lane)| Arc::clone(lane)).collect()
     }
@@ -222,11 +226,15 @@ fn receivers(matched: &Matched, excluded: Option<SessionId>) -> u64 {
     matched.sessions() as u64 - u64::from(skipped)
 }
 
-fn hand_over(matched: &Matched, message: &Arc<Message>, tracker: Option<&Tracker>) -> SmallVec<[Arc<Lane>; 4]> {
-    let parcel = |targets| Parcel::Event { message: Arc::clone(message), targets, tracker: tracker.cloned() };
-    let lanes = matched.groups.iter().map(|group| {
-        group.lane.push(parcel(Arc::clone(&group.targets)));
-        Arc::clone(&group.lane)
-    });
-    lanes.collect()
+/// Gives the lanes to wake, and how many deliveries fell because their thread is gone.
+fn hand_over(matched: &Matched, message: &Arc<Message>, tracker: Option<&Tracker>) -> (Lanes, u64) {
+    let (mut wake, mut fallen) = (Lanes::new(), 0);
+    for Group { lane, targets, .. } in &matched.groups {
+        let (message, targets, tracker) = (Arc::clone(message), Arc::clone(targets), tracker.cloned());
+        match lane.push(Parcel::Event { message, targets, tracker }) {
+            Ok(()) => wake.push(Arc::clone(lane)),
+            Err(parcel) => fallen += parcel.deliveries(),
+        }
+    }
+    (wake, fallen)
 }

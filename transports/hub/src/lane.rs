@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 
 use crate::index::Target;
 use crate::stats::Counters;
-use crate::{Message, Tracker, lock};
+use crate::{Drops, Message, Tracker, lock};
 
 /// What a worker is told.
 pub(crate) enum Parcel {
@@ -25,6 +25,17 @@ impl Parcel {
     fn weight(&self) -> usize {
         match self {
             Self::Event { message, .. } => message.weight(),
+            Self::Finish => 0,
+        }
+    }
+
+    /// The deliveries that are in it.
+    pub(crate) fn deliveries(&self) -> u64 {
+        match self {
+            Self::Event { message, targets, .. } => {
+                let meant = targets.iter().filter(|target| message.excluded() != Some(target.session));
+                meant.map(|target| u64::from(target.copies)).sum()
+            }
             Self::Finish => 0,
         }
     }
@@ -99,12 +110,12 @@ impl Lane {
         }
     }
 
-    /// Puts a parcel in. The caller calls [`wake`](Self::wake) once it has let go of its locks. A closed lane lets the
-    /// parcel fall: its sessions are gone.
-    pub(crate) fn push(&self, parcel: Parcel) {
+    /// Puts a parcel in. The caller calls [`wake`](Self::wake) once it has let go of its locks. A closed lane gives the
+    /// parcel back: its thread is gone.
+    pub(crate) fn push(&self, parcel: Parcel) -> Result<(), Parcel> {
         let mut inbox = lock(&self.inbox);
         if inbox.closed {
-            return;
+            return Err(parcel);
         }
         let bytes = self.bytes.fetch_add(parcel.weight(), Ordering::Relaxed) + parcel.weight();
         inbox.parcels.push_back(parcel);
@@ -112,6 +123,7 @@ impl Lane {
             inbox.full = true;
             self.gate.shut_one();
         }
+        Ok(())
     }
 
     pub(crate) fn wake(&self) {
@@ -166,7 +178,7 @@ impl Lane {
         self.halted.load(Ordering::Acquire)
     }
 
-    /// No worker reads here any more.
+    /// No worker reads here any more. For the worker's thread: what it has not read counts as dropped.
     pub(crate) fn close(&self) {
         let parcels = {
             let mut inbox = lock(&self.inbox);
@@ -175,6 +187,7 @@ impl Lane {
             self.bytes.store(0, Ordering::Relaxed);
             mem::take(&mut inbox.parcels)
         };
+        self.counters.dropped(Drops { ended: parcels.iter().map(Parcel::deliveries).sum(), ..Drops::default() });
         drop(parcels);
         self.wake();
     }

@@ -8,6 +8,28 @@
 //! One lock makes the order: under it a message is stamped, appended to the backlog, matched, and handed to the inbox of
 //! each worker concerned, once per worker. The rest of the fan-out happens on the workers' threads without a lock.
 //!
+//! ```
+//! use eventhive_hub::{Draft, Hub, HubSettings, Outbound, SessionSettings};
+//! use eventhive_transport::Filter;
+//! use futures_util::StreamExt;
+//!
+//! # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+//! # tokio::task::LocalSet::new().block_on(&runtime, async {
+//! let hub = Hub::new(HubSettings::default());
+//! let (session, mut outgoing) = hub.worker().open(SessionSettings::default());
+//! session.subscribe(Filter::exact("worker/action"))?;
+//!
+//! hub.ready().await;
+//! let published = hub.publish(Draft::json("worker/action", r#"{"param1": 1}"#))?;
+//! assert_eq!(published.receivers, 1);
+//!
+//! let Some(Outbound::Event { message, .. }) = outgoing.next().await else { panic!("the session is open") };
+//! assert_eq!(message.cursor(), published.cursor);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! # Layout
 //!
 //! - `hub`: the [`Hub`]: publish, ready, close. `core`: what its lock guards.

@@ -52,7 +52,7 @@ impl LocalLink {
         patterns: true,
         everything: true,
         order: Order::Total,
-        replay: true,
+        replay: false,
         binary: true,
         max_payload: None,
         hears_itself: true,

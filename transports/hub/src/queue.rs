@@ -1,5 +1,8 @@
 //! A session's queue: what waits for its socket, bounded in bytes. It lives on one thread.
 
+#[cfg(test)]
+mod tests;
+
 use std::cell::{Cell, RefCell, RefMut};
 use std::collections::VecDeque;
 use std::fmt;
@@ -14,7 +17,7 @@ use eventhive_transport::Overflow;
 use crate::lane::Lane;
 use crate::message::ENTRY_BYTES;
 use crate::outgoing::Outbound;
-use crate::{Drops, Message, SessionId, SessionSettings, Tracker};
+use crate::{Drops, Message, SendError, SessionId, SessionSettings, Tracker};
 
 /// Why a session ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -92,7 +95,8 @@ struct State {
 }
 
 /// A burst may make a queue's table large; once it is read the table goes back to the allocator.
-const KEPT_CAPACITY: usize = 64;
+/// What an idle session keeps of it is 640 B.
+const KEPT_CAPACITY: usize = 16;
 
 impl Queue {
     pub(crate) fn new(id: SessionId, key: u32, slot: usize, lane: Arc<Lane>, settings: &SessionSettings) -> Self {
@@ -136,12 +140,15 @@ impl Queue {
         Offer::Queued(state.reader.take())
     }
 
-    /// Queues a frame of the door's own, or gives it back if there is no room.
-    pub(crate) fn push_own(&self, frame: Bytes) -> Result<Option<Waker>, Bytes> {
+    /// Queues a frame of the door's own.
+    pub(crate) fn push_own(&self, frame: Bytes) -> Result<Option<Waker>, SendError> {
         let mut state = self.state.borrow_mut();
+        if let Some(why) = state.ended() {
+            return Err(SendError::Ended(why));
+        }
         let weight = ENTRY_BYTES + frame.len();
         if state.own_bytes != 0 && state.own_bytes + weight > self.bound {
-            return Err(frame);
+            return Err(SendError::Full(frame));
         }
         state.own_bytes += weight;
         state.entries.push_back(Entry::Own(frame));
@@ -152,7 +159,6 @@ impl Queue {
     /// The next item; `Ready(None)` once the session is over.
     pub(crate) fn poll_next(&self, context: &Context<'_>) -> Poll<Option<Outbound>> {
         let mut state = self.state.borrow_mut();
-        state.spared = false;
         if let Some((item, weight)) = state.pop() {
             self.took(state, &item, weight);
             return Poll::Ready(Some(item));
@@ -180,6 +186,7 @@ impl Queue {
     }
 
     fn took(&self, mut state: RefMut<'_, State>, item: &Outbound, weight: usize) {
+        state.spared = false;
         self.lane.counters.taken(matches!(item, Outbound::Event { .. }), weight);
         // Half: a waiter that is woken for each item taken would cost more than it brings.
         let waiting = if state.event_bytes <= self.bound / 2 { mem::take(&mut state.room) } else { Vec::new() };

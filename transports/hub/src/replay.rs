@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use eventhive_transport::Filter;
+use tokio::task::yield_now;
 
 use crate::access::may_see;
 use crate::backlog::PAGE_MESSAGES;
@@ -45,6 +46,8 @@ pub(crate) async fn replay_then_live(
             place = message.cursor();
             bound_to_place = true;
         }
+        // A long history of which little is wanted must not keep the thread.
+        yield_now().await;
     }
 }
 

@@ -85,8 +85,7 @@ impl Session {
     /// # Errors
     /// [`SendError::Full`] gives the frame back when as many answers wait as the queue is large.
     pub fn send(&self, frame: Bytes) -> Result<(), SendError> {
-        self.queue.ended().map_or(Ok(()), |why| Err(SendError::Ended(why)))?;
-        self.queue.push_own(frame).map(|reader| reader.into_iter().for_each(Waker::wake)).map_err(SendError::Full)
+        self.queue.push_own(frame).map(|reader| reader.into_iter().for_each(Waker::wake))
     }
 
     /// Ends the subscriptions now, and the session when what waits has been read.

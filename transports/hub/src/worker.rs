@@ -164,6 +164,7 @@ impl Local {
             Offer::Full if queue.overflow == Overflow::DropNewest => {
                 queue.dropped(Drops { newest: copies.into(), ..Drops::default() });
             }
+            Offer::Full if self.lane.is_halted() => queue.dropped(ended(copies)),
             Offer::Full => {
                 tracing::warn!(hub = %self.core.settings.name, session = %queue.id, "disconnected: too slow a consumer");
                 queue.dropped(Drops { slow_consumer: copies.into(), ..Drops::default() });

@@ -93,6 +93,16 @@ impl Listeners {
         self.all.iter().flat_map(|listener| &listener.doors).map(|guest| guest.door.sessions()).sum()
     }
 
+    /// Connections of all listeners now, those without a session included.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.all
+            .iter()
+            .filter_map(|listener| listener.running.as_ref())
+            .map(|running| running.connections.count())
+            .sum()
+    }
+
     /// Reads every certificate again, for instance on SIGHUP. A broken one leaves the old one in use.
     ///
     /// # Errors

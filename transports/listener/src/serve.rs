@@ -71,6 +71,8 @@ fn build(serve: Serve, connections: &Arc<Connections>) -> io::Result<actix_web::
         .client_request_timeout(limits.request_timeout)
         .tls_handshake_timeout(limits.request_timeout)
         .client_disconnect_timeout(LINGER)
+        // A client that is gone must be noticed by handlers that wait or stream, and so must a cut connection.
+        .h1_allow_half_closed(false)
         .tcp_nodelay(true)
         .shutdown_timeout(SHUTDOWN_SECS)
         .disable_signals()

@@ -31,8 +31,17 @@ const DOOR_KEYS: &[Key] = &[
     Key::with_default("host", KeyKind::Text, "127.0.0.1", "The address to listen on; `*` is all of the machine's."),
     Key::with_default("port", PORT, "8085", "The port to listen on; 0 takes a free one."),
     Key::with_default("endpoint", KeyKind::Text, "/pubsub", "The path; a missing leading `/` is added."),
-    Key::with_default("scheme", KeyKind::Choice(&["ws", "wss"]), "ws", "Not used by a server; `tls_cert` turns TLS on."),
-    Key::optional("tls_cert", KeyKind::Text, "File of the certificate chain in PEM; turns TLS on. Read again on SIGHUP."),
+    Key::with_default(
+        "scheme",
+        KeyKind::Choice(&["ws", "wss"]),
+        "ws",
+        "Not used by a server; `tls_cert` turns TLS on.",
+    ),
+    Key::optional(
+        "tls_cert",
+        KeyKind::Text,
+        "File of the certificate chain in PEM; turns TLS on. Read again on SIGHUP.",
+    ),
     Key::optional("tls_key", KeyKind::Text, "File of the certificate's private key in PEM."),
     Key::optional(
         "tokens",
@@ -60,7 +69,12 @@ const DOOR_KEYS: &[Key] = &[
     Key::with_default("max_sessions", COUNT, "20000", "Sessions of this server; further ones are told to come later."),
     Key::with_default("max_connections", COUNT, "25000", "TCP connections of the listener; further ones wait."),
     Key::with_default("ping_interval_secs", TIME, "20", "A client that was silent this long is sent a ping."),
-    Key::with_default("ping_timeout_secs", TIME, "20", "A client that is silent this long after a ping is disconnected."),
+    Key::with_default(
+        "ping_timeout_secs",
+        TIME,
+        "20",
+        "A client that is silent this long after a ping is disconnected.",
+    ),
     Key::with_default(
         "queue_bytes",
         KeyKind::Integer { min: 1024, max: 1024 * MEBIBYTES },
@@ -143,7 +157,10 @@ impl Default for Config {
 impl std::fmt::Debug for Config {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // Every field but the tokens.
-        f.debug_struct("Config").field("endpoint", &self.endpoint).field("tokens", &self.tokens.len()).finish_non_exhaustive()
+        f.debug_struct("Config")
+            .field("endpoint", &self.endpoint)
+            .field("tokens", &self.tokens.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -171,7 +188,10 @@ impl Config {
             ping_interval: time("ping_interval_secs", default.ping_interval),
             ping_timeout: time("ping_timeout_secs", default.ping_timeout),
             queue_bytes: size("queue_bytes", default.queue_bytes),
-            overflow: settings.text("overflow").and_then(|word| Overflow::from_str(word).ok()).unwrap_or(default.overflow),
+            overflow: settings
+                .text("overflow")
+                .and_then(|word| Overflow::from_str(word).ok())
+                .unwrap_or(default.overflow),
             publish_timeout: time("publish_timeout_secs", default.publish_timeout),
             refusal_delay: default.refusal_delay,
         })
@@ -228,4 +248,84 @@ fn tls(settings: &Settings) -> Result<Option<TlsFiles>, Problem> {
 
 fn with_slash(endpoint: &str) -> String {
     if endpoint.starts_with('/') { endpoint.to_owned() } else { format!("/{endpoint}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use eventhive_hub::HubSettings;
+    use eventhive_transport::settings::{Entry, Node, Position, Value};
+
+    use super::*;
+
+    fn settings(entries: &[(&str, Value)]) -> Result<Settings, Vec<Problem>> {
+        let at = Position::default();
+        let entry = |(key, value): &(&str, Value)| Entry {
+            key: (*key).to_owned(),
+            key_at: at,
+            node: Node { value: value.clone(), at },
+        };
+        let map = Value::Map(entries.iter().map(entry).collect());
+        Settings::check("servers.x.init", &Node { value: map, at }, DoorTransport::keys(&WebSocket))
+    }
+
+    fn text(text: &str) -> Value {
+        Value::Text(text.to_owned())
+    }
+
+    fn plan(entries: &[(&str, Value)]) -> Result<DoorPlan, Vec<String>> {
+        let settings = settings(entries).unwrap();
+        let plan = DoorTransport::plan(&WebSocket, &settings, &Hub::new(HubSettings::default()));
+        plan.map_err(|problems| problems.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn the_defaults_of_the_table_are_those_of_the_types_and_of_the_original() {
+        let plan = plan(&[]).unwrap_or_else(|problems| panic!("{problems:?}"));
+        assert_eq!((&*plan.path, &*plan.name), ("/pubsub", "servers.x.init"));
+        assert_eq!((&*plan.listen.host, plan.listen.port, plan.listen.tls), ("127.0.0.1", 8085, None));
+        assert_eq!(plan.listen.limits, Limits::default());
+        let (from_table, typed) = (Config::from_settings(&settings(&[]).unwrap()).unwrap(), Config::default());
+        assert_eq!(
+            (from_table.max_message, from_table.max_frame, from_table.max_subscriptions, from_table.max_sessions),
+            (typed.max_message, typed.max_frame, typed.max_subscriptions, typed.max_sessions)
+        );
+        assert_eq!(
+            (from_table.ping_interval, from_table.ping_timeout, from_table.publish_timeout),
+            (typed.ping_interval, typed.ping_timeout, typed.publish_timeout)
+        );
+        assert_eq!((from_table.queue_bytes, from_table.overflow), (typed.queue_bytes, typed.overflow));
+    }
+
+    #[test]
+    fn what_is_given_reaches_its_place() {
+        let plan = plan(&[
+            ("endpoint", text("net/one")),
+            ("port", Value::Integer(0)),
+            ("tls_cert", text("c.pem")),
+            ("tls_key", text("k.pem")),
+            ("workers", Value::Integer(3)),
+            ("scheme", text("wss")),
+        ])
+        .unwrap_or_else(|problems| panic!("{problems:?}"));
+        assert_eq!((&*plan.path, plan.listen.port, plan.listen.limits.workers), ("/net/one", 0, Some(3)));
+        assert_eq!(plan.listen.tls, Some(TlsFiles { certificate: "c.pem".into(), key: "k.pem".into() }));
+        let given = settings(&[
+            ("tokens", Value::List(vec![Node { value: text("a"), at: Position::default() }])),
+            ("overflow", text("drop_oldest")),
+            ("ping_interval_secs", Value::Float(1.5)),
+        ]);
+        let config = Config::from_settings(&given.unwrap()).unwrap();
+        assert_eq!((config.tokens, config.overflow), (vec!["a".to_owned()], Overflow::DropOldest));
+        assert_eq!(config.ping_interval, Duration::from_millis(1500));
+    }
+
+    #[test]
+    fn every_problem_is_found_and_no_secret_is_printed() {
+        let problems = plan(&[("tokens", text("env:EVENTHIVE_NO_SUCH")), ("tls_key", text("k.pem"))]).err().unwrap();
+        assert_eq!(problems.len(), 2, "{problems:?}");
+        assert!(problems[0].starts_with("servers.x.init.tokens:") && problems[1].contains("`tls_cert` is missing"));
+        assert!(plan(&[("endpoint", text("a?token=x"))]).is_err());
+        let config = Config { tokens: vec!["hidden".to_owned()], ..Config::default() };
+        assert!(!format!("{config:?}").contains("hidden"));
+    }
 }

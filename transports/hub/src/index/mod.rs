@@ -25,7 +25,7 @@ use slab::Slab;
 
 use self::bucket::{Buckets, Member};
 use self::cache::Cache;
-pub(crate) use self::matched::{Matched, Target};
+pub(crate) use self::matched::{Group, Matched, Target};
 pub(crate) use self::sessions::NewSession;
 use self::sessions::{NONE, Record, Subscriber};
 use crate::access::may_see;

@@ -153,6 +153,17 @@ fn the_cache_stays_bounded_and_right_however_many_topics_come_by() {
 }
 
 #[test]
+fn a_subscription_to_a_topic_that_has_grown_old_in_the_cache_is_seen() {
+    let mut pair = Pair::new();
+    pair.open(0, false, None);
+    let topic = Topic::from("t");
+    assert_eq!(pair.found(&topic).len(), 0);
+    (0..4096).for_each(|number| drop(pair.found(&Topic::from(format!("other/{number}")))));
+    pair.subscribe(0, &Filter::Exact(topic.clone()));
+    assert_eq!(pair.found(&topic).len(), 1);
+}
+
+#[test]
 fn a_session_with_very_many_subscriptions_is_silenced_in_steps() {
     let mut pair = Pair::new();
     pair.open(0, false, None);

@@ -135,6 +135,23 @@ fn a_tracker_resolves_when_every_receiver_is_done() {
 }
 
 #[test]
+fn an_event_on_its_way_to_a_session_that_has_ended_does_not_reach_the_next_one() {
+    run(async {
+        let hub = hub();
+        let _worker = hub.worker();
+        drop({
+            let gone = session(&hub, SessionSettings::default(), &[Filter::All]);
+            publish(&hub, "a", "1");
+            gone
+        });
+        let (_new, mut outgoing) = session(&hub, SessionSettings::default(), &[Filter::All]);
+        publish(&hub, "a", "2");
+        assert_eq!(next(&mut outgoing).await.unwrap(), "2");
+        assert_eq!(hub.stats().drops.ended, 1);
+    });
+}
+
+#[test]
 fn the_same_thread_has_one_worker_for_each_hub() {
     run(async {
         let (one, other) = (hub(), hub());

@@ -80,7 +80,8 @@ mod tests {
         let config = config(&["old", "n&w"], &[]);
         let header = |value: &str| TestRequest::default().insert_header(("authorization", value.to_owned()));
         let query = |uri: &str| TestRequest::with_uri(uri);
-        for fine in [header("Bearer old"), header("bearer n&w"), query("/pubsub?token=n%26w"), query("/?a=b&token=old")] {
+        for fine in [header("Bearer old"), header("bearer n&w"), query("/pubsub?token=n%26w"), query("/?a=b&token=old")]
+        {
             assert_eq!(check(fine, &config), Ok(()));
         }
         let closed = [

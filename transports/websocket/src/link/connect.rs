@@ -10,7 +10,7 @@ use tokio_tungstenite::tungstenite::{Error, error::TlsError};
 use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, client_async_tls_with_config};
 
 use super::settings::{LinkSettings, Unsubscribe};
-use crate::wire::DOOR_HEADER;
+use crate::wire::{DOOR_HEADER, LINK_HEADER};
 
 pub(super) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
@@ -23,7 +23,7 @@ pub(super) struct Connected {
 /// What is known of the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Server {
-    /// It is a door of eventhive: it takes `unsubscribe`, and all notifications of one event have one call id.
+    /// It is a door of eventhive: it takes `unsubscribe`, and notifies a link of an event once.
     pub(super) ours: bool,
     /// `unsubscribe` may be called on it.
     pub(super) unsubscribes: bool,
@@ -71,6 +71,7 @@ pub(super) async fn connect(settings: &LinkSettings, token: usize) -> Result<Con
 
 fn request(settings: &LinkSettings, token: usize) -> Result<Request, Error> {
     let mut request = settings.url().into_client_request()?;
+    request.headers_mut().insert(LINK_HEADER, HeaderValue::from_static(env!("CARGO_PKG_VERSION")));
     if let Some(token) = settings.tokens.get(token) {
         let mut value =
             HeaderValue::try_from(format!("Bearer {token}")).map_err(|error| Error::HttpFormat(error.into()))?;

@@ -56,8 +56,6 @@ pub(super) struct Connection<'a> {
     last_answer: Instant,
     tick: Interval,
     now: Instant,
-    /// The call id of the last event, to know its second notification.
-    last_event: String,
     channel_id: String,
 }
 
@@ -104,7 +102,6 @@ impl<'a> Connection<'a> {
             last_answer: now,
             tick,
             now,
-            last_event: String::new(),
             channel_id,
         }
     }
@@ -310,20 +307,9 @@ impl<'a> Connection<'a> {
             tracing::debug!("ignored a notification without a topic");
             return;
         };
-        if self.server.ours && self.is_second(request.call_id.as_deref()) {
-            return;
-        }
         let raw = arguments.data.map_or("null", |data| data.get());
         let whole = (whole.len() >= SHARED).then_some(whole);
         self.shared.registry.deliver(topic, || wire::payload_of(raw, whole));
-    }
-
-    fn is_second(&mut self, call_id: Option<&str>) -> bool {
-        let id = call_id.unwrap_or_default();
-        let second = !id.is_empty() && self.last_event == id;
-        self.last_event.clear();
-        self.last_event.push_str(id);
-        second
     }
 
     fn take_answer(&mut self, id: u128, yes: bool) -> Result<(), End> {

@@ -18,9 +18,9 @@
 //! - Python servers of version 0.3.1 do not know `unsubscribe`, and go deaf on it. Unless the server is known to be ours,
 //!   or the setting `unsubscribe` says so, an ended subscription is only forgotten here: what still arrives is answered
 //!   and dropped until the next connection.
-//! - A subscription to everything and one to a topic make two notifications of one event. Our own door marks them with
-//!   one call id, and the second is dropped. For other servers, everything is subscribed alone: where a topic was
-//!   subscribed before, the link makes a new connection with everything in its place.
+//! - A subscription to everything and one to a topic make two notifications of one event. Our own door knows a link by a
+//!   header, and makes one. On other servers, everything is subscribed alone: where a topic was subscribed before, the
+//!   link makes a new connection with everything in its place.
 //! - A server can go deaf with its socket open, and answer websocket pings still. So the link pings by a call, and every
 //!   call has a deadline.
 

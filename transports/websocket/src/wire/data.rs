@@ -103,3 +103,49 @@ fn bytes_of(raw: &str) -> Option<Bytes> {
     }
     STANDARD.decode(digits).ok().map(Bytes::from)
 }
+
+/// What the `data` of a publish is to the hub, so that all its doors and links see the same payload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Payload {
+    /// JSON text that is not a string.
+    Json(Bytes),
+    /// The text of a JSON string, which is how links send any text, or the bytes of the base64 object.
+    Opaque(Bytes),
+}
+
+impl Payload {
+    /// `raw` is one valid JSON value.
+    #[must_use]
+    pub fn of(raw: &str) -> Self {
+        if raw.starts_with('"') {
+            return Self::Opaque(payload_of(raw, None));
+        }
+        bytes_of(raw).map_or_else(|| Self::Json(Bytes::copy_from_slice(raw.as_bytes())), Self::Opaque)
+    }
+}
+
+/// Whether arrays and objects in `raw`, which is valid JSON, are nested deeper than `levels`.
+#[must_use]
+pub fn is_deeper_than(raw: &str, levels: usize) -> bool {
+    let opened = memchr::memchr2_iter(b'[', b'{', raw.as_bytes()).take(levels + 1).count();
+    opened > levels && depth(raw) > levels
+}
+
+fn depth(raw: &str) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    let mut bytes = raw.bytes();
+    let mut in_string = false;
+    while let Some(byte) = bytes.next() {
+        match (in_string, byte) {
+            (_, b'"') => in_string = !in_string,
+            (true, b'\\') => _ = bytes.next(),
+            (false, b'[' | b'{') => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            (false, b']' | b'}') => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}

@@ -32,8 +32,11 @@ pub use parse::{Arguments, Frame, FrameError, Request, Response, Topics, read};
 /// The topic whose subscribers receive every event, whatever its topic.
 pub const ALL_TOPICS: &str = "__EventNotifier_ALL_TOPICS__";
 
-/// The header in the answer to the upgrade by which a link knows a door of ours: it takes `unsubscribe`, and all
-/// notifications of one event to one session follow each other with the same call id.
+/// The header in a link's request for the upgrade by which a door of ours knows it: the door then notifies it of an event
+/// once, however many of its subscriptions match.
+pub const LINK_HEADER: &str = "eventhive-link";
+
+/// The header in the answer by which a link knows a door of ours: the door takes `unsubscribe`, and does the above.
 pub const DOOR_HEADER: &str = "eventhive-door";
 
 #[cfg(test)]

@@ -183,6 +183,33 @@ fn data_stands_for_a_payload_both_ways() {
 }
 
 #[test]
+fn the_hub_gets_texts_as_their_bytes_and_other_json_as_it_is() {
+    use data::Payload;
+    assert_eq!(Payload::of(r#""{\"a\": 1}""#), Payload::Opaque("{\"a\": 1}".into()));
+    assert_eq!(Payload::of(r#"{"eventhive_base64":"/wA="}"#), Payload::Opaque(Bytes::from_static(b"\xff\x00")));
+    assert_eq!(Payload::of("null"), Payload::Json("null".into()));
+    assert_eq!(Payload::of("[1.0]"), Payload::Json("[1.0]".into()));
+}
+
+#[test]
+fn depth_counts_brackets_outside_of_texts() {
+    let deep = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+    assert!(!data::is_deeper_than(&deep(128), 128));
+    assert!(data::is_deeper_than(&deep(129), 128));
+    assert!(!data::is_deeper_than(&format!("[{}]", ["[]"; 300].join(",")), 2));
+    assert!(!data::is_deeper_than(&format!(r#"["\"{}"]"#, "[".repeat(300)), 1));
+}
+
+#[test]
+fn control_frames_fit_their_limits() {
+    assert_eq!(&frame::close(1012, "")[..], [0x88, 2, 3, 0xF4]);
+    let long = frame::close(1008, &"ä".repeat(100));
+    assert_eq!((long[1], long.len()), (124, 126));
+    assert!(std::str::from_utf8(&long[4..]).is_ok());
+    assert_eq!(frame::control(frame::Control::Ping, &[0; 200]).len(), 127);
+}
+
+#[test]
 fn a_payload_shares_the_message_it_came_in() {
     let whole = Bytes::from_static(br#"["a rather long text"]"#);
     let raw = std::str::from_utf8(&whole[1..21]).unwrap();

@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# Measures the hub beside nats-server, redis-server and the Python hub, and prints the tables of benches/README.md.
+# Arguments name the systems to measure (nats redis eventhive python); without any, all are. Needs what tests/all.sh
+# needs, and nats-server and redis-server, which it installs from Debian's packages when it runs as root.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+missing=()
+for server in nats-server redis-server; do
+    command -v "$server" >/dev/null || missing+=("$server")
+done
+if [ "${#missing[@]}" -gt 0 ]; then
+    if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+        echo "benches/run.sh: install ${missing[*]}" >&2
+        exit 1
+    fi
+    # RUNLEVEL=1: installed, not started.
+    { apt-get update -q && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "${missing[@]}"; } >&2
+fi
+
+peers="$(tests/peers/setup.sh)"
+target="$(realpath "${CARGO_TARGET_DIR:-target}")"
+cargo build --release --locked --package eventhive --package side-by-side --bin hive-cli --bin side-by-side >&2
+
+# A thousand subscribers need as many files at each end.
+ulimit -n "$(ulimit -H -n)"
+BENCH_HIVE_CLI="$target/release/hive-cli" \
+    BENCH_PYTHON="$peers/pubsub/bin/python" \
+    BENCH_PYTHON_SERVER="$PWD/tests/peers/python/server.py" \
+    "$target/release/side-by-side" "$@"

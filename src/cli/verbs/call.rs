@@ -1,0 +1,147 @@
+use std::io::Read as _;
+use std::time::Duration;
+
+use eventhive::config::ConnectorConfig;
+use eventhive::{Config, ConnectorOutcome, EventName, Hive, Outcomes, Payload, StartError, StartOptions};
+use serde_json::json;
+
+use crate::cli::console::Console;
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::run::{Signals, block_on};
+use crate::cli::target::{TargetArgs, only};
+use crate::cli::verb::Verb;
+
+/// `hive-cli call`
+#[derive(Debug, clap::Args)]
+pub(crate) struct Call {
+    /// The event: NETWORK/CHANNEL/EVENT.
+    name: String,
+
+    /// The payload, a JSON object; `-` reads it from standard input.
+    #[arg(default_value = "{}", value_name = "JSON")]
+    payload: String,
+
+    /// How many seconds the network may take to be reached and to answer.
+    #[arg(short, long, default_value_t = 6.0, value_name = "SECONDS", value_parser = seconds)]
+    timeout: f64,
+
+    #[command(flatten)]
+    target: TargetArgs,
+}
+
+impl Verb for Call {
+    const NAME: &'static str = "call";
+    const ABOUT: &'static str = "Call an event of a network";
+    const MORE: &'static str = "It ends when the network's broker has taken the event. The hooks run in the hives that listen on the channel.\n\
+                                Exit code 0: taken; 1: refused; 2: no such network, or wrong JSON; 3: not reached in time.";
+
+    fn run(self, console: Console) -> Result<Exit, Failure> {
+        let name = EventName::new(self.name.as_str()).map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
+        let payload = self.payload()?;
+        let (network, _) = name.split_first("/");
+        let config = self.target.load(network)?;
+        let connector = connector(&config, &name)?.clone();
+        let within = Duration::from_secs_f64(self.timeout);
+        let called = call(only(config, &connector), &connector.name, &name, payload, within);
+        let taken = block_on(async {
+            let mut signals = Signals::listen()?;
+            tokio::select! {
+                taken = called => taken.map(Ok),
+                exit = signals.end() => Ok(Err(exit)),
+            }
+        })?;
+        let Err(exit) = taken else {
+            let answer = json!({ "event": name.as_str(), "network": connector.name, "taken": true });
+            console.answer(|| format!("{name}: taken by {}", connector.name), || answer)?;
+            return Ok(Exit::Ok);
+        };
+        Ok(exit)
+    }
+}
+
+/// A time that can be waited for.
+pub(super) fn seconds(text: &str) -> Result<f64, String> {
+    let seconds: f64 = text.parse().map_err(|_| "expected a number of seconds".to_owned())?;
+    if Duration::try_from_secs_f64(seconds).is_ok() {
+        Ok(seconds)
+    } else {
+        Err("expected 0 or more seconds".to_owned())
+    }
+}
+
+impl Call {
+    fn payload(&self) -> Result<Payload, Failure> {
+        let mut text = self.payload.clone();
+        if text == "-" {
+            text.clear();
+            let failed =
+                |error: std::io::Error| Failure::new(Exit::Failed, format!("cannot read standard input: {error}"));
+            std::io::stdin().read_to_string(&mut text).map_err(failed)?;
+        }
+        if !text.trim_start().starts_with('{') {
+            return Err(Failure::new(Exit::Usage, "the payload must be a JSON object, such as '{\"work\": 1}'"));
+        }
+        Payload::raw(text).map_err(|error| Failure::new(Exit::Usage, format!("the payload is not JSON: {error}")))
+    }
+}
+
+/// The connector that an event goes to, or what to do when it goes to none.
+fn connector<'a>(config: &'a Config, name: &EventName) -> Result<&'a ConnectorConfig, Failure> {
+    let separator = config.hive.channel_separator.as_str();
+    let found = config.connectors.iter().find(|connector| name.strip_segment(&connector.name, separator).is_some());
+    found.ok_or_else(|| {
+        let known: Vec<&str> = config.connectors.iter().map(|connector| connector.name.as_str()).collect();
+        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        let message = format!(
+            "`{name}` begins with no network of the configuration, so nobody would hear it; there are: {known}"
+        );
+        Failure::new(Exit::Usage, message)
+    })
+}
+
+async fn call(
+    config: Config,
+    network: &str,
+    name: &EventName,
+    payload: Payload,
+    within: Duration,
+) -> Result<(), Failure> {
+    let failed = |error: &dyn std::fmt::Display| Failure::new(Exit::Failed, error.to_string());
+    let hive = Hive::builder().config(config).build().map_err(|error| failed(&error))?;
+    let started = hive.start_with(StartOptions::new().require(network).within(within)).await;
+    let result = match started {
+        Ok(_) => send(&hive, network, name, payload, within).await,
+        Err(StartError::Required { connectors }) => {
+            let reasons = connectors.iter().map(|one| match &one.outcome {
+                ConnectorOutcome::Trying(reason) | ConnectorOutcome::Failed(reason) => reason.clone(),
+                other => other.to_string(),
+            });
+            Err(Failure::new(Exit::Unreachable, format!("{network}: {}", reasons.collect::<Vec<_>>().join("; "))))
+        }
+        Err(error) => Err(failed(&error)),
+    };
+    hive.stop(Duration::from_secs(1)).await;
+    result
+}
+
+async fn send(hive: &Hive, network: &str, name: &EventName, payload: Payload, within: Duration) -> Result<(), Failure> {
+    let outcomes =
+        hive.call(name.as_str(), payload).await.map_err(|error| Failure::new(Exit::Negative, error.to_string()))?;
+    sent(&outcomes)?;
+    if !hive.flush(within).await {
+        return Err(Failure::new(Exit::Unreachable, format!("{network} did not take the event in time")));
+    }
+    let stats = hive.connector_stats();
+    match stats.iter().find(|(name, _)| name == network) {
+        Some((_, stats)) if stats.published > 0 => Ok(()),
+        _ => Err(Failure::new(Exit::Negative, format!("{network} refused the event: see the log line"))),
+    }
+}
+
+/// Whether the event went to the network's outbox.
+fn sent(outcomes: &Outcomes) -> Result<(), Failure> {
+    match outcomes.published() {
+        Some(Err(error)) => Err(Failure::new(Exit::Negative, error.to_string())),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,178 @@
+use std::time::Duration;
+
+use eventhive::config::{Kinds, Sources};
+use eventhive::{Config, ConnectorOutcome, Hive, ServerOutcome, ServerStarted, Started};
+use serde_json::{Value, json};
+
+use crate::cli::config_args::ConfigArgs;
+use crate::cli::console::Console;
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::run::{Asked, Signals, block_on};
+use crate::cli::target::DEFAULT_URL;
+use crate::cli::verb::Verb;
+
+/// How long clients have to take what is queued for them when the server ends.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// `hive-cli serve`
+#[derive(Debug, clap::Args)]
+pub(crate) struct Serve {
+    #[command(flatten)]
+    config: ConfigArgs,
+
+    /// Without a configuration: the network's name [default: hive]
+    #[arg(long, conflicts_with = "files")]
+    network: Option<String>,
+
+    /// Without a configuration: the address to listen on [default: 127.0.0.1]
+    #[arg(long, conflicts_with = "files")]
+    host: Option<String>,
+
+    /// Without a configuration: the port to listen on; 0 takes a free one [default: 8085]
+    #[arg(short, long, conflicts_with = "files")]
+    port: Option<u16>,
+}
+
+impl Verb for Serve {
+    const NAME: &'static str = "serve";
+    const ABOUT: &'static str =
+        "Run the servers and connectors of a configuration, or a hub on this machine without one";
+    const MORE: &'static str = "Ctrl-C or SIGTERM ends it: clients get what is queued for them, then are told to go.\n\
+                                SIGHUP reads TLS certificates again.\n\
+                                Exit code 0: it was told to end; 2: the configuration cannot be used; 4: a server did not start.";
+    const LOG_LEVEL: &'static str = "info";
+
+    fn run(self, console: Console) -> Result<Exit, Failure> {
+        let config = self.load()?;
+        if config.servers.is_empty() && config.connectors.is_empty() {
+            let message = "the configuration has neither `servers:` nor `connectors:`: there is nothing to run";
+            return Err(Failure::new(Exit::Usage, message));
+        }
+        block_on(serve(config, console))
+    }
+}
+
+impl Serve {
+    fn load(&self) -> Result<Config, Failure> {
+        let wants_own = self.network.is_some() || self.host.is_some() || self.port.is_some();
+        let mut sources = if wants_own { Sources::new() } else { self.config.sources() };
+        if sources.is_empty() {
+            sources.read_named("hive-cli serve", &self.embedded());
+        }
+        Ok(sources.resolve(&Kinds::compiled_in())?)
+    }
+
+    /// The configuration when there is none: one hub, on loopback unless another host is asked for.
+    fn embedded(&self) -> String {
+        let network = self.network.as_deref().unwrap_or("hive");
+        let host = self.host.as_deref().unwrap_or("127.0.0.1");
+        let init = json!({ "host": host, "port": self.port.unwrap_or(8085), "endpoint": "/pubsub" });
+        json!({ "servers": { network: { "pubsub_type": "websocket", "create": "always", "init": init } } }).to_string()
+    }
+}
+
+async fn serve(config: Config, console: Console) -> Result<Exit, Failure> {
+    // First of all, so that a signal while the hive starts is not lost.
+    let mut signals = Signals::listen()?;
+    let failed = |error: &dyn std::fmt::Display| Failure::new(Exit::Failed, error.to_string());
+    let hive = Hive::builder().config(config).build().map_err(|error| failed(&error))?;
+    let started = hive.start().await.map_err(|error| failed(&error))?;
+    let result = match not_started(&started) {
+        Some(failure) => Err(failure),
+        None => until_told(&hive, &started, &mut signals, console).await,
+    };
+    hive.stop(DRAIN).await;
+    result
+}
+
+async fn until_told(hive: &Hive, started: &Started, signals: &mut Signals, console: Console) -> Result<Exit, Failure> {
+    console.answer(|| text(started), || answer(started))?;
+    loop {
+        match signals.next().await {
+            Asked::Interrupt | Asked::Terminate => return Ok(Exit::Ok),
+            Asked::Reload => {
+                let problems = hive.reload_tls();
+                let fine =
+                    if problems.is_empty() { "certificates read again" } else { "the old certificates stay in use" };
+                console.note(&problems.iter().map(String::as_str).chain([fine]).collect::<Vec<_>>().join("\n"));
+            }
+        }
+    }
+}
+
+/// The servers that failed, as the reason to end.
+fn not_started(started: &Started) -> Option<Failure> {
+    let failed = started.servers.iter().filter_map(|server| match &server.outcome {
+        ServerOutcome::Failed(reason) => Some(format!("server {}: {reason}", server.name)),
+        _ => None,
+    });
+    let reasons: Vec<String> = failed.collect();
+    (!reasons.is_empty()).then(|| Failure::new(Exit::Failed, reasons.join("\n")))
+}
+
+fn text(started: &Started) -> String {
+    let servers = started.servers.iter().map(|server| match &server.outcome {
+        ServerOutcome::Listening(_) => format!("server {}: listening on {}", server.name, urls(server).join(", ")),
+        ServerOutcome::NotWanted => format!("server {}: not wanted (create: never)", server.name),
+        ServerOutcome::Found => format!("server {}: another hive has it already", server.name),
+        other => format!("server {}: {other:?}", server.name),
+    });
+    let connectors = started.connectors.iter().map(|one| format!("connector {}: {}", one.name, one.outcome));
+    servers.chain(connectors).chain(try_it(started)).collect::<Vec<_>>().join("\n")
+}
+
+/// Two commands to see it work.
+fn try_it(started: &Started) -> Option<String> {
+    let server = started.servers.iter().find(|server| !urls(server).is_empty())?;
+    let url = urls(server).into_iter().next()?;
+    let option = if url == DEFAULT_URL { String::new() } else { format!(" --url {url}") };
+    let name = &server.name;
+    Some(format!(
+        "try, in two other terminals:\n  hive-cli listen{option}\n  hive-cli call{option} {name}/worker/action '{{\"flowers\": 3}}'"
+    ))
+}
+
+/// Where a server can be reached from this machine.
+fn urls(server: &ServerStarted) -> Vec<String> {
+    let ServerOutcome::Listening(bound) = &server.outcome else { return Vec::new() };
+    let own = format!("servers.{}.", server.name);
+    let url = |bound: &eventhive::Bound| {
+        let scheme = if bound.tls { "wss" } else { "ws" };
+        let mut address = bound.address;
+        if address.ip().is_unspecified() {
+            address.set_ip(if address.is_ipv6() {
+                std::net::Ipv6Addr::LOCALHOST.into()
+            } else {
+                std::net::Ipv4Addr::LOCALHOST.into()
+            });
+        }
+        let doors = bound.doors.iter().filter(|door| door.name.starts_with(&own)).map(|door| door.path.clone());
+        doors.map(|path| format!("{scheme}://{address}{path}")).collect::<Vec<_>>()
+    };
+    bound.iter().flat_map(url).collect()
+}
+
+fn answer(started: &Started) -> Value {
+    let server = |server: &ServerStarted| {
+        let state = match &server.outcome {
+            ServerOutcome::Listening(_) => "listening",
+            ServerOutcome::NotWanted => "not_wanted",
+            ServerOutcome::Found => "found",
+            _ => "failed",
+        };
+        json!({ "name": server.name, "state": state, "urls": urls(server) })
+    };
+    let connector = |one: &eventhive::ConnectorStarted| {
+        let (state, reason) = match &one.outcome {
+            ConnectorOutcome::Up => ("up", None),
+            ConnectorOutcome::Trying(reason) => ("trying", Some(reason)),
+            ConnectorOutcome::Failed(reason) => ("failed", Some(reason)),
+            other => return json!({ "name": one.name, "state": other.to_string() }),
+        };
+        json!({ "name": one.name, "state": state, "reason": reason })
+    };
+    json!({
+        "servers": started.servers.iter().map(server).collect::<Vec<_>>(),
+        "connectors": started.connectors.iter().map(connector).collect::<Vec<_>>(),
+    })
+}

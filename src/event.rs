@@ -1,0 +1,172 @@
+//! An event on its way: name, payload, metadata, and where it came from.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use eventhive_transport::EventName;
+use uuid::Uuid;
+
+use crate::Payload;
+use crate::handler::HookError;
+
+/// An event. Cheap to clone: all parts are shared, one allocation holds them.
+///
+/// It is also the message that a hooked actix actor handles; the actor's answer is the hook's outcome:
+///
+/// ```
+/// use actix::prelude::*;
+/// use eventhive::{Event, HookError};
+///
+/// struct Bee;
+/// impl Actor for Bee {
+///     type Context = Context<Self>;
+/// }
+/// impl Handler<Event> for Bee {
+///     type Result = Result<serde_json::Value, HookError>;
+///     fn handle(&mut self, event: Event, _: &mut Context<Self>) -> Self::Result {
+///         Ok(event.name().as_str().into())
+///     }
+/// }
+/// ```
+#[derive(Clone)]
+pub struct Event(Arc<Parts>);
+
+struct Parts {
+    name: EventName,
+    payload: Payload,
+    metadata: OnceLock<Box<Metadata>>,
+    /// Whether the metadata came with the event.
+    sent: bool,
+    origin: Origin,
+}
+
+/// Where an event entered this process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// It was called in this process.
+    Local,
+    /// It came in from the network of this name. Such an event is never published again.
+    Network(Arc<str>),
+}
+
+/// What travels beside the payload, as in the metadata object of a message (Python eventhive 0.5.0).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Metadata {
+    /// A UUID of version 4 in its text form. A peer may have sent another text.
+    pub id: String,
+    /// Seconds since the epoch when the event was called (see [`Event::metadata`]).
+    pub time: f64,
+    /// The version of the hive that called it.
+    pub version: String,
+    /// The full name as it was called, the network included.
+    pub event: String,
+}
+
+impl Event {
+    /// An event called in this process.
+    #[must_use]
+    pub fn new(name: EventName, payload: impl Into<Payload>) -> Self {
+        Self::assemble(name, payload.into(), None, false, Origin::Local)
+    }
+
+    /// An event that came in from `network`, under the name that it has in this process. Without `metadata` it gets
+    /// its own when that is first asked for.
+    #[must_use]
+    pub fn received(name: EventName, payload: Payload, metadata: Option<Metadata>, network: Arc<str>) -> Self {
+        let sent = metadata.is_some();
+        Self::assemble(name, payload, metadata, sent, Origin::Network(network))
+    }
+
+    /// The same event with another payload: one step of a waterfall.
+    pub(crate) fn with_payload(&self, payload: Payload) -> Self {
+        let metadata = Some(self.metadata().clone());
+        Self::assemble(self.0.name.clone(), payload, metadata, self.0.sent, self.0.origin.clone())
+    }
+
+    fn assemble(name: EventName, payload: Payload, metadata: Option<Metadata>, sent: bool, origin: Origin) -> Self {
+        let metadata = metadata.map_or_else(OnceLock::new, |metadata| OnceLock::from(Box::new(metadata)));
+        Self(Arc::new(Parts { name, payload, metadata, sent, origin }))
+    }
+
+    /// The event's name in this process.
+    #[must_use]
+    pub fn name(&self) -> &EventName {
+        &self.0.name
+    }
+
+    /// What the event carries.
+    #[must_use]
+    pub fn payload(&self) -> &Payload {
+        &self.0.payload
+    }
+
+    /// Where the event entered this process.
+    #[must_use]
+    pub fn origin(&self) -> &Origin {
+        &self.0.origin
+    }
+
+    /// The metadata that came with the event from the network; `None` if it came without, or was called in this process.
+    #[must_use]
+    pub fn sent_metadata(&self) -> Option<&Metadata> {
+        self.0.metadata.get().filter(|_| self.0.sent).map(|metadata| &**metadata)
+    }
+
+    /// The event's metadata, made when first asked for: an event that stays in the process mostly needs none, and
+    /// reading the clock would cost as much as all the rest of the way to a hook. Its time is that moment. An event that
+    /// goes to a network is asked before the call returns.
+    pub fn metadata(&self) -> &Metadata {
+        self.0.metadata.get_or_init(|| {
+            Box::new(Metadata {
+                id: Uuid::new_v4().to_string(),
+                time: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs_f64(),
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                event: self.0.name.as_str().to_owned(),
+            })
+        })
+    }
+}
+
+impl actix::Message for Event {
+    type Result = Result<serde_json::Value, HookError>;
+}
+
+impl fmt::Debug for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Event")
+            .field("name", &self.0.name)
+            .field("payload", &self.0.payload)
+            .field("origin", &self.0.origin)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_fits_the_small_sizes_of_the_allocator() {
+        assert!(size_of::<Parts>() <= 104, "{}", size_of::<Parts>());
+    }
+
+    #[test]
+    fn metadata_is_made_once_and_shared_by_clones() {
+        let event = Event::new(EventName::new("net/worker/act").unwrap(), ());
+        let clone = event.clone();
+        assert_eq!(event.metadata(), clone.metadata());
+        assert_eq!(event.metadata().id.len(), 36);
+        assert_eq!(event.metadata().event, "net/worker/act");
+        assert!(event.metadata().time > 1.7e9);
+    }
+
+    #[test]
+    fn metadata_that_came_in_is_kept_as_it_is() {
+        let metadata = Metadata { id: "x".into(), time: 1.5, version: "0.5.0".into(), event: "net/worker/act".into() };
+        let name = EventName::new("worker/act").unwrap();
+        let event = Event::received(name, Payload::from(()), Some(metadata.clone()), "net".into());
+        assert_eq!(event.metadata(), &metadata);
+        assert_eq!(event.origin(), &Origin::Network("net".into()));
+    }
+}

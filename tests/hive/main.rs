@@ -1,0 +1,9 @@
+//! Hives on networks: what a program sees of connectors, whatever the wire.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on must fail")]
+
+mod delivery;
+mod envelopes;
+mod memory;
+mod receive;
+mod start;
+mod websocket;

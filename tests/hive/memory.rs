@@ -1,0 +1,154 @@
+//! A network inside the process: a hub, and a transport of our own that links to it. It is also the proof that a third
+//! party's transport plugs in.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use eventhive::config::Sources;
+use eventhive::{EventStream, Hive};
+use eventhive_hub::{Draft, Format, Hub, HubSettings, LocalLink};
+use eventhive_transport::{Capabilities, Key, Link, LinkState, Problem, Settings, Topic, Transport};
+use tokio::sync::watch;
+
+/// A broker that hives reach in memory, and whose links can be held down.
+#[derive(Clone)]
+pub(crate) struct Memory {
+    pub(crate) hub: Hub,
+    up: Arc<watch::Sender<bool>>,
+    patterns: bool,
+}
+
+/// What is not up tells it like this.
+const AWAY: &str = "the broker is away";
+
+impl Memory {
+    pub(crate) fn new() -> Self {
+        Self { hub: Hub::new(HubSettings::default()), up: Arc::new(watch::Sender::new(true)), patterns: true }
+    }
+
+    /// The same, with links that know exact topics only.
+    pub(crate) fn exact_only() -> Self {
+        Self { patterns: false, ..Self::new() }
+    }
+
+    /// Takes every link down, or lets it up again.
+    pub(crate) fn set_up(&self, up: bool) {
+        self.up.send_replace(up);
+    }
+
+    /// Publishes as a foreign peer would.
+    pub(crate) fn publish(&self, topic: &str, text: impl Into<bytes::Bytes>) {
+        self.hub.publish(Draft::new(Topic::from(topic), text.into(), Format::Bytes)).unwrap();
+    }
+
+    /// A hive with this configuration on this network.
+    pub(crate) fn hive(&self, yaml: &str) -> Hive {
+        let builder = Hive::builder().declared_hooks(false).transport(self.clone());
+        let mut sources = Sources::with_variables(|_| None);
+        sources.read_string(yaml);
+        let config = sources.resolve(&builder.kinds()).unwrap_or_else(|error| panic!("{error}"));
+        builder.config(config).build().unwrap()
+    }
+}
+
+impl Transport for Memory {
+    fn kind(&self) -> &'static str {
+        "memory"
+    }
+
+    fn keys(&self) -> &'static [Key] {
+        &[]
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { patterns: self.patterns, ..LocalLink::CAPABILITIES }
+    }
+
+    fn connect(&self, settings: &Settings) -> Result<Arc<dyn Link>, Vec<Problem>> {
+        let inner =
+            LocalLink::new(self.hub.clone()).map_err(|error| vec![settings.problem("init", error.to_string())])?;
+        let (state, _) = watch::channel(LinkState::Connecting);
+        let link = Arc::new(Gated { inner, state });
+        tokio::spawn(follow(Arc::clone(&link), self.up.subscribe()));
+        Ok(link)
+    }
+}
+
+/// A link that is up only while the broker is said to be.
+struct Gated {
+    inner: LocalLink,
+    state: watch::Sender<LinkState>,
+}
+
+async fn follow(link: Arc<Gated>, mut up: watch::Receiver<bool>) {
+    loop {
+        let state = if *up.borrow_and_update() {
+            LinkState::Up
+        } else {
+            LinkState::Down { reason: AWAY.into(), gave_up: false }
+        };
+        link.state.send_if_modified(|now| {
+            let changed = *now != LinkState::Closed && *now != state;
+            if changed {
+                *now = state;
+            }
+            changed
+        });
+        if up.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+impl Link for Gated {
+    fn publish(
+        &self,
+        topic: Topic,
+        payload: bytes::Bytes,
+    ) -> Result<eventhive_transport::Receipt, eventhive_transport::Refused> {
+        if !self.state.borrow().is_up() {
+            return Err(eventhive_transport::Refused {
+                topic,
+                payload,
+                reason: eventhive_transport::RefusedReason::Down,
+            });
+        }
+        self.inner.publish(topic, payload)
+    }
+
+    fn subscribe(
+        &self,
+        filter: eventhive_transport::Filter,
+        sink: Arc<dyn eventhive_transport::Sink>,
+    ) -> futures_util::future::BoxFuture<'_, Result<eventhive_transport::Subscription, eventhive_transport::LinkError>>
+    {
+        self.inner.subscribe(filter, sink)
+    }
+
+    fn state(&self) -> watch::Receiver<LinkState> {
+        self.state.subscribe()
+    }
+
+    fn close(&self) -> futures_util::future::BoxFuture<'_, ()> {
+        self.state.send_replace(LinkState::Closed);
+        self.inner.close()
+    }
+}
+
+/// The next event of a stream, or a failed test.
+pub(crate) async fn next(stream: &mut EventStream) -> eventhive::Event {
+    tokio::time::timeout(Duration::from_secs(10), stream.next())
+        .await
+        .expect("an event within 10 s")
+        .expect("a live stream")
+}
+
+/// Waits until `probe` holds.
+pub(crate) async fn until(what: &str, mut probe: impl FnMut() -> bool) {
+    let waiting = async {
+        while !probe() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), waiting).await.unwrap_or_else(|_| panic!("not within 10 s: {what}"));
+}

@@ -1,0 +1,100 @@
+//! From a request to a session.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use actix_http::ws::Codec;
+use actix_web::http::header;
+use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web_actors::ws::{self, WebsocketContext};
+use eventhive_hub::SessionSettings;
+use eventhive_listener::Connection;
+use tokio::time::sleep;
+
+use super::guard::Guard;
+use super::live::Live;
+use super::output::Output;
+use super::peer::Peer;
+use super::shard::Shard;
+use super::tokens::{self, Refusal};
+use crate::wire::{DOOR_HEADER, LINK_HEADER};
+
+/// When a client that was put off may come again, in seconds.
+const RETRY_AFTER: &str = "5";
+
+/// Refusals held back at a time in the process, about 10 KiB each; beyond that clients are told at once.
+const MOST_HELD_BACK: usize = 1000;
+
+static HELD_BACK: AtomicUsize = AtomicUsize::new(0);
+
+pub(super) async fn handshake(
+    shard: Rc<Shard>,
+    request: HttpRequest,
+    input: web::Payload,
+) -> Result<HttpResponse, actix_web::Error> {
+    if let Err(refusal) = tokens::admit(&request, shard.config()) {
+        return Ok(refuse(&shard, refusal).await);
+    }
+    let mut response = ws::handshake(&request)?;
+    let counters = shard.counters();
+    if shard.common().drain.is_on() || shard.hub().is_closing() || !counters.enter(shard.config().max_sessions) {
+        counters.put_off.add_one();
+        // Not 403, which ends some clients and sets others into a loop: 503 makes all of them wait.
+        return Ok(HttpResponse::ServiceUnavailable().insert_header((header::RETRY_AFTER, RETRY_AFTER)).finish());
+    }
+    response.insert_header((DOOR_HEADER, env!("CARGO_PKG_VERSION")));
+    let is_ours = request.headers().contains_key(LINK_HEADER);
+    let connection = request.conn_data::<Arc<Connection>>().cloned();
+    // The request's parts go back to their pool now instead of living as long as the session.
+    drop(request);
+    Ok(response.streaming(open(&shard, connection, is_ours, input)))
+}
+
+/// Puts the parts of a session together.
+fn open(
+    shard: &Rc<Shard>,
+    connection: Option<Arc<Connection>>,
+    is_ours: bool,
+    input: web::Payload,
+) -> Output<impl futures_util::Stream<Item = Result<bytes::Bytes, actix_web::Error>> + use<>> {
+    let config = shard.config();
+    let settings = SessionSettings {
+        queue_bytes: config.queue_bytes,
+        overflow: config.overflow,
+        max_subscriptions: config.max_subscriptions,
+        // Two subscriptions to one topic are two `notify` in this protocol; a link of ours asked for one.
+        deduplicate: is_ours,
+        ..SessionSettings::default()
+    };
+    let (session, outgoing) = shard.worker().open(settings);
+    let live = Rc::new(Live::new(Rc::clone(shard), session, connection));
+    let guard = Guard::new(input, config.max_frame, Rc::clone(&live));
+    let codec = Codec::new().max_size(config.max_frame);
+    let actor = WebsocketContext::with_codec(Peer::new(Rc::clone(&live)), guard, codec);
+    Output::new(actor, outgoing, live)
+}
+
+/// Turns a client away, not at once: some try again without a pause, hundreds of times a second.
+async fn refuse(shard: &Shard, refusal: Refusal) -> HttpResponse {
+    shard.counters().refused.add_one();
+    if HELD_BACK.fetch_add(1, Ordering::Relaxed) < MOST_HELD_BACK {
+        let _back = HeldBack;
+        sleep(shard.config().refusal_delay).await;
+    } else {
+        drop(HeldBack);
+    }
+    match refusal {
+        Refusal::Token => HttpResponse::Unauthorized().insert_header((header::WWW_AUTHENTICATE, "Bearer")).finish(),
+        Refusal::Origin => HttpResponse::Forbidden().finish(),
+    }
+}
+
+/// One of [`HELD_BACK`]; the client may hang up in the meantime.
+struct HeldBack;
+
+impl Drop for HeldBack {
+    fn drop(&mut self) {
+        HELD_BACK.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,148 @@
+//! The door: a complete server of the protocol.
+//!
+//! A Python `PubSubClient` cannot tell it from the Python server, but for what the Python server does wrong:
+//!
+//! | Python server | here |
+//! |---|---|
+//! | an unknown method, a bad argument or invalid JSON leaves a deaf socket, or cuts TCP | close 1008, with the reason |
+//! | a binary frame does the same | close 1003 |
+//! | subscribers of a topic are served one after the other, each waited for | all at once |
+//! | a synchronous publish waits for ever, and its connection is not read meanwhile | at most `publish_timeout`; the connection is read and later requests are answered meanwhile |
+//! | `data` is parsed and written anew; what that cannot represent is lost or poisons subscribers | passed on as it came; `NaN` and `Infinity` become `null`, half surrogate pairs U+FFFD |
+//! | an event too large for the clients disconnects every subscriber | its publish is answered `false` |
+//! | two `notify` of one event to one session have ids of their own | they share one text, ids included |
+//! | a topic that is a number is taken (pydantic 1) | answered `false`, as with pydantic 2 |
+//! | a request whose `method` is a number breaks the connection (pydantic 1) | ignored, as with pydantic 2 |
+//! | a `call_id` that is a number drops the request (pydantic 2) | answered with its digits, as with pydantic 1 |
+//! | other paths: 403, which stops or maddens its clients | 404; refusals that pass are 503, and 401 is held back |
+//!
+//! # How to read it
+//! - [`WebSocketDoor`]: the door on all threads; [`scope`] puts one into an application of one's own.
+//! - `handshake`: who gets in, and how the parts below are put together.
+//! - `peer`: the actor of a session: messages, control frames. `requests`: the methods.
+//! - `output`: what the socket is written: the session's queue. The actor never writes by itself, so nothing here is
+//!   unbounded, and one encoded frame serves all sessions.
+//! - `guard`: what the socket is read through. `live`: what the parts of one session share.
+//! - `shard`: the sessions of one thread and their watchdog, outside the actors because an actor stands still with its
+//!   socket. `drain`: the end.
+//!
+//! All that touches the deprecated crate actix-web-actors is `handshake` and `peer`.
+
+mod channel;
+mod closing;
+mod drain;
+mod guard;
+mod handshake;
+mod live;
+mod output;
+mod peer;
+mod pending;
+mod requests;
+mod shard;
+mod stats;
+mod tokens;
+
+use std::fmt;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::web::ServiceConfig;
+use actix_web::{Scope, web};
+use eventhive_hub::Hub;
+use eventhive_listener::Door;
+use futures_util::future::BoxFuture;
+
+use self::closing::Close;
+use self::drain::Drain;
+use self::shard::Shard;
+use self::stats::Counters;
+pub use self::stats::DoorStats;
+use crate::Config;
+
+/// A door of the websocket protocol. It serves every session of its path, on all threads.
+pub struct WebSocketDoor {
+    common: Arc<Common>,
+}
+
+/// What all threads of a door share.
+struct Common {
+    hub: Hub,
+    config: Config,
+    counters: Counters,
+    drain: Drain,
+}
+
+impl WebSocketDoor {
+    /// A door to `hub`.
+    #[must_use]
+    pub fn new(hub: Hub, config: Config) -> Self {
+        let (counters, drain) = (Counters::default(), Drain::default());
+        Self { common: Arc::new(Common { hub, config, counters, drain }) }
+    }
+
+    /// The door as a scope for an application of one's own. Call it in the application's factory: each worker thread
+    /// needs one. Build the server with [`Connections::on_connect`](eventhive_listener::connection::Connections), so that
+    /// sessions whose peer has stopped reading can be ended at once.
+    ///
+    /// ```no_run
+    /// use std::{sync::Arc, time::Duration};
+    /// use actix_web::{App, HttpServer};
+    /// use eventhive_hub::{Hub, HubSettings};
+    /// use eventhive_listener::connection::Connections;
+    /// use eventhive_websocket::{Config, WebSocketDoor};
+    ///
+    /// #[actix_web::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let hub = Hub::new(HubSettings::default());
+    ///     let door = Arc::new(WebSocketDoor::new(hub, Config::default()));
+    ///     HttpServer::new(move || App::new().service(door.scope()))
+    ///         .on_connect(Connections::new().on_connect(Duration::from_secs(30)))
+    ///         .bind(("127.0.0.1", 8085))?
+    ///         .run()
+    ///         .await
+    /// }
+    /// ```
+    #[must_use]
+    pub fn scope(&self) -> Scope {
+        web::scope("").configure(|config| self.mount(config))
+    }
+
+    /// The numbers now.
+    #[must_use]
+    pub fn stats(&self) -> DoorStats {
+        self.common.counters.read()
+    }
+}
+
+/// A scope with a door of its own to `hub`. An application with several worker threads should share one
+/// [`WebSocketDoor`] instead, so that its limits and numbers are of all threads.
+#[must_use]
+pub fn scope(hub: &Hub, config: Config) -> Scope {
+    WebSocketDoor::new(hub.clone(), config).scope()
+}
+
+impl Door for WebSocketDoor {
+    fn mount(&self, config: &mut ServiceConfig) {
+        let shard = Rc::new(Shard::new(Arc::clone(&self.common)));
+        config.route(
+            &self.common.config.endpoint,
+            web::get().to(move |request, input| handshake::handshake(Rc::clone(&shard), request, input)),
+        );
+    }
+
+    fn drain(&self, within: Duration) -> BoxFuture<'static, ()> {
+        let common = Arc::clone(&self.common);
+        Box::pin(async move { drain::drain(&common, within).await })
+    }
+
+    fn sessions(&self) -> usize {
+        self.common.counters.sessions()
+    }
+}
+
+impl fmt::Debug for WebSocketDoor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebSocketDoor").field("config", &self.common.config).field("stats", &self.stats()).finish()
+    }
+}

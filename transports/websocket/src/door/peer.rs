@@ -1,0 +1,175 @@
+//! The actor of a session: it reads what the client sends.
+
+use std::rc::Rc;
+
+use actix::prelude::*;
+use actix_http::ws::{Item, ProtocolError};
+use actix_web_actors::ws::{Message, WebsocketContext};
+use bytes::{Bytes, BytesMut};
+use eventhive_hub::SubscriptionId;
+use eventhive_transport::Topic;
+use foldhash::{HashMap, HashMapExt as _};
+use smallvec::SmallVec;
+
+use super::closing::Close;
+use super::live::Live;
+use crate::wire::mend::Mended;
+use crate::wire::{self, FrameError, answer};
+
+/// A client.
+pub(super) struct Peer {
+    pub(super) live: Rc<Live>,
+    /// Of each topic the subscriptions: the same topic twice means every event twice.
+    pub(super) subscriptions: HashMap<Topic, SmallVec<[SubscriptionId; 1]>>,
+    /// A message that comes in several frames, so far.
+    fragments: Option<BytesMut>,
+}
+
+impl Peer {
+    pub(super) fn new(live: Rc<Live>) -> Self {
+        Self { live, subscriptions: HashMap::new(), fragments: None }
+    }
+
+    /// One complete message.
+    fn text(&mut self, text: &str) -> Result<(), Close> {
+        if answer::is_answer(text) {
+            // Most answers are to deliveries that nobody waits for.
+            if self.live.pending.is_empty() {
+                return Ok(());
+            }
+            if let Some(call) = answer::answered(text) {
+                self.live.pending.answered(call);
+                return Ok(());
+            }
+        }
+        let mut mended = Mended::new();
+        match wire::read(text, &mut mended) {
+            Ok(frame) => {
+                if let Some(request) = frame.request {
+                    self.call(request)?;
+                }
+                let answered = frame.response.and_then(|response| answer::hex_id(&response.call_id?));
+                answered.into_iter().for_each(|call| self.live.pending.answered(call));
+                Ok(())
+            }
+            // As the Python server does with pydantic 2: logged, and that is all.
+            Err(error @ FrameError::Form(_)) => {
+                tracing::debug!(session = %self.live.session.id(), %error, "ignored");
+                Ok(())
+            }
+            Err(error) => Err(Close::policy(error.to_string())),
+        }
+    }
+
+    /// A frame of a message that comes in several.
+    fn part(&mut self, item: Item) -> Result<(), Close> {
+        let (part, is_last) = match item {
+            Item::FirstText(part) => {
+                self.fragments = Some(BytesMut::new());
+                (part, false)
+            }
+            Item::FirstBinary(_) => return Err(Close::BINARY),
+            Item::Continue(part) => (part, false),
+            Item::Last(part) => (part, true),
+        };
+        let Some(joined) = &mut self.fragments else { return Err(Close::protocol("a continuation of nothing")) };
+        if joined.len() + part.len() > self.live.shard.config().max_message {
+            return Err(Close::TOO_LARGE);
+        }
+        joined.extend_from_slice(&part);
+        match self.fragments.take_if(|_| is_last).map(BytesMut::freeze) {
+            Some(whole) => self.whole(&whole),
+            None => Ok(()),
+        }
+    }
+
+    fn whole(&mut self, whole: &Bytes) -> Result<(), Close> {
+        self.text(std::str::from_utf8(whole).map_err(|_| Close::NOT_UTF8)?)
+    }
+
+    fn message(&mut self, message: Message) -> Result<(), Close> {
+        match message {
+            Message::Text(text) if text.len() > self.live.shard.config().max_message => Err(Close::TOO_LARGE),
+            Message::Text(text) => self.text(&text),
+            Message::Continuation(item) => self.part(item),
+            Message::Binary(_) => Err(Close::BINARY),
+            Message::Ping(payload) => {
+                self.live.pong(&payload);
+                Ok(())
+            }
+            Message::Close(reason) => {
+                self.live.peer_closes(reason.map(|reason| reason.code.into()));
+                Ok(())
+            }
+            Message::Pong(_) | Message::Nop => Ok(()),
+        }
+    }
+
+    /// What a failure of the decoder means. It makes one kind of error of most things; the guard knows more.
+    fn fault(&self, error: &ProtocolError, context: &mut WebsocketContext<Self>) -> Close {
+        if let ProtocolError::Io(error) = error
+            && error.kind() != std::io::ErrorKind::InvalidData
+            && !self.live.input_was_too_large()
+        {
+            return Close::NOT_UTF8;
+        }
+        let close = match error {
+            _ if self.live.input_was_too_large() => Close::TOO_LARGE,
+            ProtocolError::Overflow => Close::TOO_LARGE,
+            other => Close::protocol(other.to_string()),
+        };
+        // The decoder would report the same bytes again and again. Without it, the server reads and forgets.
+        self.live.input_is_broken();
+        context.cancel_future(context.handle());
+        close
+    }
+
+    /// Holds the reading back while the hub has no room, or too many publishes of this client wait for answers.
+    fn pause(&self, context: &mut WebsocketContext<Self>) {
+        let live = &self.live;
+        if !live.shard.hub().is_ready() {
+            let hub = live.shard.hub().clone();
+            context.wait(async move { hub.ready().await }.into_actor(self));
+        }
+        if live.waiting.get() >= MOST_WAITING {
+            let live = Rc::clone(live);
+            context.wait(async move { live.waited.notified().await }.into_actor(self));
+        }
+    }
+}
+
+/// Synchronous publishes of one session that may wait for answers; then it is read no further until one is done. About
+/// half a KiB each.
+const MOST_WAITING: usize = 1024;
+
+impl Actor for Peer {
+    type Context = WebsocketContext<Self>;
+}
+
+impl StreamHandler<Result<Message, ProtocolError>> for Peer {
+    fn handle(&mut self, item: Result<Message, ProtocolError>, context: &mut Self::Context) {
+        // The connection is gone; the decoder's error only says so.
+        if item.is_err() && self.live.is_input_over() {
+            return;
+        }
+        // After our close frame only the peer's counts.
+        if self.live.is_closing() && !matches!(item, Ok(Message::Close(_))) {
+            return;
+        }
+        let handled = match item {
+            Ok(message) => self.message(message),
+            Err(error) => Err(self.fault(&error, context)),
+        };
+        if let Err(close) = handled {
+            self.live.shard.counters().faulty.add_one();
+            self.live.close(&close);
+        }
+        self.pause(context);
+    }
+
+    /// The connection is gone.
+    fn finished(&mut self, context: &mut Self::Context) {
+        self.live.input_is_over();
+        context.stop();
+    }
+}

@@ -1,0 +1,206 @@
+//! The methods that clients may call.
+
+use std::borrow::Cow;
+use std::rc::Rc;
+
+use actix_web::rt;
+use bytes::Bytes;
+use eventhive_hub::{Draft, Tracked, Tracker};
+use eventhive_transport::{Filter, Topic};
+use smallvec::SmallVec;
+use tokio::time::timeout;
+
+use super::channel;
+use super::closing::Close;
+use super::peer::Peer;
+use crate::wire::data::{self, Payload};
+use crate::wire::{ALL_TOPICS, Arguments, Request, Topics, encode};
+
+/// Attributes of the Python server's method object that are no methods: asking for them is ignored there too.
+const NOT_METHODS: &[&str] = &["channel", "logger", "event_notifier"];
+
+/// `data` that is nested deeper than this is not taken: the subscribers' JSON readers give up at 200 (pydantic 2) or about
+/// 1000 (pydantic 1), and some of those levels are the message's own.
+const DEEPEST: usize = 128;
+
+type TopicList<'a> = SmallVec<[Cow<'a, str>; 2]>;
+
+impl Peer {
+    /// Answers a request. Later requests do not wait for a publish that waits.
+    pub(super) fn call(&mut self, request: Request<'_>) -> Result<(), Close> {
+        let Request { method, arguments, call_id } = request;
+        let call_id = call_id.as_deref();
+        match &*method {
+            "_ping_" | "ping" => {
+                expect(&method, &arguments, &[])?;
+                self.live.answer(|out| encode::text_result(out, "pong", call_id));
+            }
+            "_get_channel_id_" => {
+                expect(&method, &arguments, &[])?;
+                let mut id = String::with_capacity(32);
+                encode::hex(&mut id, channel::id_of(self.live.session.id()));
+                self.live.answer(|out| encode::text_result(out, &id, call_id));
+            }
+            "publish" => {
+                expect(&method, &arguments, &["topics", "data", "sync", "notifier_id"])?;
+                self.publish(arguments, call_id);
+            }
+            "subscribe" => {
+                expect(&method, &arguments, &["topics"])?;
+                let subscribed = self.subscribe(arguments.topics.as_ref());
+                self.live.answer_bool(subscribed, call_id);
+            }
+            "unsubscribe" => {
+                expect(&method, &arguments, &["topics"])?;
+                let topics = listed(arguments.topics.as_ref()).ok_or_else(|| Close::policy("topics is not a list"))?;
+                topics.iter().for_each(|topic| self.unsubscribe(topic));
+                self.live.answer_bool(true, call_id);
+            }
+            // As the Python ends do: no answer ever.
+            hidden if hidden.starts_with('_') || NOT_METHODS.contains(&hidden) => {}
+            unknown => return Err(Close::policy(format!("unknown method {unknown}"))),
+        }
+        Ok(())
+    }
+
+    /// Subscribes to all of the topics or, at the limit, to none.
+    fn subscribe(&mut self, topics: Option<&Topics<'_>>) -> bool {
+        let Some(topics) = listed(topics) else { return false };
+        let mut made: SmallVec<[_; 2]> = SmallVec::new();
+        for topic in &topics {
+            let filter = if topic == ALL_TOPICS { Filter::All } else { Filter::exact(&**topic) };
+            match self.live.session.subscribe(filter) {
+                Ok(subscription) => made.push(subscription),
+                Err(error) => {
+                    tracing::warn!(session = %self.live.session.id(), %topic, %error, "not subscribed");
+                    made.into_iter().for_each(|subscription| _ = self.live.session.unsubscribe(subscription));
+                    return false;
+                }
+            }
+        }
+        for (topic, subscription) in topics.iter().zip(made) {
+            self.subscriptions.entry(Topic::from(&**topic)).or_default().push(subscription);
+        }
+        true
+    }
+
+    /// Ends all of this client's subscriptions to the topic; a topic without any is fine.
+    fn unsubscribe(&mut self, topic: &str) {
+        for subscription in self.subscriptions.remove(topic.as_bytes()).into_iter().flatten() {
+            self.live.session.unsubscribe(subscription);
+        }
+    }
+
+    fn publish(&mut self, arguments: Arguments<'_>, call_id: Option<&str>) {
+        let sync = arguments.sync.unwrap_or(true);
+        let (tracker, tracked) = Tracker::new();
+        let published = self.hand_in(&arguments, sync.then_some(&tracker));
+        drop(tracker);
+        match published {
+            Some(receivers) if sync && receivers > 0 => self.answer_later(tracked, call_id),
+            other => self.live.answer_bool(other.is_some(), call_id),
+        }
+    }
+
+    /// Hands the events of a publish to the hub; the number of receivers, or `None` if it was refused.
+    fn hand_in(&self, arguments: &Arguments<'_>, tracker: Option<&Tracker>) -> Option<u64> {
+        let topics = match &arguments.topics {
+            None => TopicList::new(),
+            Some(Topics::Text(topic)) => TopicList::from_iter([topic.clone()]),
+            Some(Topics::List(topics)) => topics.clone(),
+            Some(Topics::Null | Topics::Other) => return None,
+        };
+        let raw = arguments.data.map_or("null", |data| data.get());
+        if data::is_deeper_than(raw, DEEPEST) || topics.iter().any(|topic| !self.fits(topic, raw)) {
+            return None;
+        }
+        let skipped = match &arguments.notifier_id {
+            Some(Some(id)) => channel::session_of(id),
+            _ => Some(self.live.session.id()),
+        };
+        let mut receivers = 0;
+        let payload = Payload::of(raw);
+        for topic in &topics {
+            let draft = draft(topic, &payload).exclude(skipped);
+            let draft = match tracker {
+                Some(tracker) => draft.tracked(tracker.clone()),
+                None => draft,
+            };
+            match self.live.shard.hub().publish(draft) {
+                Ok(published) => receivers += published.receivers,
+                Err(error) => {
+                    tracing::warn!(session = %self.live.session.id(), %error, "not published");
+                    return None;
+                }
+            }
+        }
+        Some(receivers)
+    }
+
+    /// Whether subscribers would take the event: a larger message would disconnect each of them.
+    fn fits(&self, topic: &str, raw: &str) -> bool {
+        let size = NOTIFY_BYTES + topic.len() + raw.len();
+        let fits = size <= self.live.shard.config().max_message;
+        if !fits {
+            tracing::warn!(session = %self.live.session.id(), topic, size, "not published: larger than clients take");
+        }
+        fits
+    }
+
+    /// Answers a publish when every subscriber has answered, or after a while. `true` even then: the event has been
+    /// published, and more than that the word has never meant.
+    fn answer_later(&self, tracked: Tracked, call_id: Option<&str>) {
+        self.live.waiting.set(self.live.waiting.get() + 1);
+        // Weak: a session that has ended meanwhile must not be kept, and its socket with it.
+        let (live, shard) = (Rc::downgrade(&self.live), Rc::clone(&self.live.shard));
+        let call_id = call_id.map(str::to_owned);
+        rt::spawn(async move {
+            if timeout(shard.config().publish_timeout, tracked).await.is_err() {
+                shard.counters().unanswered.add_one();
+            }
+            if let Some(live) = live.upgrade() {
+                live.publish_is_answered();
+                live.answer_bool(true, call_id.as_deref());
+            }
+        });
+    }
+}
+
+/// What a `notify` has beside topic and data, with a little to spare for escapes.
+const NOTIFY_BYTES: usize = 288;
+
+fn draft(topic: &str, payload: &Payload) -> Draft {
+    let share = |bytes: &Bytes| bytes.clone();
+    match payload {
+        Payload::Json(text) => Draft::json(topic, share(text)),
+        Payload::Opaque(bytes) => Draft::bytes(topic, share(bytes)),
+    }
+}
+
+/// The topics of `subscribe` and `unsubscribe`. A bare text is the list of its characters, as in Python, unless it is the
+/// name of all topics.
+fn listed<'a>(topics: Option<&Topics<'a>>) -> Option<TopicList<'a>> {
+    Some(match topics {
+        None => TopicList::new(),
+        Some(Topics::Text(text)) if text == ALL_TOPICS => TopicList::from_iter([text.clone()]),
+        Some(Topics::Text(text)) => text.chars().map(|character| Cow::Owned(character.to_string())).collect(),
+        Some(Topics::List(topics)) => topics.clone(),
+        Some(Topics::Null | Topics::Other) => return None,
+    })
+}
+
+/// Refuses arguments that the method does not have, as Python does.
+fn expect(method: &str, arguments: &Arguments<'_>, known: &[&str]) -> Result<(), Close> {
+    let given = [
+        ("topics", arguments.topics.is_some()),
+        ("data", arguments.data.is_some()),
+        ("sync", arguments.sync.is_some()),
+        ("notifier_id", arguments.notifier_id.is_some()),
+        ("subscription", arguments.subscription.is_some()),
+    ];
+    let odd = given.iter().find(|(name, given)| *given && !known.contains(name)).map(|(name, _)| *name);
+    match odd.or(arguments.unknown.as_deref()) {
+        None => Ok(()),
+        Some(odd) => Err(Close::policy(format!("{method} has no argument {odd}"))),
+    }
+}

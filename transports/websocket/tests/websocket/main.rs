@@ -1,0 +1,10 @@
+//! The door over real sockets.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod access;
+mod limits;
+mod protocol;
+mod slow;
+mod stopping;
+mod support;
+mod vectors;
