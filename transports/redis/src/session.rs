@@ -70,7 +70,10 @@ impl Session {
         // A reader that still ran would deliver beside those of the next session.
         work.readers.stop_all().await;
         if matches!(end, End::Closed) {
-            work.readers.leave_groups(shared, &work.nodes, &work.memory.positions).await;
+            let leave = work.readers.leave_groups(shared, &work.nodes, &work.memory.positions);
+            if tokio::time::timeout(shared.config.close_timeout, leave).await.is_err() {
+                tracing::debug!("closed without leaving the consumer groups");
+            }
         } else if work.up {
             work.memory.down_since = Some(Instant::now());
         }

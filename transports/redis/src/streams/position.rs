@@ -32,7 +32,16 @@ impl Position {
             (self.last, self.passed) = (StreamId::default(), info.added.map(|_| 0));
             return Loss::Everything;
         }
-        let (Some(trimmed), Some(passed)) = (info.trimmed(), self.passed) else { return Loss::Nothing };
+        let (Some(added), Some(trimmed)) = (info.added, info.trimmed()) else { return Loss::Nothing };
+        let counted = (info.last == self.last).then_some(added);
+        let Some(passed) = self.passed else {
+            self.passed = counted;
+            return Loss::Nothing;
+        };
+        if added < passed {
+            self.passed = counted;
+            return Loss::Unknown;
+        }
         match trimmed.checked_sub(passed) {
             None | Some(0) => Loss::Nothing,
             Some(lost) => {
@@ -48,7 +57,9 @@ impl Position {
 pub(super) enum Loss {
     Nothing,
     Some(u64),
-    /// The stream itself was lost; nobody knows how much of it was unread.
+    /// The stream was lost and made again before this was noticed; nobody knows how much of it was unread.
+    Unknown,
+    /// The same, and nothing of the new one has been read.
     Everything,
 }
 
@@ -57,7 +68,7 @@ impl Loss {
         match self {
             Self::Nothing => None,
             Self::Some(lost) => Some(Gap { lost: Some(*lost) }),
-            Self::Everything => Some(Gap { lost: None }),
+            Self::Unknown | Self::Everything => Some(Gap { lost: None }),
         }
     }
 }
@@ -121,6 +132,18 @@ mod tests {
         assert_eq!(position.lost(StreamInfo::NONE), Loss::Everything);
         assert_eq!((position.last, position.passed), (StreamId::default(), Some(0)));
         assert_eq!(position.lost(info(3, Some(3), 3)), Loss::Nothing);
+    }
+
+    #[test]
+    fn a_stream_that_was_replaced_while_it_was_read_is_a_loss_told_once_and_counted_on() {
+        let mut position = Position::at_the_end_of(info(10, Some(10), 5));
+        // The new one has three, of which one was read.
+        (position.last, position.passed) = (StreamId(21, 0), Some(11));
+        assert_eq!(position.lost(info(23, Some(3), 3)), Loss::Unknown);
+        assert_eq!((position.last, position.lost(info(23, Some(3), 3))), (StreamId(21, 0), Loss::Nothing));
+        position.last = StreamId(23, 0);
+        assert_eq!(position.lost(info(23, Some(3), 3)), Loss::Nothing);
+        assert_eq!(position.lost(info(30, Some(10), 2)), Loss::Some(5));
     }
 
     #[test]

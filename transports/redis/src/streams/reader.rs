@@ -1,25 +1,41 @@
 //! Reads one stream on a connection of its own and hands out what comes.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use eventhive_transport::{Gap, Topic};
+use eventhive_transport::{Backoff, Gap, Topic};
 use redis::aio::ConnectionLike;
 use redis::{Pipeline, Value};
 use tokio::time::Instant;
 
 use super::answers::{self, Content, Entry, StreamId, StreamInfo};
-use super::position::SharedPosition;
+use super::position::{Loss, Position, SharedPosition};
 use crate::config::{Address, Group, Mode};
 use crate::dial::{Failure, Node, dial};
 use crate::link::Shared;
 use crate::table::Key;
+use crate::wire::{Refusal, refusal};
 
 /// Entries in the first read; later ones adapt.
 const FIRST_COUNT: usize = 16;
 const MOST_COUNT: usize = 512;
 /// What a read should bring at most; the size of entries is guessed by those of the last read.
 const TARGET_BYTES: usize = 1 << 20;
+
+/// Why reading ended.
+enum Trouble {
+    /// The connection is of no use any more.
+    Lost(String),
+    /// The server says no: the key is no stream, the user has no right, the group was removed.
+    Refused(String),
+}
+
+impl From<Failure> for Trouble {
+    fn from(failure: Failure) -> Self {
+        Self::Lost(failure.reason)
+    }
+}
 
 pub(crate) struct Reader {
     shared: Arc<Shared>,
@@ -33,21 +49,31 @@ impl Reader {
         Self { shared, address, stream, position }
     }
 
-    /// Runs until it fails, and says why.
+    /// Runs until its connection is lost, and says why. A stream that the server refuses to have read costs the link
+    /// nothing else: it is tried again, as long as the link is up.
     pub(super) async fn run(self) -> String {
         let Mode::Streams(streams) = &self.shared.config.mode else { return "the mode is not streams".into() };
-        let failed = match &streams.group {
-            None => self.follow().await,
-            Some(group) => self.share(group).await,
-        };
-        match failed {
-            Ok(never) => match never {},
-            Err(failure) => failure.reason,
+        let (min, max) = self.shared.config.backoff;
+        let mut backoff = Backoff::new(min, max);
+        loop {
+            let ended = match &streams.group {
+                None => self.follow().await,
+                Some(group) => self.share(group).await,
+            };
+            match ended {
+                Ok(never) => match never {},
+                Err(Trouble::Lost(reason)) => return reason,
+                Err(Trouble::Refused(reason)) => {
+                    let wait = backoff.next_wait();
+                    tracing::error!(stream = %self.stream, ?wait, "cannot be read, will be tried again: {reason}");
+                    tokio::time::sleep(wait).await;
+                }
+            }
         }
     }
 
     /// Alone: the place is remembered here.
-    async fn follow(&self) -> Result<std::convert::Infallible, Failure> {
+    async fn follow(&self) -> Result<Infallible, Trouble> {
         let node = self.connect().await?;
         let mut count = FIRST_COUNT;
         let mut checked = None;
@@ -71,7 +97,7 @@ impl Reader {
     }
 
     /// In a group: the place is remembered there, and what is handed out is acknowledged together with the next read.
-    async fn share(&self, group: &Group) -> Result<std::convert::Infallible, Failure> {
+    async fn share(&self, group: &Group) -> Result<Infallible, Trouble> {
         let node = self.connect().await?;
         self.join(&node, group).await?;
         self.look_for_losses_of(&node, group).await?;
@@ -88,7 +114,7 @@ impl Reader {
         }
     }
 
-    async fn connect(&self) -> Result<Node, Failure> {
+    async fn connect(&self) -> Result<Node, Trouble> {
         let config = &self.shared.config;
         let connection = dial(config, &self.address, &config.login, None).await?;
         Ok(Node { address: self.address.clone(), connection })
@@ -111,18 +137,32 @@ impl Reader {
         due
     }
 
-    async fn ask(&self, node: &Node, pipeline: &Pipeline) -> Result<Vec<Value>, Failure> {
+    /// Asks, and waits as long as a read may wait for something and an answer may take.
+    async fn ask(&self, node: &Node, pipeline: &Pipeline) -> Result<Vec<Value>, Trouble> {
+        let answers = self.try_ask(node, pipeline).await?;
+        for answer in &answers {
+            if let Value::ServerError(error) = answer {
+                return Err(self.refused(error));
+            }
+        }
+        Ok(answers)
+    }
+
+    /// As `ask`, with the server's errors among the answers.
+    async fn try_ask(&self, node: &Node, pipeline: &Pipeline) -> Result<Vec<Value>, Trouble> {
         let mut connection = node.connection.clone();
         let patience = self.shared.config.check_interval + self.shared.config.answer_timeout;
         let asked = connection.req_packed_commands(pipeline, 0, pipeline.len());
-        let answers = match tokio::time::timeout(patience, asked).await {
-            Ok(answers) => answers.map_err(|error| Failure::passing(format!("{}: {error}", self.address)))?,
-            Err(_) => return Err(Failure::passing(format!("{} did not answer within {patience:?}", self.address))),
-        };
-        match answers.iter().find_map(|answer| if let Value::ServerError(error) = answer { Some(error) } else { None })
-        {
-            Some(error) => Err(Failure::passing(format!("{}: stream {}: {error}", self.address, self.stream))),
-            None => Ok(answers),
+        match tokio::time::timeout(patience, asked).await {
+            Ok(answers) => answers.map_err(|error| Trouble::Lost(format!("{}: {error}", self.address))),
+            Err(_) => Err(Trouble::Lost(format!("{} did not answer within {patience:?}", self.address))),
+        }
+    }
+
+    fn refused(&self, error: &redis::ServerError) -> Trouble {
+        match refusal(error) {
+            Refusal::No(reason) => Trouble::Refused(reason),
+            Refusal::Elsewhere(reason) => Trouble::Lost(format!("{}: {reason}", self.address)),
         }
     }
 
@@ -146,10 +186,10 @@ impl Reader {
         self.shared.table.gap(&Key::Name(self.stream.clone()), gap);
     }
 
-    async fn look_for_losses(&self, node: &Node) -> Result<(), Failure> {
+    async fn look_for_losses(&self, node: &Node) -> Result<(), Trouble> {
         let info = self.info(node).await?;
         let loss = self.position.lock().lost(info);
-        if loss == super::position::Loss::Everything {
+        if loss == Loss::Everything {
             self.shared.table.starts_over(&self.stream);
         }
         if let Some(gap) = loss.gap() {
@@ -158,19 +198,13 @@ impl Reader {
         Ok(())
     }
 
-    async fn info(&self, node: &Node) -> Result<StreamInfo, Failure> {
-        let mut command = redis::cmd("XINFO");
-        command.arg("STREAM").arg(self.stream.as_bytes());
-        let mut connection = node.connection.clone();
-        let asked = connection.req_packed_command(&command);
-        match tokio::time::timeout(self.shared.config.answer_timeout, asked).await {
-            Ok(Ok(Value::ServerError(error))) if error.details().is_some_and(|text| text == "no such key") => {
-                Ok(StreamInfo::NONE)
-            }
-            Ok(Ok(Value::ServerError(error))) => Err(Failure::passing(format!("{}: {error}", self.address))),
-            Ok(Ok(answer)) => Ok(StreamInfo::read(&answer)),
-            Ok(Err(error)) => Err(Failure::passing(format!("{}: {error}", self.address))),
-            Err(_) => Err(Failure::passing(format!("{} did not answer", self.address))),
+    async fn info(&self, node: &Node) -> Result<StreamInfo, Trouble> {
+        let mut command = Pipeline::new();
+        command.cmd("XINFO").arg("STREAM").arg(self.stream.as_bytes());
+        match self.try_ask(node, &command).await?.pop() {
+            Some(Value::ServerError(error)) if error.details() == Some("no such key") => Ok(StreamInfo::NONE),
+            Some(Value::ServerError(error)) => Err(self.refused(&error)),
+            answer => Ok(StreamInfo::read(&answer.unwrap_or_default())),
         }
     }
 }
@@ -190,32 +224,29 @@ fn next_count(count: usize, entries: &[Entry]) -> usize {
 /// The part of a group's member.
 impl Reader {
     /// Makes the group if it is not there. One that was there when the subscription was made is gone with its stream.
-    async fn join(&self, node: &Node, group: &Group) -> Result<(), Failure> {
+    async fn join(&self, node: &Node, group: &Group) -> Result<(), Trouble> {
         let last = self.position.lock().last;
         let info = self.info(node).await?;
         let start = if info.last < last { StreamId::default() } else { last };
-        let mut connection = node.connection.clone();
-        let mut create = redis::cmd("XGROUP");
-        create.arg("CREATE").arg(self.stream.as_bytes()).arg(&group.name).arg(start.to_string()).arg("MKSTREAM");
-        let asked = connection.req_packed_command(&create);
-        let answer = tokio::time::timeout(self.shared.config.answer_timeout, asked).await;
-        match answer {
-            Ok(Ok(Value::ServerError(error))) if error.code() == "BUSYGROUP" => Ok(()),
-            Ok(Ok(Value::ServerError(error))) => Err(Failure::passing(format!("{}: {error}", self.address))),
-            Ok(Ok(_)) => {
-                *self.position.lock() = super::position::Position { last: start, ..Default::default() };
+        let mut create = Pipeline::new();
+        create.cmd("XGROUP").arg("CREATE").arg(self.stream.as_bytes()).arg(&group.name);
+        create.arg(start.to_string()).arg("MKSTREAM");
+        match self.try_ask(node, &create).await?.pop() {
+            Some(Value::ServerError(error)) if error.code() == "BUSYGROUP" => Ok(()),
+            Some(Value::ServerError(error)) => Err(self.refused(&error)),
+            _ => {
+                *self.position.lock() = Position { last: start, ..Position::default() };
                 self.tell(Gap { lost: None });
                 Ok(())
             }
-            Ok(Err(error)) => Err(Failure::passing(format!("{}: {error}", self.address))),
-            Err(_) => Err(Failure::passing(format!("{} did not answer", self.address))),
         }
     }
 
-    async fn look_for_losses_of(&self, node: &Node, group: &Group) -> Result<(), Failure> {
+    async fn look_for_losses_of(&self, node: &Node, group: &Group) -> Result<(), Trouble> {
         let info = self.info(node).await?;
-        let groups =
-            node.ask(&self.shared.config, redis::cmd("XINFO").arg("GROUPS").arg(self.stream.as_bytes())).await?;
+        let mut command = Pipeline::new();
+        command.cmd("XINFO").arg("GROUPS").arg(self.stream.as_bytes());
+        let groups = self.ask(node, &command).await?.pop().unwrap_or_default();
         if let (Some(read), Some(trimmed)) = (answers::read_by_group(&groups, &group.name), info.trimmed())
             && let Some(lost) = trimmed.checked_sub(read).filter(|lost| *lost > 0)
         {
@@ -225,7 +256,7 @@ impl Reader {
     }
 
     /// What this member was given before and has not acknowledged, because the connection or the process ended.
-    async fn finish_own(&self, node: &Node, group: &Group) -> Result<(), Failure> {
+    async fn finish_own(&self, node: &Node, group: &Group) -> Result<(), Trouble> {
         let mut from = StreamId::default();
         loop {
             let entries = self.read_group(node, group, &from.to_string(), FIRST_COUNT, None).await?;
@@ -236,7 +267,7 @@ impl Reader {
     }
 
     /// What a member that is gone has left.
-    async fn take_over(&self, node: &Node, group: &Group) -> Result<(), Failure> {
+    async fn take_over(&self, node: &Node, group: &Group) -> Result<(), Trouble> {
         let mut from = Some(StreamId::default());
         while let Some(start) = from.take() {
             let mut claim = Pipeline::new();
@@ -261,7 +292,7 @@ impl Reader {
         from: &str,
         count: usize,
         block: Option<u64>,
-    ) -> Result<Vec<Entry>, Failure> {
+    ) -> Result<Vec<Entry>, Trouble> {
         let done: Vec<StreamId> = self.position.lock().unacknowledged.iter().copied().collect();
         let mut pipeline = Pipeline::new();
         if !done.is_empty() {

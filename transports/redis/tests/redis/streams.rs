@@ -323,9 +323,24 @@ async fn a_group_that_was_removed_is_made_again_where_it_was() {
     assert_eq!(received.payload().await, "1");
     let _: u64 = server.ask(&["XGROUP", "DESTROY", STREAM, "hive"]);
     assert_eq!(received.next().await, Seen::Gap(None));
-    until(&*link, LinkState::is_up).await;
+    assert!(link.state().borrow().is_up(), "one stream's trouble is not the link's");
     publish(&*link, "net/in/a", "2").await.unwrap();
     assert_eq!(received.payload().await, "2");
+}
+
+#[tokio::test]
+async fn a_stream_that_becomes_unreadable_is_tried_again_and_costs_the_others_nothing() {
+    let server = Server::start();
+    let link = link(&given(&server)).await;
+    let (mut bad, mut good) = (collect(&*link, "net/in/*").await, collect(&*link, "net/good/*").await);
+    let _: redis::Value = server.ask(&["SET", STREAM, "a text"]);
+    publish(&*link, "net/good/a", "1").await.unwrap();
+    assert_eq!(good.payload().await, "1");
+    assert!(publish(&*link, "net/in/a", "refused").await.is_err());
+    let _: redis::Value = server.ask(&["DEL", STREAM]);
+    publish(&*link, "net/in/a", "x").await.unwrap();
+    assert_eq!(bad.payload().await, "x");
+    assert!(link.state().borrow().is_up());
 }
 
 #[tokio::test]
