@@ -119,7 +119,7 @@ fn tail(config: &Config, connector: &ConnectorConfig, wanted: Option<Glob>) -> R
     let secrets = connector.secret.as_ref().map_or(&[][..], |secrets| secrets.as_slice());
     let envelope = Envelope::plain(config.hive.metadata_key.clone(), false);
     let envelope = envelope.sealed(connector.cipher, secrets, connector.replay_window());
-    let capabilities = transport.capabilities();
+    let capabilities = transport.capabilities_with(&connector.init);
     let filter = match &wanted {
         Some(glob) => match glob.literal() {
             Some(name) => Filter::exact(name.as_str()),

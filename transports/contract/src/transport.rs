@@ -25,8 +25,14 @@ pub trait Transport: Send + Sync {
         Vec::new()
     }
 
-    /// What the wire can do.
+    /// What the wire can do, with settings left at their defaults.
     fn capabilities(&self) -> Capabilities;
+
+    /// What the wire can do with these settings, where they make a difference.
+    fn capabilities_with(&self, settings: &Settings) -> Capabilities {
+        let _ = settings;
+        self.capabilities()
+    }
 
     /// Starts a link with settings that passed [`keys`](Self::keys). Returns at once, inside a tokio runtime: the link
     /// connects in the background and tells by its state.
