@@ -35,10 +35,15 @@ pub struct Event(Arc<Parts>);
 struct Parts {
     name: EventName,
     payload: Payload,
-    metadata: OnceLock<Box<Metadata>>,
+    stamp: OnceLock<Box<Stamp>>,
+    origin: Origin,
+}
+
+/// Behind a pointer, because most events that stay in the process never get one.
+struct Stamp {
+    metadata: Metadata,
     /// Whether the metadata came with the event.
     sent: bool,
-    origin: Origin,
 }
 
 /// Where an event entered this process.
@@ -67,26 +72,27 @@ impl Event {
     /// An event called in this process.
     #[must_use]
     pub fn new(name: EventName, payload: impl Into<Payload>) -> Self {
-        Self::assemble(name, payload.into(), None, false, Origin::Local)
+        Self::assemble(name, payload.into(), None, Origin::Local)
     }
 
     /// An event that came in from `network`, under the name that it has in this process. Without `metadata` it gets
     /// its own when that is first asked for.
     #[must_use]
     pub fn received(name: EventName, payload: Payload, metadata: Option<Metadata>, network: Arc<str>) -> Self {
-        let sent = metadata.is_some();
-        Self::assemble(name, payload, metadata, sent, Origin::Network(network))
+        let stamp = metadata.map(|metadata| Stamp { metadata, sent: true });
+        Self::assemble(name, payload, stamp, Origin::Network(network))
     }
 
     /// The same event with another payload: one step of a waterfall.
     pub(crate) fn with_payload(&self, payload: Payload) -> Self {
-        let metadata = Some(self.metadata().clone());
-        Self::assemble(self.0.name.clone(), payload, metadata, self.0.sent, self.0.origin.clone())
+        let Stamp { metadata, sent } = self.stamp();
+        let stamp = Stamp { metadata: metadata.clone(), sent: *sent };
+        Self::assemble(self.0.name.clone(), payload, Some(stamp), self.0.origin.clone())
     }
 
-    fn assemble(name: EventName, payload: Payload, metadata: Option<Metadata>, sent: bool, origin: Origin) -> Self {
-        let metadata = metadata.map_or_else(OnceLock::new, |metadata| OnceLock::from(Box::new(metadata)));
-        Self(Arc::new(Parts { name, payload, metadata, sent, origin }))
+    fn assemble(name: EventName, payload: Payload, stamp: Option<Stamp>, origin: Origin) -> Self {
+        let stamp = stamp.map_or_else(OnceLock::new, |stamp| OnceLock::from(Box::new(stamp)));
+        Self(Arc::new(Parts { name, payload, stamp, origin }))
     }
 
     /// The event's name in this process.
@@ -110,20 +116,25 @@ impl Event {
     /// The metadata that came with the event from the network; `None` if it came without, or was called in this process.
     #[must_use]
     pub fn sent_metadata(&self) -> Option<&Metadata> {
-        self.0.metadata.get().filter(|_| self.0.sent).map(|metadata| &**metadata)
+        self.0.stamp.get().filter(|stamp| stamp.sent).map(|stamp| &stamp.metadata)
     }
 
     /// The event's metadata, made when first asked for: an event that stays in the process mostly needs none, and
     /// reading the clock would cost as much as all the rest of the way to a hook. Its time is that moment. An event that
     /// goes to a network is asked before the call returns.
     pub fn metadata(&self) -> &Metadata {
-        self.0.metadata.get_or_init(|| {
-            Box::new(Metadata {
+        &self.stamp().metadata
+    }
+
+    fn stamp(&self) -> &Stamp {
+        self.0.stamp.get_or_init(|| {
+            let metadata = Metadata {
                 id: Uuid::new_v4().to_string(),
                 time: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs_f64(),
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 event: self.0.name.as_str().to_owned(),
-            })
+            };
+            Box::new(Stamp { metadata, sent: false })
         })
     }
 }
