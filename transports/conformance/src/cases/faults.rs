@@ -167,6 +167,7 @@ pub(super) async fn a_refused_connection_is_tried_again(context: Context) -> Che
     scene.mode(Mode::Refuse).await?;
     scene.proxy.cut();
     scene.link.until_down().await?;
+    scene.link.until_down_once_more().await?;
     scene.recovers().await
 }
 

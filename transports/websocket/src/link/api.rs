@@ -34,6 +34,10 @@ impl Transport for WebSocket {
         KEYS
     }
 
+    fn check(&self, settings: &Settings) -> Vec<Problem> {
+        LinkSettings::from_settings(settings).err().unwrap_or_default()
+    }
+
     fn capabilities(&self) -> Capabilities {
         Capabilities {
             patterns: false,
