@@ -162,6 +162,16 @@ pub(super) async fn a_cut_connection_is_made_again_with_its_subscriptions(contex
     scene.recovers().await
 }
 
+pub(super) async fn patterns_stand_again_after_a_cut_connection(context: Context) -> Check {
+    let mut scene = Scene::set(&context).await?;
+    let mut matched = scene.link.collect([context.glob("b/*")?]).await?;
+    scene.proxy.cut();
+    scene.recovers().await?;
+    let topic = context.topic("b/c");
+    scene.other.publish(&topic, "after").await?;
+    matched.expect(&topic, "after").await
+}
+
 pub(super) async fn a_refused_connection_is_tried_again(context: Context) -> Check {
     let mut scene = Scene::set(&context).await?;
     scene.mode(Mode::Refuse).await?;

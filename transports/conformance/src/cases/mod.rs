@@ -34,6 +34,7 @@ macro_rules! __with_cases {
             filters::a_glob_filter_receives_what_it_matches, 10, Shared, [Patterns];
             filters::the_everything_filter_receives_everything, 10, Shared, [Everything];
             filters::overlapping_filters_each_receive_a_message_once, 10, Shared, [Everything];
+            filters::patterns_beside_a_name_each_receive_a_message_once, 10, Shared, [Patterns];
             filters::a_filter_beyond_the_capabilities_is_unsupported, 10, Shared, [MissingFilter];
             payloads::an_empty_payload_arrives, 10, Shared, [];
             payloads::a_payload_of_one_mebibyte_arrives, 4, Shared, [Megabyte];
@@ -64,6 +65,7 @@ macro_rules! __with_cases {
             faults::a_subscription_made_while_down_stands_when_up, 10, Own, [Broker];
             faults::the_states_of_a_link_are_told, 10, Own, [Broker];
             faults::a_cut_connection_is_made_again_with_its_subscriptions, 10, Shared, [Broker];
+            faults::patterns_stand_again_after_a_cut_connection, 10, Shared, [Patterns, Broker];
             faults::a_refused_connection_is_tried_again, 10, Shared, [Broker];
             faults::a_stalled_connection_is_noticed, 10, Shared, [Broker];
             faults::a_connection_that_loses_what_the_link_sends_is_noticed, 10, Shared, [Broker];
