@@ -4,15 +4,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use eventhive_listener::DoorTransport;
-use eventhive_transport::Transport;
+use eventhive_transport::{Problem, Transport};
 
-use crate::config::{Config, ConfigError, Kind, Kinds, Sources};
+use crate::config::{Config, ConfigError, ConnectorConfig, Kind, Kinds, Sources};
 use crate::declared;
 use crate::handler::States;
 use crate::registry::{Registry, SetupError};
 use crate::runtime::threads::Threads;
 use crate::start::Blueprint;
-use crate::{DeclaredHook, Hive};
+use crate::{DeclaredHook, Hive, server};
 
 /// A hive in the making.
 #[must_use = "a builder does nothing until it builds"]
@@ -98,6 +98,20 @@ impl HiveBuilder {
             door: Some(door.keys()),
         });
         of_transports.chain(of_doors).fold(Kinds::none(), Kinds::with)
+    }
+
+    /// Every problem of a configuration that only transports can see, such as a certificate that cannot be read. Nothing
+    /// is started. The same problems would keep servers and connectors from starting.
+    #[must_use]
+    pub fn check(&self, config: &Config) -> Vec<Problem> {
+        let of_connector = |connector: &ConnectorConfig| {
+            let transport = self.find_transport(connector.pubsub_type);
+            transport.map_or_else(Vec::new, |transport| transport.check(&connector.init))
+        };
+        let connectors = config.connectors.iter().flat_map(of_connector);
+        connectors
+            .chain(config.servers.iter().flat_map(|server| server::check(server, &self.blueprint.doors)))
+            .collect()
     }
 
     /// The transport of this kind: of those given, or of the built-in ones.

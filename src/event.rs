@@ -35,10 +35,15 @@ pub struct Event(Arc<Parts>);
 struct Parts {
     name: EventName,
     payload: Payload,
-    metadata: OnceLock<Box<Metadata>>,
-    /// Whether the metadata came with the event.
-    sent: bool,
+    told: OnceLock<Box<Told>>,
     origin: Origin,
+}
+
+/// An event's metadata. Apart from the event, because most events in a process are never asked for it.
+struct Told {
+    metadata: Metadata,
+    /// Whether it came with the event.
+    sent: bool,
 }
 
 /// Where an event entered this process.
@@ -63,30 +68,41 @@ pub struct Metadata {
     pub event: String,
 }
 
+impl Metadata {
+    fn fresh(name: &EventName) -> Self {
+        Self {
+            id: Uuid::new_v4().to_string(),
+            time: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs_f64(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            event: name.as_str().to_owned(),
+        }
+    }
+}
+
 impl Event {
     /// An event called in this process.
     #[must_use]
     pub fn new(name: EventName, payload: impl Into<Payload>) -> Self {
-        Self::assemble(name, payload.into(), None, false, Origin::Local)
+        Self::assemble(name, payload.into(), None, Origin::Local)
     }
 
     /// An event that came in from `network`, under the name that it has in this process. Without `metadata` it gets
     /// its own when that is first asked for.
     #[must_use]
     pub fn received(name: EventName, payload: Payload, metadata: Option<Metadata>, network: Arc<str>) -> Self {
-        let sent = metadata.is_some();
-        Self::assemble(name, payload, metadata, sent, Origin::Network(network))
+        let told = metadata.map(|metadata| Told { metadata, sent: true });
+        Self::assemble(name, payload, told, Origin::Network(network))
     }
 
     /// The same event with another payload: one step of a waterfall.
     pub(crate) fn with_payload(&self, payload: Payload) -> Self {
-        let metadata = Some(self.metadata().clone());
-        Self::assemble(self.0.name.clone(), payload, metadata, self.0.sent, self.0.origin.clone())
+        let told = Told { metadata: self.metadata().clone(), sent: self.sent_metadata().is_some() };
+        Self::assemble(self.0.name.clone(), payload, Some(told), self.0.origin.clone())
     }
 
-    fn assemble(name: EventName, payload: Payload, metadata: Option<Metadata>, sent: bool, origin: Origin) -> Self {
-        let metadata = metadata.map_or_else(OnceLock::new, |metadata| OnceLock::from(Box::new(metadata)));
-        Self(Arc::new(Parts { name, payload, metadata, sent, origin }))
+    fn assemble(name: EventName, payload: Payload, told: Option<Told>, origin: Origin) -> Self {
+        let told = told.map_or_else(OnceLock::new, |told| OnceLock::from(Box::new(told)));
+        Self(Arc::new(Parts { name, payload, told, origin }))
     }
 
     /// The event's name in this process.
@@ -110,21 +126,15 @@ impl Event {
     /// The metadata that came with the event from the network; `None` if it came without, or was called in this process.
     #[must_use]
     pub fn sent_metadata(&self) -> Option<&Metadata> {
-        self.0.metadata.get().filter(|_| self.0.sent).map(|metadata| &**metadata)
+        self.0.told.get().filter(|told| told.sent).map(|told| &told.metadata)
     }
 
     /// The event's metadata, made when first asked for: an event that stays in the process mostly needs none, and
     /// reading the clock would cost as much as all the rest of the way to a hook. Its time is that moment. An event that
     /// goes to a network is asked before the call returns.
     pub fn metadata(&self) -> &Metadata {
-        self.0.metadata.get_or_init(|| {
-            Box::new(Metadata {
-                id: Uuid::new_v4().to_string(),
-                time: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs_f64(),
-                version: env!("CARGO_PKG_VERSION").to_owned(),
-                event: self.0.name.as_str().to_owned(),
-            })
-        })
+        let told = self.0.told.get_or_init(|| Box::new(Told { metadata: Metadata::fresh(&self.0.name), sent: false }));
+        &told.metadata
     }
 }
 
@@ -145,6 +155,11 @@ impl fmt::Debug for Event {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_event_fits_the_small_sizes_of_the_allocator() {
+        assert!(size_of::<Parts>() <= 112, "{}", size_of::<Parts>());
+    }
 
     #[test]
     fn metadata_is_made_once_and_shared_by_clones() {

@@ -8,6 +8,16 @@ cd "$(dirname "$0")/.."
 EVENTHIVE_PEERS="$(tests/discovery/setup.sh)" # which runs tests/peers/setup.sh
 export EVENTHIVE_PEERS
 
+if ! command -v redis-server >/dev/null; then
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        # RUNLEVEL=1: installed, not started.
+        { apt-get update -q && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends redis-server; } >&2
+    else
+        echo "tests/all.sh: the tests of the Redis transport need redis-server: install Debian's package redis-server" >&2
+        exit 1
+    fi
+fi
+
 log="$(mktemp)"
 trap 'rm -f "$log"' EXIT
 

@@ -44,10 +44,30 @@ impl DoSend {
 }
 
 impl Contestant for DoSend {
-    fn name(&self) -> &str {
-        "actix do_send"
+    fn handle(&mut self, events: u64) {
+        self.0.block_on(async {
+            for _ in 0..events / BATCH {
+                for number in 1..BATCH {
+                    self.1.do_send(Add(number));
+                }
+                self.1.send(Add(0)).await.unwrap();
+            }
+        });
     }
+}
 
+/// The actor runs on a thread of its own.
+pub(crate) struct AcrossThreads(SystemRunner, Addr<Counter>);
+
+impl AcrossThreads {
+    pub(crate) fn start() -> Self {
+        let system = System::new();
+        let address = system.block_on(async { Counter::start_in_arbiter(&Arbiter::new().handle(), |_| Counter(0)) });
+        Self(system, address)
+    }
+}
+
+impl Contestant for AcrossThreads {
     fn handle(&mut self, events: u64) {
         self.0.block_on(async {
             for _ in 0..events / BATCH {
@@ -70,10 +90,6 @@ impl Send {
 }
 
 impl Contestant for Send {
-    fn name(&self) -> &str {
-        "actix send().await"
-    }
-
     fn handle(&mut self, events: u64) {
         self.0.block_on(async {
             for number in 0..events {
@@ -105,10 +121,6 @@ impl Channel {
 }
 
 impl Contestant for Channel {
-    fn name(&self) -> &str {
-        "tokio mpsc, bounded"
-    }
-
     fn handle(&mut self, events: u64) {
         self.0.block_on(async {
             for _ in 0..events / BATCH {

@@ -1,7 +1,6 @@
 //! The bus.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::cell::Cell;
 
 use actix_rt::SystemRunner;
 use eventhive::{Event, Hive, Json, Payload};
@@ -34,17 +33,16 @@ fn hive(crowd: Crowd) -> (SystemRunner, Hive) {
     (system, hive)
 }
 
-fn counting() -> (Arc<AtomicU64>, impl AsyncFn(Event) + Send + 'static) {
-    let count = Arc::new(AtomicU64::new(0));
-    let counter = count.clone();
-    let handler = async move |_: Event| {
-        counter.fetch_add(1, Ordering::Relaxed);
-    };
-    (count, handler)
+/// Does what the bare actor does.
+fn counting() -> impl AsyncFn(Json<u64>) -> u64 + Send + 'static {
+    let sum = Cell::new(0_u64);
+    async move |Json(number): Json<u64>| {
+        sum.set(sum.get().wrapping_add(number));
+        sum.get()
+    }
 }
 
 pub(crate) struct Emit {
-    name: &'static str,
     system: SystemRunner,
     hive: Hive,
     payload: fn(u64) -> Payload,
@@ -57,30 +55,26 @@ struct Work {
 }
 
 impl Emit {
-    pub(crate) fn start(name: &'static str, crowd: Crowd) -> Self {
+    pub(crate) fn start(crowd: Crowd) -> Self {
         let (system, hive) = hive(crowd);
-        hive.hook(EVENT, counting().1).unwrap();
-        Self { name, system, hive, payload: Payload::from }
+        hive.hook(EVENT, counting()).unwrap();
+        Self { system, hive, payload: Payload::from }
     }
 
-    pub(crate) fn typed(name: &'static str) -> Self {
+    pub(crate) fn typed() -> Self {
         let (system, hive) = hive(Crowd::None);
         hive.hook(EVENT, async |Json(work): Json<Work>| work.cells + work.kind.len() as u64).unwrap();
-        Self { name, system, hive, payload: |cells| json!({"cells": cells, "kind": "honey"}).into() }
+        Self { system, hive, payload: |cells| json!({"cells": cells, "kind": "honey"}).into() }
     }
 
-    pub(crate) fn blocking(name: &'static str) -> Self {
+    pub(crate) fn blocking() -> Self {
         let (system, hive) = hive(Crowd::None);
         hive.hook(EVENT, |_: Event| ()).unwrap();
-        Self { name, system, hive, payload: Payload::from }
+        Self { system, hive, payload: Payload::from }
     }
 }
 
 impl Contestant for Emit {
-    fn name(&self) -> &str {
-        self.name
-    }
-
     fn handle(&mut self, events: u64) {
         self.system.block_on(async {
             for _ in 0..events / BATCH {
@@ -95,31 +89,52 @@ impl Contestant for Emit {
     }
 }
 
+/// The hooks run on a thread of the hive's own, as they do in `#[tokio::main]` and in plain threads.
+pub(crate) struct AcrossThreads(Hive);
+
+impl AcrossThreads {
+    pub(crate) fn start(blocking: bool) -> Self {
+        let hive = Hive::builder().declared_hooks(false).threads(1).build().unwrap();
+        if blocking {
+            hive.hook(EVENT, |_: Event| ()).unwrap();
+        } else {
+            hive.hook(EVENT, counting()).unwrap();
+        }
+        Self(hive)
+    }
+}
+
+impl Contestant for AcrossThreads {
+    fn handle(&mut self, events: u64) {
+        for _ in 0..events / BATCH {
+            for number in 1..BATCH {
+                assert_eq!(self.0.emit(EVENT, number).unwrap().taken, 1);
+            }
+            assert!(self.0.call_blocking(EVENT, 0).unwrap().is_ok());
+        }
+    }
+}
+
 pub(crate) struct Call {
-    name: &'static str,
     system: SystemRunner,
     hive: Hive,
 }
 
 impl Call {
-    pub(crate) fn start(name: &'static str, crowd: Crowd) -> Self {
+    pub(crate) fn start(crowd: Crowd) -> Self {
         let (system, hive) = hive(crowd);
         hive.hook(EVENT, async |Json(number): Json<u64>| number).unwrap();
-        Self { name, system, hive }
+        Self { system, hive }
     }
 
-    pub(crate) fn blocking(name: &'static str) -> Self {
+    pub(crate) fn blocking() -> Self {
         let (system, hive) = hive(Crowd::None);
         hive.hook(EVENT, |Json(number): Json<u64>| number).unwrap();
-        Self { name, system, hive }
+        Self { system, hive }
     }
 }
 
 impl Contestant for Call {
-    fn name(&self) -> &str {
-        self.name
-    }
-
     fn handle(&mut self, events: u64) {
         self.system.block_on(async {
             for number in 0..events {

@@ -15,7 +15,7 @@ mod bus;
 mod python;
 mod report;
 
-use report::{Column, Contestant};
+use report::{Column, Entry};
 
 const ROUNDS: usize = 21;
 
@@ -29,24 +29,30 @@ fn main() {
     if !std::env::args().any(|argument| argument == "--bench") {
         return;
     }
-    let forget: Vec<Box<dyn Contestant>> = vec![
-        Box::new(bare::DoSend::start()),
-        Box::new(bare::Channel::start()),
-        Box::new(bus::Emit::start("emit", bus::Crowd::None)),
-        Box::new(bus::Emit::start("emit, 10,000 events defined", bus::Crowd::Events)),
-        Box::new(bus::Emit::start("emit, 1,000 globs hooked", bus::Crowd::Globs)),
-        Box::new(bus::Emit::typed("emit, object read as a struct")),
-        Box::new(bus::Emit::blocking("emit, blocking handler")),
+    let forget: &[Entry] = &[
+        ("actix do_send", || Box::new(bare::DoSend::start())),
+        ("tokio mpsc, bounded", || Box::new(bare::Channel::start())),
+        ("emit", || Box::new(bus::Emit::start(bus::Crowd::None))),
+        ("emit, 10,000 events defined", || Box::new(bus::Emit::start(bus::Crowd::Events))),
+        ("emit, 1,000 globs hooked", || Box::new(bus::Emit::start(bus::Crowd::Globs))),
+        ("emit, object read as a struct", || Box::new(bus::Emit::typed())),
+        ("emit, blocking handler", || Box::new(bus::Emit::blocking())),
     ];
-    report::print("fire and forget", Column::run(forget, ROUNDS));
-    let wait: Vec<Box<dyn Contestant>> = vec![
-        Box::new(bare::Send::start()),
-        Box::new(bus::Call::start("call", bus::Crowd::None)),
-        Box::new(bus::Call::start("call, 10,000 events defined", bus::Crowd::Events)),
-        Box::new(bus::Call::start("call, 1,000 globs hooked", bus::Crowd::Globs)),
-        Box::new(bus::Call::blocking("call, blocking handler")),
+    let across: &[Entry] = &[
+        ("actix do_send", || Box::new(bare::AcrossThreads::start())),
+        ("emit", || Box::new(bus::AcrossThreads::start(false))),
+        ("emit, blocking handler", || Box::new(bus::AcrossThreads::start(true))),
     ];
-    report::print("wait for the outcome", Column::run(wait, ROUNDS));
+    let wait: &[Entry] = &[
+        ("actix send().await", || Box::new(bare::Send::start())),
+        ("call", || Box::new(bus::Call::start(bus::Crowd::None))),
+        ("call, 10,000 events defined", || Box::new(bus::Call::start(bus::Crowd::Events))),
+        ("call, 1,000 globs hooked", || Box::new(bus::Call::start(bus::Crowd::Globs))),
+        ("call, blocking handler", || Box::new(bus::Call::blocking())),
+    ];
+    report::print("fire and forget", &Column::run(forget, ROUNDS));
+    report::print("fire and forget, from another thread", &Column::run(across, ROUNDS));
+    report::print("wait for the outcome", &Column::run(wait, ROUNDS));
     if only().is_some() {
         return;
     }

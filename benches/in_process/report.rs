@@ -4,13 +4,15 @@ use std::time::Instant;
 
 /// Something that handles a number of events.
 pub(crate) trait Contestant {
-    fn name(&self) -> &str;
     fn handle(&mut self, events: u64);
 }
 
+/// A contestant's name, and how to set it up.
+pub(crate) type Entry = (&'static str, fn() -> Box<dyn Contestant>);
+
 /// The times of one contestant, in nanoseconds per event, round by round.
 pub(crate) struct Column {
-    name: String,
+    name: &'static str,
     rounds: Vec<f64>,
 }
 
@@ -18,12 +20,11 @@ pub(crate) struct Column {
 const EVENTS: u64 = 40_000;
 
 impl Column {
-    pub(crate) fn run(mut contestants: Vec<Box<dyn Contestant>>, rounds: usize) -> Vec<Self> {
-        if let Some(only) = crate::only() {
-            contestants.retain(|contestant| contestant.name() == only);
-        }
-        let columns = contestants.iter().map(|one| Self { name: one.name().to_owned(), rounds: Vec::new() });
-        let mut columns: Vec<Self> = columns.collect();
+    pub(crate) fn run(entries: &[Entry], rounds: usize) -> Vec<Self> {
+        let only = crate::only();
+        let chosen = entries.iter().filter(|(name, _)| only.as_deref().is_none_or(|only| only == *name));
+        let (mut columns, mut contestants): (Vec<Self>, Vec<_>) =
+            chosen.map(|(name, start)| (Self { name, rounds: Vec::new() }, start())).unzip();
         for contestant in &mut contestants {
             contestant.handle(EVENTS / 4);
         }
@@ -48,14 +49,14 @@ fn best(values: &[f64]) -> f64 {
 }
 
 /// Prints a table whose ratios are against the first column.
-pub(crate) fn print(title: &str, columns: Vec<Column>) {
+pub(crate) fn print(title: &str, columns: &[Column]) {
     if columns.is_empty() {
         return;
     }
     println!("\n{title}: nanoseconds per event, {} rounds", columns[0].rounds.len());
     println!("{:<34} {:>8} {:>8} {:>9} {:>8}", "", "median", "ratio", "best", "ratio");
     let base = &columns[0].rounds;
-    for column in &columns {
+    for column in columns {
         let ratio = median(column.rounds.iter().zip(base).map(|(own, base)| own / base).collect());
         let (best, best_base) = (best(&column.rounds), best(base));
         let median = median(column.rounds.clone());

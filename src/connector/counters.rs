@@ -13,6 +13,7 @@ pub(super) struct Counters {
     pub(super) inbox_dropped: AtomicU64,
     pub(super) refused: AtomicU64,
     pub(super) repeated: AtomicU64,
+    pub(super) gaps: AtomicU64,
 }
 
 /// A snapshot of a connector's counts since it was started.
@@ -35,6 +36,8 @@ pub struct ConnectorStats {
     pub refused: u64,
     /// Received events that had been received before, known by their id.
     pub repeated: u64,
+    /// Times the link told that messages were lost while it was down.
+    pub gaps: u64,
     /// Events that wait in the outbox now.
     pub waiting: u64,
 }
@@ -55,6 +58,7 @@ impl Counters {
             inbox_dropped: read(&self.inbox_dropped),
             refused: read(&self.refused),
             repeated: read(&self.repeated),
+            gaps: read(&self.gaps),
             waiting: waiting as u64,
         }
     }

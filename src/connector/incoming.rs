@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use eventhive_transport::{EventName, Incoming, NameError, Sink, Topic};
+use eventhive_transport::{EventName, Gap, Incoming, NameError, Sink, Topic};
 
 use super::counters::Counters;
 use super::queue::{ByteQueue, Pushed};
@@ -67,6 +67,7 @@ impl Gate {
 
 /// Where the link delivers: a queue that never blocks it.
 pub(super) struct Inbox {
+    pub(super) network: Arc<str>,
     pub(super) queue: Arc<ByteQueue<Incoming>>,
     pub(super) counters: Arc<Counters>,
 }
@@ -78,6 +79,14 @@ impl Sink for Inbox {
             Pushed::Queued { dropped: 0 } | Pushed::Closed(_) => {}
             Pushed::Queued { dropped } => Counters::add(&self.counters.inbox_dropped, dropped),
             Pushed::Full(_) => Counters::add(&self.counters.inbox_dropped, 1),
+        }
+    }
+
+    fn gap(&self, gap: Gap) {
+        Counters::add(&self.counters.gaps, 1);
+        match gap.lost {
+            Some(lost) => tracing::warn!(connector = %self.network, lost, "messages were lost while the link was down"),
+            None => tracing::warn!(connector = %self.network, "what was published while the link was down is lost"),
         }
     }
 }

@@ -66,7 +66,11 @@ impl Connector {
         let envelope = Arc::new(plan.envelope);
         let outbox = Arc::new(ByteQueue::new(plan.outbox_bytes, plan.outbox_overflow));
         let inbox = Arc::new(ByteQueue::new(plan.inbox_bytes, plan.inbox_overflow));
-        let sink = Arc::new(Inbox { queue: Arc::clone(&inbox), counters: Arc::clone(&counters) });
+        let sink = Arc::new(Inbox {
+            network: Arc::clone(&plan.name),
+            queue: Arc::clone(&inbox),
+            counters: Arc::clone(&counters),
+        });
         let gate =
             Arc::new(Gate::new(Arc::clone(&plan.name), &plan.input_channel, &plan.separator, Arc::clone(&envelope)));
         let pump = Pump::new(Arc::clone(&plan.name), Arc::clone(&outbox), Arc::clone(&link), Arc::clone(&counters));

@@ -143,6 +143,8 @@ fn python_text(value: &Value) -> Option<String> {
 mod tests {
     use super::*;
 
+    const HOST: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 1));
+
     fn entries(json: &serde_json::Value) -> Vec<Entry> {
         let at = Position::default();
         let value = |json: &serde_json::Value| match json {
@@ -187,19 +189,13 @@ mod tests {
         let init = entries(&serde_json::json!({
             "endpoint": "/x", "tokens": "t", "tls_key": "k", "Password": "p", "certificate": "c", "nothing": null,
         }));
-        let pairs = settings(&init, Ipv4(10, 0, 0, 1), 1);
+        let pairs = settings(&init, HOST, 1);
         assert_eq!(pairs.iter().map(|(key, _)| key.as_str()).collect::<Vec<_>>(), ["host", "port", "endpoint"]);
-    }
-
-    #[expect(non_snake_case, reason = "reads as the address that it makes")]
-    fn Ipv4(a: u8, b: u8, c: u8, d: u8) -> IpAddr {
-        std::net::Ipv4Addr::new(a, b, c, d).into()
     }
 
     #[test]
     fn numbers_and_booleans_are_written_as_python_writes_them() {
-        let python =
-            |json| settings(&entries(&serde_json::json!({ "x": json })), Ipv4(10, 0, 0, 1), 1).pop().unwrap().1;
+        let python = |json| settings(&entries(&serde_json::json!({ "x": json })), HOST, 1).pop().unwrap().1;
         assert_eq!(python(serde_json::json!(1e16)), "1e+16");
         assert_eq!(python(serde_json::json!(100.0)), "100.0");
         assert_eq!(python(serde_json::json!(false)), "False");

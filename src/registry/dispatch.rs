@@ -88,6 +88,7 @@ fn offer(resolved: &Arc<Resolved>, event: Event, published: Option<Result<Sent, 
     // The last hook gets the event itself: with one hook there is no second reference to count.
     let taken = match &*resolved.hooks {
         [] => 0,
+        [only] => usize::from(only.offer(Letter::new(event, Reply::Nobody))),
         [others @ .., last] => {
             let others = others.iter().filter(|hook| hook.offer(Letter::new(event.clone(), Reply::Nobody))).count();
             others + usize::from(last.offer(Letter::new(event, Reply::Nobody)))
@@ -114,11 +115,17 @@ async fn hand_out(resolved: &Arc<Resolved>, event: Event, published: Option<Resu
 
 impl Emitted {
     fn new(taken: usize, resolved: &Resolved, published: Option<Result<Sent, RouteError>>) -> Self {
-        let refused = resolved.hooks.len() + resolved.waiting.len() - taken;
-        for waiting in &resolved.waiting {
-            let (hook, missing) = (waiting.hook.name(), waiting.missing.join(", "));
-            tracing::warn!(event = %resolved.name, %hook, %missing, "hook did not run: it waits for other modules");
+        if !resolved.waiting.is_empty() {
+            report_waiting(resolved);
         }
-        Self { taken, refused, published }
+        Self { taken, refused: resolved.hooks.len() + resolved.waiting.len() - taken, published }
+    }
+}
+
+#[cold]
+fn report_waiting(resolved: &Resolved) {
+    for waiting in &resolved.waiting {
+        let (hook, missing) = (waiting.hook.name(), waiting.missing.join(", "));
+        tracing::warn!(event = %resolved.name, %hook, %missing, "hook did not run: it waits for other modules");
     }
 }

@@ -142,7 +142,16 @@ impl Hook {
         self.account(pushed)
     }
 
+    #[inline]
     fn account(&self, pushed: Result<Evicted<Letter>, Rejected<Letter>>) -> bool {
+        match pushed {
+            Ok(evicted) if evicted.is_empty() => true,
+            problem => self.account_for_drops(problem),
+        }
+    }
+
+    #[cold]
+    fn account_for_drops(&self, pushed: Result<Evicted<Letter>, Rejected<Letter>>) -> bool {
         match pushed {
             Ok(evicted) => {
                 for letter in evicted {

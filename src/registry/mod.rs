@@ -55,7 +55,7 @@ const MAX_PASSING: usize = 4096;
 pub struct Registry {
     tables: Mutex<Tables>,
     /// Every defined event. Only the program can add to it, so the hash is quick and not proof against attackers.
-    defined: papaya::HashMap<EventName, Arc<Resolved>, foldhash::quality::RandomState>,
+    defined: papaya::HashMap<EventName, Arc<Resolved>, foldhash::fast::RandomState>,
     passing: papaya::HashMap<EventName, Arc<Resolved>>,
     generation: watch::Sender<u64>,
     /// Hooks whose actors run.
@@ -70,7 +70,7 @@ impl Registry {
     pub fn new(separator: &str) -> Self {
         Self {
             tables: Mutex::default(),
-            defined: papaya::HashMap::with_hasher(foldhash::quality::RandomState::default()),
+            defined: papaya::HashMap::with_hasher(foldhash::fast::RandomState::default()),
             passing: papaya::HashMap::new(),
             generation: watch::Sender::new(0),
             live: watch::Sender::new(0),

@@ -67,6 +67,11 @@ impl Counters {
         counter.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Counts a success. Quicker than the others, and right only where one thread counts successes.
+    pub(crate) fn handled_alone(&self) {
+        self.handled.store(self.handled.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+    }
+
     pub(crate) fn read(&self, waiting: usize) -> HookStats {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         HookStats {

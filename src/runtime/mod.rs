@@ -66,7 +66,7 @@ fn finish<R: Respond>(hook: &Hook, letter: Letter, attempt: Attempt<R>) -> bool 
     } else {
         match attempt.and_then(|answer| catch_unwind(AssertUnwindSafe(|| answer.map(Respond::discard)))) {
             Ok(Ok(Ok(()))) => {
-                hook.counters.add(Count::Handled);
+                count_as(hook, Count::Handled);
                 return false;
             }
             problem => problem.map(|answer| answer.map(|result| result.map(|()| serde_json::Value::Null))),
@@ -78,13 +78,21 @@ fn finish<R: Respond>(hook: &Hook, letter: Letter, attempt: Attempt<R>) -> bool 
         Ok(Err(error)) => (Count::Refused, Status::Refused(refusal(hook, &letter, error))),
         Err(panic) => (Count::Panicked, Status::Panicked(message(panic))),
     };
-    hook.counters.add(count);
+    count_as(hook, count);
     let panicked = matches!(status, Status::Panicked(_));
     if !matches!(status, Status::Value(_)) {
         report(hook, &letter, &status);
     }
     letter.reply.settle(status);
     panicked
+}
+
+fn count_as(hook: &Hook, count: Count) {
+    match count {
+        // One event at a time is one after another, whichever threads they run on.
+        Count::Handled if hook.options.concurrency == 1 => hook.counters.handled_alone(),
+        other => hook.counters.add(other),
+    }
 }
 
 fn refusal(hook: &Hook, letter: &Letter, error: ExtractError) -> Refusal {

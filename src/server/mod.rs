@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use eventhive_hub::{Hub, HubSettings};
+use eventhive_listener::tls::Certificate;
 use eventhive_listener::{Bound, DoorPlan, DoorTransport, Listeners};
 use eventhive_transport::Problem;
 
@@ -189,6 +190,20 @@ async fn needed(config: &ServerConfig, hive: &HiveSettings) -> Result<(), Server
 async fn needed(config: &ServerConfig, _: &HiveSettings) -> Result<(), ServerOutcome> {
     tracing::warn!(server = config.name, "looked for no other server: this build is without the feature `discovery`");
     Ok(())
+}
+
+/// What is wrong with a server that its tables cannot see. Nothing is bound.
+pub(crate) fn check(config: &ServerConfig, kinds: &[Arc<dyn DoorTransport>]) -> Vec<Problem> {
+    let planned = match (config.create, plan(config, kinds)) {
+        (Create::Never, _) => return Vec::new(),
+        (_, Err(problems)) => return problems,
+        (_, Ok((_, plans))) => plans,
+    };
+    let certificate = |(plan, door): (DoorPlan, &DoorConfig)| {
+        let error = Certificate::load(plan.listen.tls?).err()?;
+        Some(door.init.problem("tls_cert", error.to_string()))
+    };
+    planned.into_iter().zip(&config.doors).filter_map(certificate).collect()
 }
 
 fn plan(config: &ServerConfig, kinds: &[Arc<dyn DoorTransport>]) -> Result<(Hub, Vec<DoorPlan>), Vec<Problem>> {

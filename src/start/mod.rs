@@ -154,6 +154,8 @@ impl Blueprint {
             transports: vec![
                 #[cfg(feature = "websocket")]
                 Arc::new(eventhive_websocket::WebSocket),
+                #[cfg(feature = "redis")]
+                Arc::new(eventhive_redis::Redis),
             ],
             doors: vec![
                 #[cfg(feature = "websocket")]
@@ -334,7 +336,8 @@ impl Blueprint {
         let found = discover(config, hive, &**transport).await?;
         let settings = found.as_ref().unwrap_or(&config.init);
         let link = transport.connect(settings).map_err(|problems| list_problems(&problems))?;
-        let connector = Connector::start(plan(config, hive)?, link, transport.capabilities(), Arc::clone(registry));
+        let connector =
+            Connector::start(plan(config, hive)?, link, transport.capabilities_with(settings), Arc::clone(registry));
         registry.add_route(&config.name, connector.route());
         Ok(connector)
     }

@@ -3,6 +3,7 @@
 
 mod actors;
 mod calls;
+mod conformance;
 mod declared;
 mod globs;
 mod handlers;

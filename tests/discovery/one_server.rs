@@ -4,14 +4,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use eventhive::discovery::needed::{Member, Neighbourhood, Timing, watch};
-use eventhive::discovery::{Found, Mdns, Server, Sources};
+use eventhive::discovery::{Claim, DiscoveryError, Found, Mdns, Server, Sources};
 use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
 use crate::alone;
 use crate::namespace::ADDRESS;
-use crate::python::{LIMIT, Packages, Program};
+use crate::python::{BOTH, LIMIT, Packages, Program};
 use crate::servers::{open, secret, server};
 
 /// Shorter than usual, but not shorter than mDNS needs.
@@ -21,6 +21,9 @@ const TIMING: Timing = Timing {
     spread: Duration::from_millis(500),
     retry: Duration::from_secs(2),
 };
+
+/// How often the roles are looked at: nobody tells them.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// What a hive does at the moment.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -93,6 +96,18 @@ struct Running {
     task: JoinHandle<()>,
 }
 
+impl Running {
+    /// Waits until it follows the server on this port.
+    async fn follows(&self, port: u16) {
+        let following = async {
+            while *self.role.lock().unwrap() != Role::Following(port) {
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        tokio::time::timeout(LIMIT, following).await.unwrap();
+    }
+}
+
 fn start(mdns: Mdns) -> Running {
     let role = Arc::<Mutex<Role>>::default();
     let hive = Hive { role: Arc::clone(&role), server: None, link: None };
@@ -113,8 +128,7 @@ async fn one_serves(hives: &[&Running]) -> usize {
             {
                 return at;
             }
-            // The roles are looked at, not told.
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            tokio::time::sleep(LOOK).await;
         }
     };
     tokio::time::timeout(LIMIT, settled).await.unwrap_or_else(|_| {
@@ -140,6 +154,24 @@ alone! {
 }
 
 alone! {
+    async fn a_server_hands_over_when_an_older_one_comes_into_sight() {
+        let hive = start(open());
+        one_serves(&[&hive]).await;
+        // As if another network, with a server of the same name, had been joined to this one.
+        let mut older = server("net", ADDRESS, 9);
+        older.claim = Some(Claim::new(std::time::SystemTime::UNIX_EPOCH, "old".to_owned()));
+        let error = open().announce(&older).await.unwrap_err();
+        assert!(matches!(error, DiscoveryError::Taken { .. }), "{error}");
+        let _announcement = open().announce_anyway(&older).await.unwrap();
+        hive.follows(9).await;
+        for packages in BOTH {
+            let found = Program::start(packages, "resolve", &["net", "10"]).said("found").await;
+            assert_eq!(found["port"], 9);
+        }
+    }
+}
+
+alone! {
     async fn a_server_of_python_counts_as_the_older_and_is_followed() {
         let txt = json!({"host": ADDRESS, "port": 9, "endpoint": "/pubsub"});
         let mut python = Program::start(Packages::Eventhive, "announce", &[
@@ -147,12 +179,7 @@ alone! {
         ]);
         python.said("announced").await;
         let hive = start(open());
-        let following = async {
-            while *hive.role.lock().unwrap() != Role::Following(9) {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        tokio::time::timeout(LIMIT, following).await.unwrap();
+        hive.follows(9).await;
     }
 }
 

@@ -1,4 +1,4 @@
-//! The command line of Python's eventhive at every hub.
+//! The command line of Python's eventhive, and ours used in the same way, at both hubs.
 
 use std::path::{Path, PathBuf};
 
@@ -27,6 +27,10 @@ fn command_line(program: &Path, port: u16, arguments: &[&str]) -> (String, Strin
 
 fn eventhive_cli() -> PathBuf {
     Stack::Eventhive.program("eventhive-cli")
+}
+
+fn hive_cli() -> PathBuf {
+    PathBuf::from(env!("CARGO_BIN_EXE_hive-cli"))
 }
 
 fn sends_to_a_worker_and_prints_its_answer(hub: HubKind, program: &Path) {
@@ -87,31 +91,32 @@ fn wrong_use_ends_with_code_2(program: &Path) {
     }
 }
 
-fn hubs(case: impl Fn(HubKind)) {
-    [HubKind::Python03, HubKind::Ours].into_iter().for_each(case);
+/// One test a case and program, at Python's hub and at ours.
+macro_rules! with_both_programs {
+    ($($case:ident),* $(,)?) => { $(
+        mod $case {
+            use super::{HubKind, eventhive_cli, hive_cli};
+            #[test]
+            fn eventhive_cli_at_python() { super::$case(HubKind::Python03, &eventhive_cli()) }
+            #[test]
+            fn eventhive_cli_at_ours() { super::$case(HubKind::Ours, &eventhive_cli()) }
+            #[test]
+            fn hive_cli_at_python() { super::$case(HubKind::Python03, &hive_cli()) }
+            #[test]
+            fn hive_cli_at_ours() { super::$case(HubKind::Ours, &hive_cli()) }
+        }
+    )* };
 }
 
-#[test]
-fn eventhive_cli_sends_to_a_worker_and_prints_its_answer() {
-    hubs(|hub| sends_to_a_worker_and_prints_its_answer(hub, &eventhive_cli()));
-}
+with_both_programs!(
+    sends_to_a_worker_and_prints_its_answer,
+    hears_itself,
+    without_an_event_prints_the_default_and_fails,
+    receives_what_a_hive_calls,
+);
 
 #[test]
-fn eventhive_cli_hears_itself() {
-    hubs(|hub| hears_itself(hub, &eventhive_cli()));
-}
-
-#[test]
-fn eventhive_cli_without_an_event_prints_the_default_and_fails() {
-    hubs(|hub| without_an_event_prints_the_default_and_fails(hub, &eventhive_cli()));
-}
-
-#[test]
-fn eventhive_cli_receives_what_a_hive_calls() {
-    hubs(|hub| receives_what_a_hive_calls(hub, &eventhive_cli()));
-}
-
-#[test]
-fn eventhive_cli_ends_with_code_2_on_wrong_use() {
+fn wrong_use_ends_with_code_2_as_with_the_original() {
     wrong_use_ends_with_code_2(&eventhive_cli());
+    wrong_use_ends_with_code_2(&hive_cli());
 }

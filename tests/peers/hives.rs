@@ -197,13 +197,13 @@ macro_rules! in_any_mix {
         mod $name {
             use super::{Language::{Python, Rust}, $case};
             #[test]
-            fn python_queen_and_python_worker() { $case($(HubKind::$hub,)? Python, Python) }
+            fn python_queen_and_python_worker() { $case($(super::HubKind::$hub,)? Python, Python) }
             #[test]
-            fn python_queen_and_rust_worker() { $case($(HubKind::$hub,)? Python, Rust) }
+            fn python_queen_and_rust_worker() { $case($(super::HubKind::$hub,)? Python, Rust) }
             #[test]
-            fn rust_queen_and_python_worker() { $case($(HubKind::$hub,)? Rust, Python) }
+            fn rust_queen_and_python_worker() { $case($(super::HubKind::$hub,)? Rust, Python) }
             #[test]
-            fn rust_queen_and_rust_worker() { $case($(HubKind::$hub,)? Rust, Rust) }
+            fn rust_queen_and_rust_worker() { $case($(super::HubKind::$hub,)? Rust, Rust) }
         }
     )* };
 }

@@ -1,9 +1,10 @@
 //! The hubs that the cases run against: Python's two, and ours.
 
+use std::process::Command;
+
 use serde_json::json;
 
 use crate::environment::Stack;
-use crate::our_hive::OurHive;
 use crate::process::Peer;
 
 /// Which hub.
@@ -13,7 +14,7 @@ pub(crate) enum HubKind {
     Python03,
     /// fastapi_websocket_pubsub 1.0.1.
     Python10,
-    /// A hive of ours with a server.
+    /// `hive-cli serve`.
     Ours,
 }
 
@@ -21,12 +22,7 @@ pub(crate) enum HubKind {
 pub(crate) struct Hub {
     kind: HubKind,
     pub(crate) port: u16,
-    running: Running,
-}
-
-enum Running {
-    Python { _process: Peer },
-    Ours { _hive: OurHive },
+    process: Peer,
 }
 
 impl Hub {
@@ -36,18 +32,18 @@ impl Hub {
     }
 
     fn start_on(kind: HubKind, port: u16) -> Self {
-        let (port, running) = match kind {
+        let (port, process) = match kind {
             HubKind::Python03 => python(Stack::Eventhive, port),
             HubKind::Python10 => python(Stack::PubSub, port),
             HubKind::Ours => ours(port),
         };
-        Self { kind, port, running }
+        Self { kind, port, process }
     }
 
-    /// Ends it, and starts a new one on the same port once `meanwhile` has been done.
+    /// Kills it, and starts a new one on the same port once `meanwhile` has been done.
     pub(crate) fn restart(self, meanwhile: impl FnOnce()) -> Self {
-        let Self { kind, port, running } = self;
-        drop(running);
+        let Self { kind, port, process } = self;
+        drop(process);
         meanwhile();
         Self::start_on(kind, port)
     }
@@ -57,19 +53,20 @@ impl Hub {
     }
 }
 
-fn python(stack: Stack, port: u16) -> (u16, Running) {
+fn python(stack: Stack, port: u16) -> (u16, Peer) {
     let mut process = Peer::python(stack, "server", &["--port", &port.to_string()]);
     let told = process.wait_for("state", &json!("listening"));
-    let port = told["port"].as_u64().and_then(|port| u16::try_from(port).ok()).unwrap();
-    (port, Running::Python { _process: process })
+    (told["port"].as_u64().and_then(|port| u16::try_from(port).ok()).unwrap(), process)
 }
 
-fn ours(port: u16) -> (u16, Running) {
-    let yaml = format!(
-        "servers: {{net: {{pubsub_type: fastapi, create: always, broadcast: false, init: {{host: 127.0.0.1, port: {port}, endpoint: /pubsub}}}}}}"
-    );
-    let hive = OurHive::start(&yaml, &[], None);
-    (hive.port.unwrap(), Running::Ours { _hive: hive })
+fn ours(port: u16) -> (u16, Peer) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hive-cli"));
+    command.args(["--json", "serve", "--network", "net", "--port", &port.to_string()]);
+    let mut process = Peer::start("hive-cli serve", command);
+    let told = process.wait_until("servers", |line| line.get("servers").is_some());
+    let url = told["servers"][0]["urls"][0].as_str().unwrap_or_else(|| panic!("{told}"));
+    let port = url.strip_prefix("ws://127.0.0.1:").and_then(|rest| rest.strip_suffix("/pubsub"));
+    (port.and_then(|port| port.parse().ok()).unwrap_or_else(|| panic!("{url}")), process)
 }
 
 /// One test a case and hub, with the clients of Python's hub, and with both versions at ours. A case is a function of a

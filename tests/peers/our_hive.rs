@@ -3,7 +3,7 @@
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-use eventhive::{Event, Hive, ServerOutcome, StartOptions};
+use eventhive::{Event, Hive, StartOptions};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
@@ -14,8 +14,6 @@ pub(crate) struct OurHive {
     hive: Hive,
     runtime: Runtime,
     received: Receiver<(String, Value)>,
-    /// The port that its server listens on, if it has one.
-    pub(crate) port: Option<u16>,
 }
 
 impl OurHive {
@@ -27,13 +25,9 @@ impl OurHive {
             hook(&hive, name, sender.clone(), answer);
         }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let options = if hooks.is_empty() { StartOptions::new() } else { StartOptions::new().require("net") };
-        let started = runtime.block_on(hive.start_with(options)).unwrap_or_else(|error| panic!("{error}"));
-        let port = started.servers.first().map(|server| match &server.outcome {
-            ServerOutcome::Listening(bound) => bound[0].address.port(),
-            other => panic!("{other}"),
-        });
-        Self { hive, runtime, received, port }
+        let start = hive.start_with(StartOptions::new().require("net"));
+        runtime.block_on(start).unwrap_or_else(|error| panic!("{error}"));
+        Self { hive, runtime, received }
     }
 
     /// Calls an event of the network.

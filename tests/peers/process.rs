@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::environment::{Stack, root};
 
 /// The bound of every wait: what takes longer has failed. Long, because the machine may be busy with other tests.
-pub(crate) const LIMIT: Duration = Duration::from_secs(30);
+pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 
 /// A running peer. Dropped, it and its children are killed.
 pub(crate) struct Peer {
@@ -67,7 +67,7 @@ impl Peer {
     }
 
     /// The first unread line that is accepted; others stay unread.
-    fn wait_until(&mut self, what: &str, accept: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) fn wait_until(&mut self, what: &str, accept: impl Fn(&Value) -> bool) -> Value {
         if let Some(line) = self.unread.iter().position(&accept).and_then(|at| self.unread.remove(at)) {
             return line;
         }

@@ -138,10 +138,10 @@ struct Window {
 impl Window {
     fn of(load: Load, system: System) -> Self {
         let subscribers = load.subscribers as u64;
-        // At most 512 KiB to a subscriber, which every hub's queue holds, and 64 Ki deliveries in all. The Python hub
-        // is so slow that it would need minutes to work off as much.
-        let in_all = if system == System::Python { 2_048 } else { 65_536 };
-        let messages = (512 * 1024 / (load.payload_bytes as u64 + 384)).min(in_all / subscribers).max(2);
+        // The same for each subscriber whatever their number, so that costs can be compared between loads; 512 KiB at
+        // most, which every hub's queue holds. The Python hub is so slow that it would need minutes to work off as much.
+        let most = if system == System::Python { 2_048 / subscribers } else { 256 };
+        let messages = (512 * 1024 / (load.payload_bytes as u64 + 384)).min(most).max(2);
         Self { subscribers, full: messages * subscribers, batch: (messages / 2 / load.publishers as u64).clamp(1, 128) }
     }
 }

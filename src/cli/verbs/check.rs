@@ -1,5 +1,6 @@
 use std::path::PathBuf;
 
+use eventhive::Hive;
 use eventhive::config::{Config, ConfigError, Create, Kinds, Report};
 use serde_json::{Value, json};
 
@@ -23,7 +24,7 @@ impl Verb for Check {
                                 Exit code 0: nothing is wrong; 1: something is.";
 
     fn run(self, console: Console) -> Result<Exit, Failure> {
-        match config_args::sources(&self.files).resolve(&Kinds::compiled_in()) {
+        match self.check() {
             Ok(config) => {
                 console.answer(|| fine(&config), || answer(None, config.warnings()))?;
                 Ok(Exit::Ok)
@@ -33,6 +34,14 @@ impl Verb for Check {
                 Ok(Exit::Negative)
             }
         }
+    }
+}
+
+impl Check {
+    fn check(&self) -> Result<Config, ConfigError> {
+        let config = config_args::sources(&self.files).resolve(&Kinds::compiled_in())?;
+        let problems = Hive::builder().check(&config);
+        if problems.is_empty() { Ok(config) } else { Err(config.error(problems)) }
     }
 }
 

@@ -22,7 +22,7 @@ const WAITING: usize = 1024;
 /// `hive-cli listen`
 #[derive(Debug, clap::Args)]
 pub(crate) struct Listen {
-    /// Which events: a name or a pattern with * ? [seq], such as 'my-hive/worker/*'. By default all of every network of
+    /// Which events: a name or a pattern with * and ?, such as 'my-hive/worker/*'. By default all of every network of
     /// the configuration.
     pattern: Option<String>,
 
@@ -119,7 +119,7 @@ fn tail(config: &Config, connector: &ConnectorConfig, wanted: Option<Glob>) -> R
     let secrets = connector.secret.as_ref().map_or(&[][..], |secrets| secrets.as_slice());
     let envelope = Envelope::plain(config.hive.metadata_key.clone(), false);
     let envelope = envelope.sealed(connector.cipher, secrets, connector.replay_window());
-    let capabilities = transport.capabilities();
+    let capabilities = transport.capabilities_with(&connector.init);
     let filter = match &wanted {
         Some(glob) => match glob.literal() {
             Some(name) => Filter::exact(name.as_str()),

@@ -3,6 +3,8 @@
 use std::future::pending;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::{Network, Sighting, Standing};
 use crate::discovery::{Announcement, Browser, Change, Claim, DiscoveryError, Found, Server, Sources, name};
 
@@ -32,16 +34,17 @@ impl Network for Neighbourhood {
     /// `None` without mDNS: what is written down needs no announcement.
     type Standing = Option<Announcement>;
 
+    /// `None` comes when the time is up and not before, also where looking takes no time or fails, so that who tries
+    /// again does not do so without pause.
     async fn find(&mut self, within: Duration, except: Option<&Claim>) -> Option<Found> {
+        let until = Instant::now() + within;
         match self.sources.find_except(&self.name, within, except).await {
-            Ok(found) => found,
-            Err(error) => {
-                tracing::error!(server = self.name, %error, "cannot look for the server");
-                // As long as looking would have taken, so that trying again is not done without pause.
-                tokio::time::sleep(within).await;
-                None
-            }
+            Ok(Some(found)) => return Some(found),
+            Ok(None) => {}
+            Err(error) => tracing::error!(server = self.name, %error, "cannot look for the server"),
         }
+        tokio::time::sleep_until(until).await;
+        None
     }
 
     async fn announce(&mut self, server: &Server, insist: bool) -> Result<Self::Standing, DiscoveryError> {
@@ -74,5 +77,18 @@ impl Standing for Option<Announcement> {
         if let Some(announcement) = self {
             announcement.withdraw().await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn looking_in_vain_takes_its_time_also_where_there_is_nothing_to_wait_for() {
+        let mut network = Neighbourhood::new("net".to_owned(), Sources::default()).unwrap();
+        let (begun, within) = (Instant::now(), Duration::from_secs(5));
+        assert_eq!(network.find(within, None).await, None);
+        assert_eq!(begun.elapsed().as_secs(), within.as_secs());
     }
 }

@@ -138,6 +138,16 @@ impl Client {
         Ok(())
     }
 
+    /// Waits until the link, which is down, has tried once more and is down again.
+    pub(crate) async fn until_down_once_more(&self) -> Check {
+        let mut state = self.link.state();
+        // Told of at least one change, because the two of a quick attempt may be seen as one.
+        state.mark_unchanged();
+        let changed = within(self.patience, "another attempt to connect", state.changed()).await?;
+        changed.map_err(|_| Stop::Failed("the link is gone".into()))?;
+        self.until_down().await
+    }
+
     pub(crate) async fn close(&self) -> Check {
         within(self.patience, "closing a link", self.link.close()).await
     }

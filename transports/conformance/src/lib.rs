@@ -3,11 +3,35 @@
 //! A transport's tests give it a [`Fixture`]: what the wire can do, and how to open links on a broker of its own. One
 //! line makes one test of every case:
 //!
-//! ```ignore
+//! ```no_run
+//! # use std::sync::Arc;
+//! # use eventhive_transport::{Capabilities, Link};
+//! # use futures_util::future::BoxFuture;
+//! # fn what_it_can_do() -> Capabilities { std::process::exit(0) }
+//! # fn open_a_link() -> Arc<dyn Link> { std::process::exit(0) }
+//! struct MyBroker;
+//!
+//! impl MyBroker {
+//!     async fn start() -> Self {
+//!         // Starts a broker for this fixture alone.
+//!         Self
+//!     }
+//! }
+//!
+//! impl eventhive_conformance::Fixture for MyBroker {
+//!     fn capabilities(&self) -> Capabilities {
+//!         what_it_can_do()
+//!     }
+//!     fn link(&self) -> BoxFuture<'_, Arc<dyn Link>> {
+//!         Box::pin(async { open_a_link() })
+//!     }
+//! }
+//!
 //! eventhive_conformance::conformance!(MyBroker::start);
+//! # fn main() { eventhive_conformance::run::run_test("a_message_arrives_whole", MyBroker::start).unwrap(); }
 //! ```
 //!
-//! where `MyBroker::start` is an `async fn() -> impl Fixture`. Every case runs several copies in parallel (ten, where
+//! Every case runs several copies in parallel (ten, where
 //! it is not heavy) against the same broker, and against brokers of their own where a case restarts it. The id of a copy
 //! (`<case>-<copy>-<random>`) is in every topic it uses, so one search in a log shows one test.
 //!

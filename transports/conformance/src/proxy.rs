@@ -121,12 +121,17 @@ impl FaultProxy {
 
     async fn keep_out(&self) -> io::Result<()> {
         let mut door = self.door.lock().await;
+        if matches!(*door, Door::Shut(_)) {
+            return Ok(());
+        }
+        // Bound before the listener is gone, or another process could get the port in between.
+        let socket = bound(self.address)?;
         if let Door::Open(task) = std::mem::replace(&mut *door, Door::Moving) {
             task.abort();
             // Ends as cancelled; what matters is that the listener is gone.
             let _ = task.await;
         }
-        *door = Door::Shut(bound(self.address)?);
+        *door = Door::Shut(socket);
         Ok(())
     }
 }
@@ -143,6 +148,8 @@ impl Drop for FaultProxy {
 fn bound(address: SocketAddr) -> io::Result<TcpSocket> {
     let socket = TcpSocket::new_v4()?;
     socket.set_reuseaddr(true)?;
+    #[cfg(unix)]
+    socket.set_reuseport(true)?;
     socket.set_recv_buffer_size(SOCKET_BUFFER_BYTES)?;
     socket.bind(address)?;
     Ok(socket)

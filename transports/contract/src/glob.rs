@@ -21,15 +21,20 @@ struct Compiled {
     tokens: Box<[Token]>,
 }
 
+/// One piece of a pattern, for wires that have patterns of their own to translate to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Token {
+pub enum Token {
+    /// This character.
     Literal(char),
-    /// `?`
+    /// `?`: any one character.
     One,
-    /// `*`, runs of it folded into one
+    /// `*`: any characters, or none. Two never follow each other.
     Run,
+    /// `[..]`: one character.
     Class {
+        /// Whether it is one that is in none of the ranges.
         negated: bool,
+        /// First and last character of each range; equal for a single character. No range is inverted.
         ranges: Box<[(char, char)]>,
     },
 }
@@ -73,6 +78,12 @@ impl Glob {
     #[must_use]
     pub fn literal_prefix(&self) -> String {
         self.0.tokens.iter().map_while(as_literal).collect()
+    }
+
+    /// The pieces of the pattern, in order.
+    #[must_use]
+    pub fn tokens(&self) -> &[Token] {
+        &self.0.tokens
     }
 
     /// The runs of text between the wildcards, in order: every match has them all. None is empty.

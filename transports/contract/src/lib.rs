@@ -30,7 +30,9 @@ pub mod transport;
 pub use backoff::Backoff;
 pub use filter::Filter;
 pub use glob::Glob;
-pub use link::{Delivery, Incoming, Link, LinkError, LinkState, Receipt, Refused, RefusedReason, Sink, Subscription};
+pub use link::{
+    Delivery, Gap, Incoming, Link, LinkError, LinkState, Receipt, Refused, RefusedReason, Sink, Subscription,
+};
 pub use name::{EventName, NameError, Topic};
 pub use queue::Overflow;
 pub use settings::{Key, KeyKind, Node, Position, Problem, Settings};

@@ -52,6 +52,21 @@ pub trait Link: Send + Sync {
 pub trait Sink: Send + Sync {
     /// Takes one message.
     fn deliver(&self, incoming: Incoming);
+
+    /// Told when the link finds that messages of the subscription may not have reached it, or did not: between what was
+    /// delivered before this call and what is delivered after it. Like `deliver`, it must not block.
+    ///
+    /// A wire that keeps nothing while a link is down tells it each time the link is up again.
+    fn gap(&self, gap: Gap) {
+        let _ = gap;
+    }
+}
+
+/// A hole in what a subscription received.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gap {
+    /// How many messages were lost, where the wire can tell. They need not all have passed the subscription's filter.
+    pub lost: Option<u64>,
 }
 
 impl<F: Fn(Incoming) + Send + Sync> Sink for F {

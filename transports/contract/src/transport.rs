@@ -19,8 +19,20 @@ pub trait Transport: Send + Sync {
     /// The keys of a connector's `init`. The table checks, explains and documents them.
     fn keys(&self) -> &'static [Key];
 
-    /// What the wire can do.
+    /// Every problem in settings that passed [`keys`](Self::keys) and cannot be seen by the table, such as a certificate
+    /// that cannot be read. Nothing is started; [`connect`](Self::connect) finds the same problems itself.
+    fn check(&self, _settings: &Settings) -> Vec<Problem> {
+        Vec::new()
+    }
+
+    /// What the wire can do, with settings left at their defaults.
     fn capabilities(&self) -> Capabilities;
+
+    /// What the wire can do with these settings, where they make a difference.
+    fn capabilities_with(&self, settings: &Settings) -> Capabilities {
+        let _ = settings;
+        self.capabilities()
+    }
 
     /// Starts a link with settings that passed [`keys`](Self::keys). Returns at once, inside a tokio runtime: the link
     /// connects in the background and tells by its state.

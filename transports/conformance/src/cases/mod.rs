@@ -65,7 +65,6 @@ macro_rules! __with_cases {
             faults::a_subscription_made_while_down_stands_when_up, 10, Own, [Broker];
             faults::the_states_of_a_link_are_told, 10, Own, [Broker];
             faults::a_cut_connection_is_made_again_with_its_subscriptions, 10, Shared, [Broker];
-            faults::patterns_stand_again_after_a_cut_connection, 10, Shared, [Patterns, Broker];
             faults::a_refused_connection_is_tried_again, 10, Shared, [Broker];
             faults::a_stalled_connection_is_noticed, 10, Shared, [Broker];
             faults::a_connection_that_loses_what_the_link_sends_is_noticed, 10, Shared, [Broker];

@@ -35,6 +35,10 @@ impl Transport for WebSocket {
         KEYS
     }
 
+    fn check(&self, settings: &Settings) -> Vec<Problem> {
+        LinkSettings::from_settings(settings).err().unwrap_or_default()
+    }
+
     fn capabilities(&self) -> Capabilities {
         Capabilities {
             // On doors of ours.

@@ -2,15 +2,15 @@
 //!
 //! # How to read it
 //! - [`settings`]: the keys of a connector's `init`, and what they mean.
-//! - [`api`]: the [`Link`](eventhive_transport::Link) that a hive holds. It encodes and queues.
-//! - [`caller`]: calls to the server: their text, their id, their place in the queue.
-//! - [`queue`]: what waits for the connection, bounded in bytes.
-//! - [`wish`]: what can be asked for. [`table`]: who wants it, and how it stands at the server.
-//! - [`registry`]: the rules by which the table changes, and what the server is asked for then.
-//! - [`supervise`]: the task behind a link: connect, run, wait, again.
-//! - [`connect`]: name, TCP, TLS, upgrade; which refusals are final.
-//! - [`connection`]: one connection's life, in one task that reads and writes.
-//! - [`calls`]: calls that wait for their answer, each with a deadline.
+//! - `api`: the [`Link`](eventhive_transport::Link) that a hive holds. It encodes and queues.
+//! - `caller`: calls to the server: their text, their id, their place in the queue.
+//! - `queue`: what waits for the connection, bounded in bytes.
+//! - `wish`: what can be asked for. `table`: who wants it, and how it stands at the server.
+//! - `registry`: the rules by which the table changes, and what the server is asked for then.
+//! - `supervise`: the task behind a link: connect, run, wait, again.
+//! - `connect`: name, TCP, TLS, upgrade; which refusals are final.
+//! - `connection`: one connection's life, in one task that reads and writes.
+//! - `calls`: calls that wait for their answer, each with a deadline.
 //!
 //! # Rules of the wire that shaped it
 //! - A hive hears its own events, as it does where publisher and subscriber are different connections: every publish

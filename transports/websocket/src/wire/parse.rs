@@ -194,7 +194,7 @@ impl<'de> Deserialize<'de> for Request<'de> {
     }
 }
 
-/// `arguments`: an object. Every other kind is an error of its own, [`NOT_ARGUMENTS`].
+/// `arguments`: an object. Every other kind is an error of its own, `NOT_ARGUMENTS`.
 impl<'de> Deserialize<'de> for Arguments<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(ArgumentsReader)

@@ -1,0 +1,72 @@
+//! Every file in `config-examples/` starts: its servers listen and its connectors come up.
+
+use std::path::Path;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::serve::certificate;
+use crate::support::{Running, free_port};
+
+/// A copy of the examples on a free port, with the files that they name.
+fn examples(port: u16) -> (TempDir, Vec<String>) {
+    let folder = TempDir::new().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("config-examples")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        if !name.ends_with(".yaml") {
+            continue;
+        }
+        let mut text = std::fs::read_to_string(&path).unwrap().replace("8085", &port.to_string());
+        if !text.contains("\neventhive:") {
+            // A test announces nothing in the network that the machine stands in.
+            text.push_str("eventhive:\n  discovery_interfaces: [lo]\n");
+        }
+        write(&name, &text);
+        names.push(name);
+    }
+    certificate(folder.path(), "cert");
+    std::fs::rename(folder.path().join("cert.key"), folder.path().join("key.pem")).unwrap();
+    for name in ["hub.token", "hub.token.new", "hive.secret", "hive.secret.old"] {
+        write(name, &format!("{name}-0123456789\n"));
+    }
+    names.sort();
+    (folder, names)
+}
+
+fn serve(folder: &Path, name: &str) -> (Running, Value) {
+    let mut running = Running::start_in(folder, &["serve", "--config", name, "--json"]);
+    let started = running.json();
+    (running, started)
+}
+
+fn all<'a>(started: &'a Value, what: &str) -> &'a [Value] {
+    started[what].as_array().unwrap()
+}
+
+#[test]
+fn every_example_starts() {
+    let mut servers = 0;
+    let mut connectors = 0;
+    // One after the other: each has the machine's attention, and ports that were free a moment ago are not fought over.
+    for name in examples(0).1 {
+        let (folder, _) = examples(free_port());
+        let has_servers = std::fs::read_to_string(folder.path().join(&name)).unwrap().contains("\nservers:");
+        // Those without a server of their own join the one of hub.yaml.
+        let _hub = (!has_servers).then(|| serve(folder.path(), "hub.yaml"));
+        let (running, started) = serve(folder.path(), &name);
+        for server in all(&started, "servers") {
+            assert_eq!(server["state"], "listening", "{name}: {started}");
+            servers += 1;
+        }
+        for connector in all(&started, "connectors") {
+            assert_eq!(connector["state"], "up", "{name}: {started}");
+            connectors += 1;
+        }
+        running.signal("TERM");
+        assert_eq!(running.end().code, 0, "{name}");
+    }
+    assert!(servers >= 8 && connectors >= 8, "{servers} servers, {connectors} connectors");
+}

@@ -1,0 +1,11 @@
+//! `hive-cli`, as a person or a script runs it: every verb, every exit code, text and JSON.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says what is wrong by panicking")]
+
+mod answers;
+mod call;
+mod examples;
+mod legacy;
+mod listen;
+mod serve;
+mod support;
+mod usage;

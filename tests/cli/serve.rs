@@ -1,0 +1,126 @@
+//! `hive-cli serve`
+
+use std::path::Path;
+
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::support::{Hub, Running, folder_with, free_port, run, run_in};
+
+#[test]
+fn serve_without_a_configuration_tells_where_it_listens_and_commands_that_work() {
+    let mut running = Running::start(&["serve", "--port", "0"]);
+    let first = running.line();
+    let url = first.strip_prefix("server hive: listening on ").unwrap_or_else(|| panic!("{first}")).to_owned();
+    assert!(url.starts_with("ws://127.0.0.1:") && url.ends_with("/pubsub"), "{url}");
+    assert_eq!(running.line(), "try, in two other terminals:");
+    let words = |line: String| line.trim().replace('\'', "\u{0}");
+    let (listen, call) = (words(running.line()), words(running.line()));
+    assert_eq!(listen, format!("hive-cli listen --url {url}"));
+
+    let mut listener = Running::start(&["listen", "--url", &url, "--count", "1"]);
+    listener.told("listening to");
+    // The payload is the one word in quotes.
+    let (before, payload) = call.split_once('\u{0}').unwrap();
+    let arguments: Vec<&str> = before.split_whitespace().skip(1).chain([payload.trim_end_matches('\u{0}')]).collect();
+    assert_eq!(run(&arguments).code, 0);
+    assert_eq!(listener.line(), r#"hive/worker/action {"flowers":3}"#);
+}
+
+#[test]
+fn ctrl_c_and_sigterm_end_it_cleanly() {
+    for signal in ["INT", "TERM"] {
+        let hub = Hub::start();
+        hub.running.signal(signal);
+        assert_eq!(hub.running.end().code, 0, "{signal}");
+        assert!(std::net::TcpListener::bind(("127.0.0.1", hub.port)).is_ok(), "the port is free again");
+    }
+}
+
+#[test]
+fn what_is_asked_for_without_a_configuration_is_done() {
+    let port = free_port();
+    let mut running = Running::start(&["serve", "--network", "my-hive", "--port", &port.to_string(), "--json"]);
+    let url = format!("ws://127.0.0.1:{port}/pubsub");
+    assert_eq!(
+        running.json(),
+        json!({"servers": [{"name": "my-hive", "state": "listening", "urls": [url]}], "connectors": []})
+    );
+}
+
+#[test]
+fn a_port_in_use_ends_with_code_4_and_nothing_running() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let ended = run(&["serve", "--port", &port, "--json"]);
+    assert_eq!(ended.code, 4, "{ended:?}");
+    assert!(ended.err.contains("server hive:") && ended.err.contains(&port), "{ended:?}");
+    assert_eq!(ended.json()["exit"], json!(4));
+}
+
+#[test]
+fn nothing_to_run_and_contradicting_arguments_end_with_code_2() {
+    let folder = folder_with("eventhive.yaml", "eventhive: {metadata_key: md}");
+    let ended = run_in(folder.path(), &["serve"]);
+    assert!(ended.code == 2 && ended.err.contains("nothing to run"), "{ended:?}");
+    assert_eq!(run_in(folder.path(), &["serve", "--config", "eventhive.yaml", "--port", "0"]).code, 2);
+}
+
+#[test]
+fn a_connector_that_cannot_connect_does_not_end_it() {
+    let text = "servers: {a: {pubsub_type: websocket, create: always, init: {port: 0}}}\n\
+                connectors: {b: {pubsub_type: websocket, input_channel: '', init: {port: 1}}}\n";
+    let folder = folder_with("eventhive.yaml", text);
+    let mut running = Running::start_in(folder.path(), &["serve", "--json"]);
+    let started = running.json();
+    assert_eq!(
+        (&started["servers"][0]["state"], &started["connectors"][0]["state"]),
+        (&json!("listening"), &json!("trying"))
+    );
+    assert!(started["connectors"][0]["reason"].as_str().unwrap().contains("cannot be reached"), "{started}");
+    running.signal("TERM");
+    assert_eq!(running.end().code, 0);
+}
+
+/// A certificate for localhost with its key, as files.
+pub(crate) fn certificate(folder: &Path, name: &str) {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
+    std::fs::write(folder.join(format!("{name}.pem")), made.cert.pem()).unwrap();
+    std::fs::write(folder.join(format!("{name}.key")), made.signing_key.serialize_pem()).unwrap();
+}
+
+fn client(folder: &Path, port: u16, authority: &str) -> i32 {
+    let text = format!(
+        "connectors: {{a: {{pubsub_type: websocket, input_channel: '', init: {{scheme: wss, host: localhost, port: {port}, tls_ca: {authority}.pem}}}}}}"
+    );
+    std::fs::write(folder.join("client.yaml"), text).unwrap();
+    run_in(folder, &["call", "--config", "client.yaml", "a/b/c", "--timeout", "10"]).code
+}
+
+#[test]
+fn sighup_reads_certificates_again_and_keeps_the_old_ones_when_the_new_are_broken() {
+    let folder = TempDir::new().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    certificate(folder.path(), "one");
+    certificate(folder.path(), "two");
+    let install = |name: &str| {
+        std::fs::copy(path(&format!("{name}.pem")), path("used.pem")).unwrap();
+        std::fs::copy(path(&format!("{name}.key")), path("used.key")).unwrap();
+    };
+    install("one");
+    let text = "servers: {a: {pubsub_type: websocket, create: always, init: {port: 0, tls_cert: used.pem, tls_key: used.key}}}";
+    std::fs::write(path("hub.yaml"), text).unwrap();
+    let mut hub = Hub::of(Running::start_in(folder.path(), &["serve", "--config", "hub.yaml", "--json"]));
+    assert!(hub.url.starts_with("wss://127.0.0.1:"), "{}", hub.url);
+    assert_eq!((client(folder.path(), hub.port, "one"), client(folder.path(), hub.port, "two")), (0, 3));
+
+    std::fs::write(path("used.key"), "broken").unwrap();
+    hub.running.signal("HUP");
+    hub.running.told("the old certificates stay in use");
+    assert_eq!(client(folder.path(), hub.port, "one"), 0);
+
+    install("two");
+    hub.running.signal("HUP");
+    hub.running.told("certificates read again");
+    assert_eq!((client(folder.path(), hub.port, "one"), client(folder.path(), hub.port, "two")), (3, 0));
+}
