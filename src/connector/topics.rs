@@ -1,4 +1,7 @@
-//! What a connector subscribes to: one pattern where the wire knows patterns, else each event by name.
+//! What a connector subscribes to: one pattern where the wire and its server know patterns, else each event by name.
+//!
+//! By name, a hook on a pattern receives only events that are defined. Which of the two it is is decided by the first
+//! server that the link reaches, and holds while the hive runs.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
