@@ -1,9 +1,10 @@
 use std::io::Read as _;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use eventhive::config::ConnectorConfig;
 use eventhive::{Config, ConnectorOutcome, EventName, Hive, Outcomes, Payload, StartError, StartOptions};
 use serde_json::json;
+use tokio::time::timeout;
 
 use crate::cli::console::Console;
 use crate::cli::exit::{Exit, Failure};
@@ -62,10 +63,10 @@ impl Verb for Call {
 /// A time that can be waited for.
 pub(super) fn seconds(text: &str) -> Result<f64, String> {
     let seconds: f64 = text.parse().map_err(|_| "expected a number of seconds".to_owned())?;
-    if Duration::try_from_secs_f64(seconds).is_ok() {
+    if seconds > 0.0 && Duration::try_from_secs_f64(seconds).is_ok() {
         Ok(seconds)
     } else {
-        Err("expected 0 or more seconds".to_owned())
+        Err("expected more than 0 seconds".to_owned())
     }
 }
 
@@ -99,6 +100,9 @@ fn connector<'a>(config: &'a Config, name: &EventName) -> Result<&'a ConnectorCo
     })
 }
 
+/// What a start may take beyond its time to say why it did not succeed.
+const TELLING: Duration = Duration::from_millis(500);
+
 async fn call(
     config: Config,
     network: &str,
@@ -106,11 +110,17 @@ async fn call(
     payload: Payload,
     within: Duration,
 ) -> Result<(), Failure> {
+    let begun = Instant::now();
     let failed = |error: &dyn std::fmt::Display| Failure::new(Exit::Failed, error.to_string());
     let hive = Hive::builder().config(config).build().map_err(|error| failed(&error))?;
-    let started = hive.start_with(StartOptions::new().require(network).within(within)).await;
+    let options = StartOptions::new().require(network).within(within);
+    // Finding the server by mDNS has a time of its own, which may be longer.
+    let started = timeout(within.saturating_add(TELLING), hive.start_with(options)).await;
+    let Ok(started) = started else {
+        return Err(Failure::new(Exit::Unreachable, format!("{network} was not reached in time")));
+    };
     let result = match started {
-        Ok(_) => send(&hive, network, name, payload, within).await,
+        Ok(_) => send(&hive, network, name, payload, within.saturating_sub(begun.elapsed())).await,
         Err(StartError::Required { connectors }) => {
             let reasons = connectors.iter().map(|one| match &one.outcome {
                 ConnectorOutcome::Trying(reason) | ConnectorOutcome::Failed(reason) => reason.clone(),
