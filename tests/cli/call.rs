@@ -66,12 +66,14 @@ fn what_is_no_object_or_no_address_ends_with_code_2() {
         &["call", "a/b/c", r#"{"a": 1} x"#],
         &["call", "a/b/c", "--url", "http://x"],
         &["call", "a/b/c", "--timeout", "-1"],
+        &["call", "a/b/c", "--url", "ws://me:hunter2@127.0.0.1/"],
         &["call", "a/b/c", "--timeout", "0"],
         &["listen", "--timeout", "0"],
         &["call", "a/b/c", "--token", "x"],
     ] {
         let ended = run(arguments);
         assert_eq!(ended.code, 2, "{arguments:?}: {ended:?}");
+        assert!(!ended.err.contains("hunter2"), "{ended:?}");
     }
 }
 
