@@ -32,6 +32,11 @@ impl Documents {
         u32::try_from(self.0.len()).unwrap_or(u32::MAX)
     }
 
+    /// What they are called.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|document| document.name.as_str())
+    }
+
     /// The document of a position; none if it stands in no file.
     fn of(&self, at: Position) -> Option<&Document> {
         if at.line == 0 { None } else { self.0.get(usize::try_from(at.document).ok()?).map(|document| &**document) }
