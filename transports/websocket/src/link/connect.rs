@@ -73,8 +73,8 @@ fn request(settings: &LinkSettings, token: usize) -> Result<Request, Error> {
     let mut request = settings.url().into_client_request()?;
     request.headers_mut().insert(LINK_HEADER, HeaderValue::from_static(env!("CARGO_PKG_VERSION")));
     if let Some(token) = settings.tokens.get(token) {
-        let mut value =
-            HeaderValue::try_from(format!("Bearer {token}")).map_err(|error| Error::HttpFormat(error.into()))?;
+        let mut value = HeaderValue::try_from(format!("Bearer {}", token.as_str()))
+            .map_err(|error| Error::HttpFormat(error.into()))?;
         value.set_sensitive(true);
         request.headers_mut().insert(header::AUTHORIZATION, value);
     }

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use eventhive_transport::settings::PORT;
+use eventhive_transport::settings::REMOTE_PORT;
 use eventhive_transport::{Key, KeyKind, Problem, Settings};
 use tokio_tungstenite::Connector;
+use zeroize::Zeroizing;
 
 use super::tls;
 
@@ -14,7 +15,7 @@ const BYTES: KeyKind = KeyKind::Integer { min: 8192, max: 1 << 40 };
 /// The keys of a connector's `init`.
 pub const KEYS: &[Key] = &[
     Key::with_default("host", KeyKind::Text, "127.0.0.1", "The server's name or address."),
-    Key::with_default("port", PORT, "8085", "The server's port."),
+    Key::with_default("port", REMOTE_PORT, "8085", "The server's port."),
     Key::with_default("endpoint", KeyKind::Text, "/pubsub", "The path; a missing leading `/` is added."),
     Key::with_default("scheme", KeyKind::Choice(&["ws", "wss"]), "ws", "`wss` is `ws` over TLS."),
     Key::optional(
@@ -82,7 +83,7 @@ pub struct LinkSettings {
     /// How TLS is made; `None` speaks plain TCP.
     pub tls: Option<Connector>,
     /// Bearer tokens, the first to be used first.
-    pub tokens: Vec<String>,
+    pub tokens: Vec<Zeroizing<String>>,
     /// The largest message to send, in bytes.
     pub max_message: usize,
     /// Bytes that may wait to be sent.
