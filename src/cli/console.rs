@@ -26,7 +26,10 @@ impl Console {
     /// Says why there is no answer, and gives the exit code.
     pub(crate) fn fail(self, failure: &Failure) -> Exit {
         if self.json {
-            let answer = json!({ "error": failure.message, "problems": failure.details, "exit": failure.exit as u8 });
+            // Programs have the problems one by one.
+            let short = failure.details.as_ref().and_then(|_| failure.message.lines().next());
+            let error = short.unwrap_or(&failure.message);
+            let answer = json!({ "error": error, "problems": failure.details, "exit": failure.exit as u8 });
             // With nowhere to print to, the exit code still tells.
             let _ = line(&visible(&answer.to_string()));
         }

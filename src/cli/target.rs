@@ -42,6 +42,11 @@ impl TargetArgs {
         self.url.is_some() || self.config.sources().is_empty()
     }
 
+    /// The address as it may be shown, if [`load`](Self::load) makes the connector itself.
+    pub(crate) fn bare_url(&self) -> Option<String> {
+        self.is_bare().then(|| without_query(self.url.as_deref().unwrap_or(DEFAULT_URL)))
+    }
+
     /// A configuration of one connector. JSON is YAML.
     fn connector(&self, network: &str) -> Result<String, Failure> {
         let url = self.url.as_deref().unwrap_or(DEFAULT_URL);

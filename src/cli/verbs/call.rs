@@ -35,12 +35,16 @@ impl Verb for Call {
     const ABOUT: &'static str = "Call an event of a network";
     const MORE: &'static str = "It ends when the network's broker has taken the event. The hooks run in the hives that listen on the channel.\n\
                                 Exit code 0: taken; 1: refused; 2: no such network, or wrong JSON; 3: not reached in time.";
+    // What goes wrong is the answer: the link's warnings would only say it twice.
+    const LOG_LEVEL: &'static str = "error";
 
     fn run(self, console: Console) -> Result<Exit, Failure> {
         let name = EventName::new(self.name.as_str()).map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
         let payload = self.payload()?;
         let (network, _) = name.split_first("/");
         let config = self.target.load(network)?;
+        let separator = config.hive.channel_separator.as_str();
+        is_callable(&name, separator)?;
         let connector = connector(&config, &name)?.clone();
         let within = Duration::from_secs_f64(self.timeout);
         let called = call(only(config, &connector), &connector.name, &name, payload, within);
@@ -52,8 +56,12 @@ impl Verb for Call {
             }
         })?;
         let Err(exit) = taken else {
-            let answer = json!({ "event": name.as_str(), "network": connector.name, "taken": true });
-            console.answer(|| format!("{name}: taken by {}", connector.name), || answer)?;
+            // The name of the network is not confirmed by a hub that was only given an address.
+            let url = self.target.bare_url();
+            let by = url.as_deref().unwrap_or(&connector.name);
+            let network = url.is_none().then_some(&connector.name);
+            let answer = json!({ "event": name.as_str(), "network": network, "url": url, "taken": true });
+            console.answer(|| format!("{name}: taken by {by}"), || answer)?;
             return Ok(Exit::Ok);
         };
         Ok(exit)
@@ -84,6 +92,21 @@ impl Call {
         }
         Payload::raw(text).map_err(|error| Failure::new(Exit::Usage, format!("the payload is not JSON: {error}")))
     }
+}
+
+/// Whether an event of this name could be heard by a hive of another network.
+fn is_callable(name: &EventName, separator: &str) -> Result<(), Failure> {
+    let usage = |message: String| Err(Failure::new(Exit::Usage, message));
+    if let Some(odd) = name.as_str().chars().find(|c| matches!(c, '*' | '?')) {
+        return usage(format!(
+            "a call goes to one event, and `{odd}` is of a pattern: patterns are for `hive-cli listen`"
+        ));
+    }
+    if name.as_str().split(separator).filter(|segment| !segment.is_empty()).count() < 3 {
+        let form = ["NETWORK", "CHANNEL", "EVENT"].join(separator);
+        return usage(format!("a remote event has at least three segments: {form}"));
+    }
+    Ok(())
 }
 
 /// The connector that an event goes to, or what to do when it goes to none.
