@@ -3,8 +3,11 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use eventhive::{Hive, ServerOutcome, StartOptions};
+use eventhive::{Event, Hive, ServerOutcome, StartOptions};
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
 
 use super::memory::{next, until};
 
@@ -64,4 +67,90 @@ async fn what_is_called_while_the_hub_is_away_arrives_in_order_when_it_is_back()
     for number in 0..100 {
         assert_eq!(next(&mut events).await.payload().as_value().unwrap(), &json!({"number": number}));
     }
+}
+
+/// A way to `server` on which link and door do not recognise each other: to the link it is a Python server, and to the
+/// door the link is a Python client, whom it turns out for any argument that Python does not have.
+async fn disguised(server: SocketAddr) -> SocketAddr {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut server = TcpStream::connect(server).await?;
+                pass_head(&mut client, &mut server, "eventhive-link").await?;
+                pass_head(&mut server, &mut client, "eventhive-door").await?;
+                tokio::io::copy_bidirectional(&mut client, &mut server).await
+            });
+        }
+    });
+    address
+}
+
+/// Passes on the head of a request or response, with one header under another name.
+async fn pass_head(from: &mut TcpStream, to: &mut TcpStream, hidden: &str) -> std::io::Result<()> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(from.read_u8().await?);
+    }
+    let head = String::from_utf8(head).unwrap();
+    assert!(head.contains(hidden), "there is nothing to hide: {head}");
+    to.write_all(head.replace(hidden, "hidden").as_bytes()).await
+}
+
+/// Hooks a pattern, and tells what the hook got.
+fn hook(hive: &Hive, pattern: &str) -> mpsc::UnboundedReceiver<Event> {
+    let (sender, received) = mpsc::unbounded_channel();
+    hive.hook(pattern, move |event: Event| _ = sender.send(event)).unwrap();
+    received
+}
+
+async fn hooked(events: &mut mpsc::UnboundedReceiver<Event>) -> String {
+    let event = tokio::time::timeout(Duration::from_secs(10), events.recv()).await.expect("an event within 10 s");
+    event.unwrap().name().as_str().to_owned()
+}
+
+#[tokio::test]
+async fn a_hook_on_a_pattern_receives_events_that_nobody_has_defined() {
+    let (_hub, address) = hub(0).await;
+    let (worker, queen) = (member(address, "worker"), member(address, "queen"));
+    let mut received = hook(&worker, "worker/*");
+    worker.define("worker/known", "").unwrap();
+    worker.start_with(StartOptions::new().require("net")).await.unwrap();
+    queen.start_with(StartOptions::new().require("net")).await.unwrap();
+    // Not for this channel, though the text before it is.
+    for name in ["worker2/no", "worker/unknown", "queen/no", "worker/known", "worker/deep/er"] {
+        queen.emit(&format!("net/{name}"), json!({})).unwrap().published.unwrap().unwrap();
+    }
+    for name in ["worker/unknown", "worker/known", "worker/deep/er"] {
+        assert_eq!(hooked(&mut received).await, name);
+    }
+}
+
+#[tokio::test]
+async fn where_the_server_knows_no_patterns_a_hive_subscribes_what_is_defined_by_name() {
+    let (_hub, address) = hub(0).await;
+    let (worker, queen) = (member(disguised(address).await, "worker"), member(address, "queen"));
+    let mut received = hook(&worker, "worker/*");
+    worker.define("worker/early", "").unwrap();
+    worker.start_with(StartOptions::new().require("net")).await.unwrap();
+    queen.start_with(StartOptions::new().require("net")).await.unwrap();
+    for name in ["worker/unknown", "worker/early"] {
+        queen.emit(&format!("net/{name}"), json!({})).unwrap().published.unwrap().unwrap();
+    }
+    assert_eq!(hooked(&mut received).await, "worker/early");
+    worker.define("worker/late", "").unwrap();
+    // Nothing announces that it stands: called until it is.
+    let calling = async {
+        let mut pace = tokio::time::interval(Duration::from_millis(20));
+        loop {
+            pace.tick().await;
+            queen.emit("net/worker/late", json!({})).unwrap().published.unwrap().unwrap();
+        }
+    };
+    tokio::select! {
+        name = hooked(&mut received) => assert_eq!(name, "worker/late"),
+        () = calling => {}
+    }
+    assert!(worker.link_state("net").unwrap().borrow().is_up());
 }

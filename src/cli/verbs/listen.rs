@@ -4,7 +4,7 @@ use std::time::Duration;
 use eventhive::config::ConnectorConfig;
 use eventhive::envelope::Envelope;
 use eventhive::{Config, Glob, Hive, LinkState};
-use eventhive_transport::{Filter, Incoming, Link, Subscription};
+use eventhive_transport::{Filter, Incoming, Link, LinkError, Subscription};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -196,10 +196,18 @@ async fn subscribe(tail: &Tail, number: usize, sender: mpsc::Sender<Arrived>) ->
             tracing::warn!(network = name, "an event was dropped: the output is too slow");
         }
     };
+    let sink = Arc::new(sink);
+    let subscribing = async {
+        match tail.link.subscribe(tail.filter.clone(), sink.clone()).await {
+            // This server knows no patterns, others of its kind do. The sink takes what is wanted.
+            Err(LinkError::Unsupported(_)) => tail.link.subscribe(Filter::All, sink).await,
+            other => other,
+        }
+    };
     let mut state = tail.link.state();
     let unreachable = |reason: &str| Failure::new(Exit::Unreachable, format!("{}: {reason}", tail.name));
     tokio::select! {
-        made = tail.link.subscribe(tail.filter.clone(), Arc::new(sink)) => made.map_err(|error| unreachable(&error.to_string())),
+        made = subscribing => made.map_err(|error| unreachable(&error.to_string())),
         down = state.wait_for(|state| matches!(state, LinkState::Down { .. } | LinkState::Closed)) => {
             Err(down.map_or_else(|_| unreachable("the link ended"), |state| unreachable(&state.to_string())))
         }

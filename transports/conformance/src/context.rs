@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use eventhive_transport::{Capabilities, Topic};
+use eventhive_transport::{Capabilities, Filter, Glob, Topic};
 
 use crate::case::{Check, Stop};
 use crate::client::Client;
@@ -43,6 +43,12 @@ impl Context {
     /// A topic of this copy alone.
     pub(crate) fn topic(&self, name: &str) -> Topic {
         format!("{}/{name}", self.0.id).into()
+    }
+
+    /// A pattern of topics of this copy alone.
+    pub(crate) fn glob(&self, pattern: &str) -> Check<Filter> {
+        let glob = Glob::new(&format!("{}/{pattern}", self.0.id));
+        glob.map(Filter::Glob).map_err(|error| Stop::Failed(error.to_string()))
     }
 
     pub(crate) fn broker(&self) -> Check<&dyn Broker> {

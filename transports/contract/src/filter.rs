@@ -12,7 +12,7 @@ pub enum Filter {
     All,
     /// This topic, byte for byte.
     Exact(Topic),
-    /// Topics that match the pattern; topics that are not UTF-8 never do.
+    /// Topics that match the pattern; topics that are not UTF-8, or too long for a name, never do.
     Glob(Glob),
     /// Topics that have, among their `/`-separated segments, all members of at least one of these sets, in any order.
     /// An empty set matches every topic; no set at all matches none.

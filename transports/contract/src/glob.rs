@@ -60,10 +60,11 @@ impl Glob {
         &self.0.text
     }
 
-    /// Whether the whole of `name` matches. Time is at most the product of both lengths, whatever the pattern.
+    /// Whether the whole of `name` matches. Time is at most the product of both lengths, whatever the pattern; so that
+    /// this is bounded, a text of more than [`MAX_NAME_BYTES`] bytes, which is no name, matches no pattern.
     #[must_use]
     pub fn matches(&self, name: &str) -> bool {
-        matches(&self.0.tokens, name)
+        name.len() <= MAX_NAME_BYTES && matches(&self.0.tokens, name)
     }
 
     /// The one name that the pattern matches, if it has no wildcard.
@@ -313,6 +314,13 @@ mod tests {
         assert!(matches("[z-a!b]", "c") && !matches("[z-a!b]", "b"));
         assert!(matches("[z-a!]", "q"));
         assert!(matches("[b-a-c]", "-") && matches("[b-a-c]", "c") && !matches("[b-a-c]", "b"));
+    }
+
+    #[test]
+    fn a_text_too_long_for_a_name_matches_nothing() {
+        let anything = Glob::new("*").unwrap();
+        assert!(anything.matches(&"a".repeat(MAX_NAME_BYTES)));
+        assert!(!anything.matches(&"a".repeat(MAX_NAME_BYTES + 1)));
     }
 
     #[test]

@@ -46,7 +46,9 @@ pub trait Transport: Send + Sync {
 /// name, the cases that need what is missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Capabilities {
-    /// The broker matches [`Filter::Glob`](crate::Filter::Glob). Without it only exact topics can be subscribed.
+    /// The broker matches [`Filter::Glob`](crate::Filter::Glob). Without it only exact topics can be subscribed. Where
+    /// some brokers of the wire do and some do not, a link to one that does not answers
+    /// [`Unsupported`](crate::LinkError::Unsupported).
     pub patterns: bool,
     /// [`Filter::All`](crate::Filter::All) can be subscribed.
     pub everything: bool,

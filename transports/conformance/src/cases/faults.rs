@@ -158,8 +158,18 @@ impl Scene {
 
 pub(super) async fn a_cut_connection_is_made_again_with_its_subscriptions(context: Context) -> Check {
     let mut scene = Scene::set(&context).await?;
+    let mut matched = None;
+    if context.capabilities().patterns {
+        matched = Some(scene.link.collect([context.glob("b/*")?]).await?);
+    }
     scene.proxy.cut();
-    scene.recovers().await
+    scene.recovers().await?;
+    if let Some(matched) = &mut matched {
+        let topic = context.topic("b/c");
+        scene.other.publish(&topic, "after").await?;
+        matched.expect(&topic, "after").await?;
+    }
+    Ok(())
 }
 
 pub(super) async fn a_refused_connection_is_tried_again(context: Context) -> Check {

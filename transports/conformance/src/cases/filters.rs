@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use eventhive_transport::{Filter, Glob, Incoming, LinkError, Topic};
+use eventhive_transport::{Filter, Incoming, LinkError, Topic};
 
 use crate::case::{Check, Stop, ensure};
 use crate::context::Context;
@@ -32,8 +32,7 @@ pub(super) async fn a_glob_filter_receives_what_it_matches(context: Context) -> 
     let marker = context.topic("marker");
     let names = ["a", "ab", "a/b", "a/b/c", "abc", "A/b", "a/x", "b/a", "a*", "a[", "ä/b", "a/ä"];
     for pattern in ["a*", "a/?", "a/[bx]", "a/[!b]", "*b", "*/*", "a", "?", "a[*]", "a["] {
-        let glob = Glob::new(&format!("{}/{pattern}", context.id())).map_err(|e| Stop::Failed(e.to_string()))?;
-        let filter = Filter::Glob(glob);
+        let filter = context.glob(pattern)?;
         let mut received = subscriber.collect([filter.clone(), Filter::Exact(marker.clone())]).await?;
         let mut expected = Vec::new();
         for topic in names.iter().map(|name| context.topic(name)) {
@@ -98,11 +97,32 @@ pub(super) async fn overlapping_filters_each_receive_a_message_once(context: Con
     Ok(())
 }
 
+pub(super) async fn patterns_beside_a_name_each_receive_a_message_once(context: Context) -> Check {
+    let (publisher, subscriber) = (context.link().await?, context.link().await?);
+    let topic = context.topic("a/b");
+    let mut exact = subscriber.listen(&topic).await?;
+    let mut wide = subscriber.collect([context.glob("*")?]).await?;
+    let mut narrow = subscriber.collect([context.glob("a/?")?]).await?;
+    for payload in ["one", "two"] {
+        publisher.publish(&topic, payload).await?;
+        for received in [&mut exact, &mut wide, &mut narrow] {
+            received.expect(&topic, payload).await?;
+        }
+    }
+    // One that ends takes none of the others along.
+    narrow.cancel().await?;
+    publisher.publish(&topic, "three").await?;
+    exact.expect(&topic, "three").await?;
+    wide.expect(&topic, "three").await?;
+    let surplus = narrow.here();
+    ensure!(surplus.is_empty(), "after unsubscribing the pattern this came: {surplus:?}");
+    Ok(())
+}
+
 pub(super) async fn a_filter_beyond_the_capabilities_is_unsupported(context: Context) -> Check {
     let (publisher, link) = (context.link().await?, context.link().await?);
     let (capabilities, topic) = (context.capabilities(), context.topic("a"));
-    let glob = Glob::new(&format!("{}/*", context.id())).map_err(|error| Stop::Failed(error.to_string()))?;
-    let filters = [(capabilities.patterns, Filter::Glob(glob)), (capabilities.everything, Filter::All)];
+    let filters = [(capabilities.patterns, context.glob("*")?), (capabilities.everything, Filter::All)];
     for (_, filter) in filters.into_iter().filter(|(supported, _)| !supported) {
         let made = link.try_subscribe(filter.clone(), Arc::new(|_: Incoming| {})).await?;
         ensure!(matches!(made, Err(LinkError::Unsupported(_))), "{filter:?} is not supported, but gave {made:?}");

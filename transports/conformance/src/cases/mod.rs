@@ -34,6 +34,7 @@ macro_rules! __with_cases {
             filters::a_glob_filter_receives_what_it_matches, 10, Shared, [Patterns];
             filters::the_everything_filter_receives_everything, 10, Shared, [Everything];
             filters::overlapping_filters_each_receive_a_message_once, 10, Shared, [Everything];
+            filters::patterns_beside_a_name_each_receive_a_message_once, 10, Shared, [Patterns];
             filters::a_filter_beyond_the_capabilities_is_unsupported, 10, Shared, [MissingFilter];
             payloads::an_empty_payload_arrives, 10, Shared, [];
             payloads::a_payload_of_one_mebibyte_arrives, 4, Shared, [Megabyte];

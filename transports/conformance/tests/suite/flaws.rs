@@ -31,6 +31,8 @@ const TABLE: &[(&str, Flaw)] = &[
     ("a_glob_filter_receives_what_it_matches", Flaw::DeliversByTheFiltersName),
     ("the_everything_filter_receives_everything", Flaw::DeliversByTheFiltersName),
     ("overlapping_filters_each_receive_a_message_once", Flaw::DeliversToAllOfALinkOnce),
+    ("patterns_beside_a_name_each_receive_a_message_once", Flaw::DeliversToAllOfALinkOnce),
+    ("patterns_beside_a_name_each_receive_a_message_once", Flaw::DeliversAfterUnsubscribing),
     ("an_empty_payload_arrives", Flaw::LosesEmpty),
     ("a_payload_of_one_mebibyte_arrives", Flaw::LosesLong),
     ("the_largest_payload_arrives", Flaw::LosesLong),

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use bytes::Bytes;
+use eventhive_transport::name::MAX_NAME_BYTES;
 use eventhive_transport::{Filter, Glob, Topic};
 use slab::Slab;
 use smallvec::SmallVec;
@@ -105,7 +106,10 @@ impl Buckets {
                 matching.push(key);
             }
         };
-        self.grams.candidates(topic.as_bytes(), |key| look_at(key, &|filter| filter.matches(topic)));
+        // No pattern matches a topic longer than names are, and cutting it up would take long.
+        if topic.as_bytes().len() <= MAX_NAME_BYTES {
+            self.grams.candidates(topic.as_bytes(), |key| look_at(key, &|filter| filter.matches(topic)));
+        }
         self.segments.matching(topic, |key| look_at(key, &|_| true));
         self.everywhere.iter().for_each(|key| look_at(*key, &|filter| filter.matches(topic)));
         matching

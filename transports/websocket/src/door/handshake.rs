@@ -71,7 +71,7 @@ fn open(
     let live = Rc::new(Live::new(Rc::clone(shard), session, connection));
     let guard = Guard::new(input, config.max_frame, Rc::clone(&live));
     let codec = Codec::new().max_size(config.max_frame);
-    let actor = WebsocketContext::with_codec(Peer::new(Rc::clone(&live)), guard, codec);
+    let actor = WebsocketContext::with_codec(Peer::new(Rc::clone(&live), is_ours), guard, codec);
     Output::new(actor, outgoing, live)
 }
 

@@ -16,6 +16,9 @@
 //! | a `call_id` that is a number drops the request (pydantic 2) | answered with its digits, as with pydantic 1 |
 //! | other paths: 403, which stops or maddens its clients | 404; refusals that pass are 503, and 401 is held back |
 //!
+//! Links of ours, known by a [header](crate::wire::LINK_HEADER), are notified of an event once however many of their
+//! subscriptions match, and may subscribe patterns.
+//!
 //! # How to read it
 //! - [`WebSocketDoor`]: the door on all threads; [`scope`] puts one into an application of one's own.
 //! - `handshake`: who gets in, and how the parts below are put together.

@@ -7,7 +7,7 @@ use actix_http::ws::{Item, ProtocolError};
 use actix_web_actors::ws::{Message, WebsocketContext};
 use bytes::{Bytes, BytesMut};
 use eventhive_hub::SubscriptionId;
-use eventhive_transport::Topic;
+use eventhive_transport::Filter;
 use foldhash::{HashMap, HashMapExt as _};
 use smallvec::SmallVec;
 
@@ -19,15 +19,17 @@ use crate::wire::{self, FrameError, answer};
 /// A client.
 pub(super) struct Peer {
     pub(super) live: Rc<Live>,
-    /// Of each topic the subscriptions: the same topic twice means every event twice.
-    pub(super) subscriptions: HashMap<Topic, SmallVec<[SubscriptionId; 1]>>,
+    /// It is a link of ours, which may subscribe patterns.
+    pub(super) is_ours: bool,
+    /// Of each topic and pattern the subscriptions: the same topic twice means every event twice.
+    pub(super) subscriptions: HashMap<Filter, SmallVec<[SubscriptionId; 1]>>,
     /// A message that comes in several frames, so far.
     fragments: Option<BytesMut>,
 }
 
 impl Peer {
-    pub(super) fn new(live: Rc<Live>) -> Self {
-        Self { live, subscriptions: HashMap::new(), fragments: None }
+    pub(super) fn new(live: Rc<Live>, is_ours: bool) -> Self {
+        Self { live, is_ours, subscriptions: HashMap::new(), fragments: None }
     }
 
     /// One complete message.

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use actix_web::rt;
 use bytes::Bytes;
 use eventhive_hub::{Draft, Tracked, Tracker};
-use eventhive_transport::{Filter, Topic};
+use eventhive_transport::{Filter, Glob};
 use smallvec::SmallVec;
 use tokio::time::timeout;
 
@@ -46,15 +46,16 @@ impl Peer {
                 self.publish(arguments, call_id);
             }
             "subscribe" => {
-                expect(&method, &arguments, &["topics"])?;
-                let subscribed = self.subscribe(arguments.topics.as_ref());
+                expect(&method, &arguments, self.subscribable())?;
+                let subscribed = self.subscribe(&arguments);
                 self.live.answer_bool(subscribed, call_id);
             }
             "unsubscribe" => {
-                expect(&method, &arguments, &["topics"])?;
+                expect(&method, &arguments, self.subscribable())?;
                 let topics = listed(arguments.topics.as_ref()).ok_or_else(|| Close::policy("topics is not a list"))?;
-                topics.iter().for_each(|topic| self.unsubscribe(topic));
-                self.live.answer_bool(true, call_id);
+                let filters = filters(&topics, arguments.patterns.as_ref());
+                filters.iter().flatten().for_each(|filter| self.unsubscribe(filter));
+                self.live.answer_bool(filters.is_some(), call_id);
             }
             // As the Python ends do: no answer ever.
             hidden if hidden.starts_with('_') || NOT_METHODS.contains(&hidden) => {}
@@ -63,30 +64,37 @@ impl Peer {
         Ok(())
     }
 
-    /// Subscribes to all of the topics or, at the limit, to none.
-    fn subscribe(&mut self, topics: Option<&Topics<'_>>) -> bool {
-        let Some(topics) = listed(topics) else { return false };
+    /// What this client may give `subscribe` and `unsubscribe`.
+    const fn subscribable(&self) -> &'static [&'static str] {
+        if self.is_ours { &["topics", "patterns"] } else { &["topics"] }
+    }
+
+    /// Subscribes to all that is asked for or, at the limit or if some of it makes no sense, to nothing.
+    fn subscribe(&mut self, arguments: &Arguments<'_>) -> bool {
+        let topics = listed(arguments.topics.as_ref());
+        let Some(filters) = topics.and_then(|topics| filters(&topics, arguments.patterns.as_ref())) else {
+            return false;
+        };
         let mut made: SmallVec<[_; 2]> = SmallVec::new();
-        for topic in &topics {
-            let filter = if topic == ALL_TOPICS { Filter::All } else { Filter::exact(&**topic) };
-            match self.live.session.subscribe(filter) {
+        for filter in &filters {
+            match self.live.session.subscribe(filter.clone()) {
                 Ok(subscription) => made.push(subscription),
                 Err(error) => {
-                    tracing::warn!(session = %self.live.session.id(), %topic, %error, "not subscribed");
+                    tracing::warn!(session = %self.live.session.id(), ?filter, %error, "not subscribed");
                     made.into_iter().for_each(|subscription| _ = self.live.session.unsubscribe(subscription));
                     return false;
                 }
             }
         }
-        for (topic, subscription) in topics.iter().zip(made) {
-            self.subscriptions.entry(Topic::from(&**topic)).or_default().push(subscription);
+        for (filter, subscription) in filters.into_iter().zip(made) {
+            self.subscriptions.entry(filter).or_default().push(subscription);
         }
         true
     }
 
-    /// Ends all of this client's subscriptions to the topic; a topic without any is fine.
-    fn unsubscribe(&mut self, topic: &str) {
-        for subscription in self.subscriptions.remove(topic.as_bytes()).into_iter().flatten() {
+    /// Ends all of this client's subscriptions to this; it is fine if there is none.
+    fn unsubscribe(&mut self, filter: &Filter) {
+        for subscription in self.subscriptions.remove(filter).into_iter().flatten() {
             self.live.session.unsubscribe(subscription);
         }
     }
@@ -189,10 +197,22 @@ fn listed<'a>(topics: Option<&Topics<'a>>) -> Option<TopicList<'a>> {
     })
 }
 
+/// What topics and patterns ask for; `None` if the patterns are no list of patterns.
+fn filters(topics: &[Cow<'_, str>], patterns: Option<&Topics<'_>>) -> Option<SmallVec<[Filter; 2]>> {
+    let patterns = match patterns {
+        None => &[],
+        Some(Topics::List(patterns)) => patterns.as_slice(),
+        Some(Topics::Text(_) | Topics::Null | Topics::Other) => return None,
+    };
+    let topics = topics.iter().map(|topic| if topic == ALL_TOPICS { Filter::All } else { Filter::exact(&**topic) });
+    topics.map(Some).chain(patterns.iter().map(|pattern| Glob::new(pattern).ok().map(Filter::Glob))).collect()
+}
+
 /// Refuses arguments that the method does not have, as Python does.
 fn expect(method: &str, arguments: &Arguments<'_>, known: &[&str]) -> Result<(), Close> {
     let given = [
         ("topics", arguments.topics.is_some()),
+        ("patterns", arguments.patterns.is_some()),
         ("data", arguments.data.is_some()),
         ("sync", arguments.sync.is_some()),
         ("notifier_id", arguments.notifier_id.is_some()),

@@ -12,9 +12,10 @@ use tokio::sync::watch;
 
 use super::caller::NotPublished;
 use super::queue::NotTaken;
-use super::registry::{Added, EVERYTHING};
+use super::registry::Added;
 use super::settings::{FRAME_OVERHEAD, KEYS, LinkSettings};
 use super::supervise::{Shared, supervise};
+use super::wish::Wish;
 use crate::WebSocket;
 use crate::wire::ALL_TOPICS;
 
@@ -40,7 +41,8 @@ impl Transport for WebSocket {
 
     fn capabilities(&self) -> Capabilities {
         Capabilities {
-            patterns: false,
+            // On doors of ours.
+            patterns: true,
             everything: true,
             order: Order::PerPublisher,
             replay: false,
@@ -101,13 +103,13 @@ impl Link for WebSocketLink {
 
     fn subscribe(&self, filter: Filter, sink: Arc<dyn Sink>) -> BoxFuture<'_, Result<Subscription, LinkError>> {
         Box::pin(async move {
-            let topic = topic_of(filter)?;
-            let Added { id, stands } = self.0.registry.add(&topic, sink, &self.0.caller)?;
+            let wish = Wish::try_from(filter)?;
+            let Added { id, stands } = self.0.registry.add(&wish, sink, &self.0.caller)?;
             // Taken out again if the caller stops waiting.
-            let mut wanted = Wanted { shared: Some(Arc::clone(&self.0)), topic, id };
+            let mut wanted = Wanted { shared: Some(Arc::clone(&self.0)), wish, id };
             stands.await.unwrap_or(Err(LinkError::Closed))?;
-            let (shared, topic) = (wanted.shared.take(), wanted.topic.clone());
-            Ok(Subscription::new(move || Box::pin(async move { unsubscribe(shared, topic, id).await })))
+            let (shared, wish) = (wanted.shared.take(), wanted.wish.clone());
+            Ok(Subscription::new(move || Box::pin(async move { unsubscribe(shared, wish, id).await })))
         })
     }
 
@@ -143,41 +145,23 @@ impl std::fmt::Debug for WebSocketLink {
 /// A subscriber that is not yet a [`Subscription`].
 struct Wanted {
     shared: Option<Arc<Shared>>,
-    topic: Topic,
+    wish: Wish,
     id: u64,
 }
 
 impl Drop for Wanted {
     fn drop(&mut self) {
         if let Some(shared) = self.shared.take() {
-            drop(shared.registry.remove(&self.topic, self.id, &shared.caller));
+            drop(shared.registry.remove(&self.wish, self.id, &shared.caller));
         }
     }
 }
 
-async fn unsubscribe(shared: Option<Arc<Shared>>, topic: Topic, id: u64) {
-    let noted = shared.and_then(|shared| shared.registry.remove(&topic, id, &shared.caller));
+async fn unsubscribe(shared: Option<Arc<Shared>>, wish: Wish, id: u64) {
+    let noted = shared.and_then(|shared| shared.registry.remove(&wish, id, &shared.caller));
     if let Some(noted) = noted {
         // The end is told by the sender's going.
         let _ = noted.await;
-    }
-}
-
-fn topic_of(filter: Filter) -> Result<Topic, LinkError> {
-    let unsupported = |text: &str| Err(LinkError::Unsupported(text.to_owned()));
-    match filter {
-        Filter::All => Ok(EVERYTHING),
-        Filter::Exact(topic) if topic == EVERYTHING => {
-            unsupported("this topic stands for all topics: subscribe everything")
-        }
-        Filter::Exact(topic) if topic.as_str().is_none() => {
-            unsupported("a topic of this wire is text: this one is not UTF-8")
-        }
-        Filter::Exact(topic) => Ok(topic),
-        Filter::Glob(glob) => Err(LinkError::Unsupported(format!(
-            "this wire has no patterns: subscribe the topics that `{glob:?}` matches one by one, or everything"
-        ))),
-        _ => unsupported("this wire has exact topics only: subscribe them one by one, or everything"),
     }
 }
 

@@ -2,11 +2,12 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use eventhive_transport::{Delivery, LinkError, Topic};
+use eventhive_transport::{Delivery, LinkError};
 use tokio::sync::oneshot;
 
 use super::calls::Call;
 use super::queue::{NotTaken, Outgoing, Queue};
+use super::wish::Wish;
 use crate::wire::Data;
 use crate::wire::encode::{self, CallId};
 
@@ -79,34 +80,45 @@ impl Caller {
         id
     }
 
-    /// Queues as many calls as it takes to subscribe the topics, and tells by which number each was asked for.
-    pub(super) fn subscribe(&self, topics: Vec<Topic>, mut asked: impl FnMut(&Topic, u64)) {
-        let mut topics = topics.into_iter().peekable();
-        while topics.peek().is_some() {
+    /// Queues as many calls as it takes to subscribe it all, and tells by which number each was asked for.
+    pub(super) fn subscribe(&self, wishes: Vec<Wish>, mut asked: impl FnMut(&Wish, u64)) {
+        let mut wishes = wishes.into_iter().peekable();
+        while wishes.peek().is_some() {
             let mut bytes = 0;
             let mut some = Vec::new();
-            while let Some(topic) =
-                topics.next_if(|topic| some.is_empty() || bytes + topic.as_bytes().len() <= NAMES_AT_ONCE)
+            while let Some(wish) =
+                wishes.next_if(|wish| some.is_empty() || bytes + wish.as_str().len() <= NAMES_AT_ONCE)
             {
-                bytes += topic.as_bytes().len() + 3;
-                some.push(topic);
+                bytes += wish.as_str().len() + 3;
+                some.push(wish);
             }
             let (id, call_id) = self.id();
             let mut text = String::with_capacity(192 + bytes);
-            let names: Vec<&str> = some.iter().filter_map(Topic::as_str).collect();
-            encode::subscribe(&mut text, call_id, &names);
-            for topic in &some {
-                asked(topic, id);
+            let (topics, patterns) = apart(&some);
+            encode::subscribe(&mut text, call_id, &topics, &patterns);
+            for wish in &some {
+                asked(wish, id);
             }
             self.queue.push_own(Outgoing { text, id, call: Call::Subscribe(some) });
         }
     }
 
     /// Queues the end of a subscription; `done` goes when it is answered, or never will be.
-    pub(super) fn unsubscribe(&self, topic: &str, done: oneshot::Sender<()>) {
+    pub(super) fn unsubscribe(&self, wish: &Wish, done: oneshot::Sender<()>) {
         let (id, call_id) = self.id();
-        let mut text = String::with_capacity(192 + topic.len());
-        encode::unsubscribe(&mut text, call_id, &[topic]);
+        let mut text = String::with_capacity(192 + wish.as_str().len());
+        let (topics, patterns) = apart(std::slice::from_ref(wish));
+        encode::unsubscribe(&mut text, call_id, &topics, &patterns);
         self.queue.push_own(Outgoing { text, id, call: Call::Unsubscribe { done } });
     }
+}
+
+/// Topics and patterns, as the wire has them.
+fn apart(wishes: &[Wish]) -> (Vec<&str>, Vec<&str>) {
+    let (mut topics, mut patterns) = (Vec::new(), Vec::new());
+    for wish in wishes {
+        let list = if matches!(wish, Wish::Topic(_)) { &mut topics } else { &mut patterns };
+        list.push(wish.as_str());
+    }
+    (topics, patterns)
 }

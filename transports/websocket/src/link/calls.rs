@@ -3,8 +3,10 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use eventhive_transport::{Delivery, LinkError, Topic};
+use eventhive_transport::{Delivery, LinkError};
 use tokio::sync::oneshot;
+
+use super::wish::Wish;
 
 /// A call, and whom its answer is for.
 #[derive(Debug)]
@@ -13,8 +15,8 @@ pub(super) enum Call {
     Publish(oneshot::Sender<Result<Delivery, LinkError>>),
     /// Shows that the server listens.
     Ping,
-    /// Makes topics stand.
-    Subscribe(Vec<Topic>),
+    /// Makes subscriptions stand.
+    Subscribe(Vec<Wish>),
     /// Ends one; whoever waits for that is told when the sender goes.
     Unsubscribe {
         #[expect(dead_code, reason = "held for its drop, which tells the waiter")]

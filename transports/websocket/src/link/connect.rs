@@ -23,7 +23,7 @@ pub(super) struct Connected {
 /// What is known of the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Server {
-    /// It is a door of eventhive: it takes `unsubscribe`, and notifies a link of an event once.
+    /// It is a door of eventhive: it takes `unsubscribe` and patterns, and notifies a link of an event once.
     pub(super) ours: bool,
     /// `unsubscribe` may be called on it.
     pub(super) unsubscribes: bool,

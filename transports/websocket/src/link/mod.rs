@@ -5,7 +5,8 @@
 //! - `api`: the [`Link`](eventhive_transport::Link) that a hive holds. It encodes and queues.
 //! - `caller`: calls to the server: their text, their id, their place in the queue.
 //! - `queue`: what waits for the connection, bounded in bytes.
-//! - `registry`: the subscriptions: what is wanted here, and what stands at the server.
+//! - `wish`: what can be asked for. `table`: who wants it, and how it stands at the server.
+//! - `registry`: the rules by which the table changes, and what the server is asked for then.
 //! - `supervise`: the task behind a link: connect, run, wait, again.
 //! - `connect`: name, TCP, TLS, upgrade; which refusals are final.
 //! - `connection`: one connection's life, in one task that reads and writes.
@@ -21,6 +22,10 @@
 //! - A subscription to everything and one to a topic make two notifications of one event. Our own door knows a link by a
 //!   header, and makes one. On other servers, everything is subscribed alone: where a topic was subscribed before, the
 //!   link makes a new connection with everything in its place.
+//! - Python servers know no patterns, and go deaf on a `subscribe` with an argument of ours. So the link sends patterns to
+//!   doors of ours only; on other servers subscribing a pattern is `Unsupported`, and one asked for while the link is down
+//!   is decided when it comes up. A pattern that was granted stays so when another server takes our door's place: there the
+//!   link subscribes everything and filters by itself, with a warning, because that costs the network's whole traffic.
 //! - A server can go deaf with its socket open, and answer websocket pings still. So the link pings by a call, and every
 //!   call has a deadline.
 
@@ -33,7 +38,9 @@ mod queue;
 mod registry;
 pub mod settings;
 mod supervise;
+mod table;
 mod tls;
+mod wish;
 
 pub use api::WebSocketLink;
 pub use settings::LinkSettings;

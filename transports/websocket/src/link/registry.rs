@@ -1,23 +1,18 @@
 //! The subscriptions: what is wanted here, and what stands at the server.
 //!
-//! An entry a topic, everything's entry under the protocol's own name for it. Several subscriptions here are one there.
-//! Calls are queued under the lock, so that the server gets them in the order in which this table changed.
+//! Several subscriptions to one topic or pattern here are one there. Calls are queued under the lock, so that the server gets them in the order in which this table changed.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use eventhive_transport::{Incoming, LinkError, Sink, Topic};
-use smallvec::SmallVec;
+use eventhive_transport::{Incoming, LinkError, Sink};
 use tokio::sync::oneshot;
 
 use super::caller::Caller;
 use super::connect::Server;
-use crate::wire::ALL_TOPICS;
-
-/// Everything, as a topic.
-pub(super) const EVERYTHING: Topic = Topic::from_static(ALL_TOPICS);
+use super::table::{Entry, Table, Waiter, Wire};
+use super::wish::Wish;
 
 #[derive(Default)]
 pub(super) struct Registry {
@@ -29,7 +24,7 @@ pub(super) struct Registry {
 
 #[derive(Default)]
 struct Inner {
-    entries: HashMap<Topic, Entry, foldhash::fast::RandomState>,
+    table: Table,
     next: u64,
     /// Entries that wait for the server's answer.
     asked: usize,
@@ -37,24 +32,6 @@ struct Inner {
     server: Option<Server>,
     /// What to tell everyone, once nothing can be subscribed any more.
     ended: Option<LinkError>,
-}
-
-#[derive(Default)]
-struct Entry {
-    sinks: SmallVec<[(u64, Arc<dyn Sink>); 1]>,
-    /// Subscribers that wait for the server's answer.
-    waiters: Vec<(u64, oneshot::Sender<Result<(), LinkError>>)>,
-    wire: Wire,
-}
-
-/// How a topic stands at the server.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-enum Wire {
-    #[default]
-    Absent,
-    /// Asked for by the call of this number.
-    Asked(u64),
-    Standing,
 }
 
 /// A subscription made here; the receiver resolves when it stands at the server.
@@ -69,16 +46,19 @@ impl Registry {
     }
 
     /// Adds a subscriber, and asks the server where it has to know.
-    pub(super) fn add(&self, topic: &Topic, sink: Arc<dyn Sink>, caller: &Caller) -> Result<Added, LinkError> {
+    pub(super) fn add(&self, wish: &Wish, sink: Arc<dyn Sink>, caller: &Caller) -> Result<Added, LinkError> {
         let mut inner = self.lock();
         if let Some(error) = &inner.ended {
             return Err(error.clone());
         }
+        if matches!(wish, Wish::Pattern(_)) && inner.is_foreign() {
+            return Err(wish.unsupported());
+        }
         let id = inner.next;
         inner.next += 1;
         let (tell, stands) = oneshot::channel();
-        let covered = inner.covered_by_everything(topic);
-        let entry = inner.entries.entry(topic.clone()).or_default();
+        let covered = inner.covered_by_everything(wish);
+        let entry = inner.table.entry(wish);
         entry.sinks.push((id, sink));
         let wire = if covered == Wire::Absent { entry.wire } else { covered };
         if wire == Wire::Standing {
@@ -88,19 +68,19 @@ impl Registry {
         }
         entry.waiters.push((id, tell));
         if wire == Wire::Absent && inner.server.is_some() {
-            if inner.would_double(topic) {
+            if inner.would_double(wish) {
                 self.renewal.store(true, Ordering::Relaxed);
                 caller.queue.wake();
             } else {
-                inner.ask(vec![topic.clone()], caller);
+                inner.ask(vec![wish.clone()], caller);
             }
         }
         Ok(Added { id, stands })
     }
 
     /// Takes a subscriber out. The receiver, if there is one, resolves when the server has taken note.
-    pub(super) fn remove(&self, topic: &Topic, id: u64, caller: &Caller) -> Option<oneshot::Receiver<()>> {
-        let noted = self.lock().remove(topic, id, caller);
+    pub(super) fn remove(&self, wish: &Wish, id: u64, caller: &Caller) -> Option<oneshot::Receiver<()>> {
+        let noted = self.lock().remove(wish, id, caller);
         // A delivery that began before is over when this lock can be had.
         drop(self.delivering.lock().unwrap_or_else(PoisonError::into_inner));
         noted
@@ -111,9 +91,12 @@ impl Registry {
         let mut inner = self.lock();
         self.renewal.store(false, Ordering::Relaxed);
         inner.server = Some(server);
-        let alone = !server.ours && inner.entries.contains_key(&EVERYTHING);
-        let wanted = if alone { vec![EVERYTHING] } else { inner.entries.keys().cloned().collect() };
+        let turned_away = if server.ours { Vec::new() } else { inner.do_without_patterns() };
+        let alone = !server.ours && inner.table.get(&Wish::EVERYTHING).is_some();
+        let wanted = if alone { vec![Wish::EVERYTHING] } else { inner.table.iter().map(|(wish, _)| wish).collect() };
         inner.ask(wanted, caller);
+        drop(inner);
+        tell(turned_away);
     }
 
     /// The connection is gone, and with it all that stood there.
@@ -121,7 +104,7 @@ impl Registry {
         let mut inner = self.lock();
         inner.server = None;
         inner.asked = 0;
-        inner.entries.retain(|_, entry| {
+        inner.table.retain(|entry| {
             entry.wire = Wire::Absent;
             !entry.sinks.is_empty()
         });
@@ -137,24 +120,21 @@ impl Registry {
         self.lock().asked == 0
     }
 
-    /// The server's answer to the call of this number for these topics.
+    /// The server's answer to the call of this number for these wishes.
     ///
     /// # Errors
     /// What to say of a connection on which a subscription that stood before cannot be had any more.
-    pub(super) fn answered(&self, id: u64, topics: Vec<Topic>, yes: bool, caller: &Caller) -> Result<(), String> {
+    pub(super) fn answered(&self, id: u64, wishes: Vec<Wish>, yes: bool, caller: &Caller) -> Result<(), String> {
         let mut inner = self.lock();
         let mut told = Vec::new();
         let result = if yes {
-            inner.granted(id, &topics, &mut told);
+            inner.granted(id, &wishes, &mut told);
             Ok(())
         } else {
-            inner.denied(id, topics, caller, &mut told)
+            inner.denied(id, wishes, caller, &mut told)
         };
         drop(inner);
-        for (waiter, result) in told {
-            // Who does not wait any more has taken itself out.
-            let _ = waiter.send(result);
-        }
+        tell(told);
         result
     }
 
@@ -163,26 +143,20 @@ impl Registry {
         let mut inner = self.lock();
         inner.server = None;
         inner.ended = Some(error.clone());
-        let entries = std::mem::take(&mut inner.entries);
+        let table = std::mem::take(&mut inner.table);
         drop(inner);
-        for (_, waiter) in entries.into_values().flat_map(|entry| entry.waiters) {
-            let _ = waiter.send(Err(error.clone()));
-        }
+        let waiters = table.into_values().flat_map(|entry| entry.waiters);
+        tell(waiters.map(|(_, waiter)| (waiter, Err(error.clone()))).collect());
     }
 
-    /// Hands a message to the subscribers of its topic and of everything. No lock of the table is held meanwhile: a sink
-    /// may subscribe and publish.
+    /// Hands a message to the subscribers of its topic, of everything, and of patterns that it matches. No lock of the
+    /// table is held meanwhile: a sink may subscribe and publish.
     pub(super) fn deliver(&self, topic: &str, payload: impl FnOnce() -> Bytes) {
         let _delivering = self.delivering.lock().unwrap_or_else(PoisonError::into_inner);
         let inner = self.lock();
-        let exact = inner.entries.get_key_value(topic.as_bytes());
-        let everything = inner.entries.get(ALL_TOPICS.as_bytes());
-        let mut sinks = SmallVec::<[Arc<dyn Sink>; 4]>::new();
-        for entry in exact.iter().map(|(_, entry)| *entry).chain(everything) {
-            sinks.extend(entry.sinks.iter().map(|(_, sink)| Arc::clone(sink)));
-        }
+        let (known, mut sinks) = inner.table.concerned(topic);
         // Shared with the table where it is there.
-        let shared = exact.map(|(topic, _)| topic.clone());
+        let shared = known.cloned();
         drop(inner);
         let Some(last) = sinks.pop() else { return };
         let incoming = Incoming { topic: shared.unwrap_or_else(|| topic.into()), payload: payload() };
@@ -193,107 +167,144 @@ impl Registry {
     }
 }
 
-type Told = Vec<(oneshot::Sender<Result<(), LinkError>>, Result<(), LinkError>)>;
+type Told = Vec<(Waiter, Result<(), LinkError>)>;
+
+/// Not under the lock: it wakes those who wait.
+fn tell(told: Told) {
+    for (waiter, result) in told {
+        // Who does not wait any more has taken itself out.
+        let _ = waiter.send(result);
+    }
+}
 
 impl Inner {
-    fn ask(&mut self, topics: Vec<Topic>, caller: &Caller) {
-        let (entries, asked) = (&mut self.entries, &mut self.asked);
-        caller.subscribe(topics, |topic, id| {
-            if let Some(entry) = entries.get_mut(topic) {
+    fn ask(&mut self, wishes: Vec<Wish>, caller: &Caller) {
+        let (table, asked) = (&mut self.table, &mut self.asked);
+        caller.subscribe(wishes, |wish, id| {
+            if let Some(entry) = table.get_mut(wish) {
                 *asked += usize::from(!matches!(entry.wire, Wire::Asked(_)));
                 entry.wire = Wire::Asked(id);
             }
         });
     }
 
-    /// How the subscription to everything stands, if it brings this topic along: on a server that is not ours, which
+    /// Whether the connection is to a server that is not ours.
+    fn is_foreign(&self) -> bool {
+        self.server.is_some_and(|server| !server.ours)
+    }
+
+    /// What becomes of patterns on a server that is not ours: who waits for one is turned away; where one was granted
+    /// before, on a door of ours, everything is wanted from now on.
+    fn do_without_patterns(&mut self) -> Told {
+        let turned_away = self.table.turn_patterns_away();
+        let patterns = self.table.patterns();
+        if patterns > 0 {
+            tracing::warn!(
+                patterns,
+                "this server is not one of eventhive, as the one before it was, and knows no patterns:                  the link receives every event of the network, and passes on those that match"
+            );
+            self.table.entry(&Wish::EVERYTHING);
+        }
+        turned_away
+    }
+
+    /// Whether this is everything, wanted in the place of patterns.
+    fn stands_in(&self, wish: &Wish) -> bool {
+        self.is_foreign() && *wish == Wish::EVERYTHING && self.table.patterns() > 0
+    }
+
+    /// How the subscription to everything stands, if it brings other topics along: on a server that is not ours, which
     /// would notify twice.
-    fn covered_by_everything(&self, topic: &Topic) -> Wire {
-        let foreign = self.server.is_some_and(|server| !server.ours);
-        let everything = self.entries.get(&EVERYTHING).filter(|_| foreign && *topic != EVERYTHING);
+    fn everything(&self) -> Wire {
+        let everything = self.table.get(&Wish::EVERYTHING).filter(|_| self.is_foreign());
         everything.map_or(Wire::Absent, |entry| entry.wire)
     }
 
-    /// Whether subscribing `topic` beside what stands would make such a server notify twice.
-    fn would_double(&self, topic: &Topic) -> bool {
-        let foreign = self.server.is_some_and(|server| !server.ours);
-        foreign && *topic == EVERYTHING && self.entries.values().any(|entry| entry.wire != Wire::Absent)
+    /// The same, as far as it concerns this.
+    fn covered_by_everything(&self, wish: &Wish) -> Wire {
+        if *wish == Wish::EVERYTHING { Wire::Absent } else { self.everything() }
     }
 
-    fn remove(&mut self, topic: &Topic, id: u64, caller: &Caller) -> Option<oneshot::Receiver<()>> {
-        let entry = self.entries.get_mut(topic)?;
-        entry.sinks.retain(|(of, _)| *of != id);
-        entry.waiters.retain(|(of, _)| *of != id);
+    /// Whether subscribing this beside what stands would make such a server notify twice.
+    fn would_double(&self, wish: &Wish) -> bool {
+        let any = || self.table.iter().any(|(_, entry)| entry.wire != Wire::Absent);
+        self.is_foreign() && *wish == Wish::EVERYTHING && any()
+    }
+
+    fn remove(&mut self, wish: &Wish, id: u64, caller: &Caller) -> Option<oneshot::Receiver<()>> {
+        let entry = self.table.get_mut(wish)?;
+        entry.forget(id);
         if !entry.sinks.is_empty() {
             return None;
         }
-        let (wire, server) = (entry.wire, self.server);
-        match (wire, server) {
+        let wire = entry.wire;
+        match (wire, self.server) {
             (Wire::Absent, _) | (_, None) => {
-                self.entries.remove(topic);
-                None
+                self.table.remove(wish);
+                // With the last pattern, everything may have become needless in its place.
+                let pattern = matches!(wish, Wish::Pattern(_));
+                if pattern { self.remove(&Wish::EVERYTHING, id, caller) } else { None }
             }
             // Stays without a sink, so that nobody asks for it a second time, until the connection ends.
-            (_, Some(server)) if !server.unsubscribes => None,
+            (_, Some(server)) if !server.unsubscribes || self.stands_in(wish) => None,
             (wire, Some(_)) => {
-                self.entries.remove(topic);
+                self.table.remove(wish);
                 self.asked -= usize::from(wire != Wire::Standing);
-                self.ask_for_uncovered(topic, caller);
+                self.ask_for_uncovered(wish, caller);
                 let (done, noted) = oneshot::channel();
-                caller.unsubscribe(topic.as_str()?, done);
+                caller.unsubscribe(wish, done);
                 Some(noted)
             }
         }
     }
 
     /// When everything is no longer subscribed, the topics that it brought along must be.
-    fn ask_for_uncovered(&mut self, ended: &Topic, caller: &Caller) {
-        if *ended == EVERYTHING && self.server.is_some() {
-            let uncovered = self.entries.iter().filter(|(_, entry)| entry.wire == Wire::Absent);
-            let uncovered = uncovered.map(|(topic, _)| topic.clone()).collect();
+    fn ask_for_uncovered(&mut self, ended: &Wish, caller: &Caller) {
+        if *ended == Wish::EVERYTHING && self.server.is_some() {
+            let uncovered = self.table.iter().filter(|(_, entry)| entry.wire == Wire::Absent);
+            let uncovered = uncovered.map(|(wish, _)| wish).collect();
             self.ask(uncovered, caller);
         }
     }
 
-    fn asked_by(&mut self, topic: &Topic, id: u64) -> Option<&mut Entry> {
-        self.entries.get_mut(topic).filter(|entry| entry.wire == Wire::Asked(id))
+    fn asked_by(&mut self, wish: &Wish, id: u64) -> Option<&mut Entry> {
+        self.table.get_mut(wish).filter(|entry| entry.wire == Wire::Asked(id))
     }
 
-    fn granted(&mut self, id: u64, topics: &[Topic], told: &mut Told) {
-        for topic in topics {
-            let Some(entry) = self.asked_by(topic, id) else { continue };
+    fn granted(&mut self, id: u64, wishes: &[Wish], told: &mut Told) {
+        for wish in wishes {
+            let Some(entry) = self.asked_by(wish, id) else { continue };
             entry.wire = Wire::Standing;
             told.extend(entry.waiters.drain(..).map(|(_, waiter)| (waiter, Ok(()))));
             self.asked -= 1;
-            if self.covered_by_everything(&Topic::from_static("")) == Wire::Standing {
-                let covered = self.entries.values_mut().filter(|entry| entry.wire == Wire::Absent);
+            if self.everything() == Wire::Standing {
+                let covered = self.table.values_mut().filter(|entry| entry.wire == Wire::Absent);
                 told.extend(covered.flat_map(|entry| entry.waiters.drain(..)).map(|(_, waiter)| (waiter, Ok(()))));
             }
         }
     }
 
-    fn denied(&mut self, id: u64, topics: Vec<Topic>, caller: &Caller, told: &mut Told) -> Result<(), String> {
-        let topics: Vec<Topic> = topics.into_iter().filter(|topic| self.asked_by(topic, id).is_some()).collect();
-        let [topic] = topics.as_slice() else {
+    fn denied(&mut self, id: u64, wishes: Vec<Wish>, caller: &Caller, told: &mut Told) -> Result<(), String> {
+        let wishes: Vec<Wish> = wishes.into_iter().filter(|wish| self.asked_by(wish, id).is_some()).collect();
+        let [wish] = wishes.as_slice() else {
             // One of them is to blame: asked one by one, the others can stand.
-            for topic in topics {
-                self.ask(vec![topic], caller);
+            for wish in wishes {
+                self.ask(vec![wish], caller);
             }
             return Ok(());
         };
-        let Some(entry) = self.asked_by(topic, id) else { return Ok(()) };
+        let Some(entry) = self.asked_by(wish, id) else { return Ok(()) };
         entry.wire = Wire::Absent;
-        let waiters = std::mem::take(&mut entry.waiters);
-        entry.sinks.retain(|(id, _)| !waiters.iter().any(|(waiting, _)| waiting == id));
+        let waiters = entry.turn_away();
         let left = !entry.sinks.is_empty();
-        let refusal = LinkError::Rejected(format!("the server does not let us subscribe `{topic}`"));
+        let refusal = LinkError::Rejected(format!("the server does not let us subscribe `{wish}`"));
         told.extend(waiters.into_iter().map(|(_, waiter)| (waiter, Err(refusal.clone()))));
         self.asked -= 1;
-        if left {
-            return Err(format!("the server no longer lets us subscribe `{topic}`"));
+        if left || self.stands_in(wish) {
+            return Err(format!("the server no longer lets us subscribe `{wish}`"));
         }
-        self.entries.remove(topic);
-        self.ask_for_uncovered(topic, caller);
+        self.table.remove(wish);
+        self.ask_for_uncovered(wish, caller);
         Ok(())
     }
 }

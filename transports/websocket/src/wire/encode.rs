@@ -99,14 +99,14 @@ pub fn publish(
     end_request(out, call);
 }
 
-/// Appends a `subscribe` request.
-pub fn subscribe(out: &mut String, call: CallId, topics: &[&str]) {
-    about_topics(out, "subscribe", call, topics);
+/// Appends a `subscribe` request. Only doors of ours know `patterns`: for any other server there must be none.
+pub fn subscribe(out: &mut String, call: CallId, topics: &[&str], patterns: &[&str]) {
+    about_topics(out, "subscribe", call, topics, patterns);
 }
 
-/// Appends an `unsubscribe` request.
-pub fn unsubscribe(out: &mut String, call: CallId, topics: &[&str]) {
-    about_topics(out, "unsubscribe", call, topics);
+/// Appends an `unsubscribe` request, under the same rule.
+pub fn unsubscribe(out: &mut String, call: CallId, topics: &[&str], patterns: &[&str]) {
+    about_topics(out, "unsubscribe", call, topics, patterns);
 }
 
 /// Appends a request without arguments, such as `_ping_`. The method is a plain word.
@@ -117,11 +117,15 @@ pub fn bare(out: &mut String, method: &str, call: CallId) {
     end_request(out, call);
 }
 
-fn about_topics(out: &mut String, method: &str, call: CallId, topics: &[&str]) {
+fn about_topics(out: &mut String, method: &str, call: CallId, topics: &[&str], patterns: &[&str]) {
     out.push_str(r#"{"request":{"method":""#);
     out.push_str(method);
     out.push_str(r#"","arguments":{"topics":"#);
     strings(out, topics);
+    if !patterns.is_empty() {
+        out.push_str(r#","patterns":"#);
+        strings(out, patterns);
+    }
     end_request(out, call);
 }
 

@@ -33,10 +33,14 @@ pub use parse::{Arguments, Frame, FrameError, Request, Response, Topics, read};
 pub const ALL_TOPICS: &str = "__EventNotifier_ALL_TOPICS__";
 
 /// The header in a link's request for the upgrade by which a door of ours knows it: the door then notifies it of an event
-/// once, however many of its subscriptions match.
+/// once, however many of its subscriptions match, and lets it subscribe patterns.
 pub const LINK_HEADER: &str = "eventhive-link";
 
 /// The header in the answer by which a link knows a door of ours: the door takes `unsubscribe`, and does the above.
+///
+/// Between the two, `subscribe` and `unsubscribe` have an argument `patterns` beside `topics`: a list of
+/// [globs](eventhive_transport::Glob). Python servers go deaf on arguments that they do not know, so a link sends it to no
+/// other server; and to no other client does a door know it.
 pub const DOOR_HEADER: &str = "eventhive-door";
 
 #[cfg(test)]

@@ -34,6 +34,8 @@ pub struct Request<'a> {
 pub struct Arguments<'a> {
     /// `subscribe`, `unsubscribe`, `publish`: what they are about.
     pub topics: Option<Topics<'a>>,
+    /// `subscribe`, `unsubscribe` of a link of ours: what they are about beside `topics`.
+    pub patterns: Option<Topics<'a>>,
     /// `publish`, `notify`: the event's data as it came.
     pub data: Option<&'a RawValue>,
     /// `publish`: whether the answer waits for the subscribers; what Python counts as true is true.
@@ -53,7 +55,7 @@ pub struct Subscription<'a> {
     pub topic: Option<Cow<'a, str>>,
 }
 
-/// The argument `topics`.
+/// The argument `topics`, or `patterns`.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Topics<'a> {
     /// A bare text. `publish` takes it as one topic, `subscribe` as a list of its characters.
@@ -219,6 +221,7 @@ impl<'de> Visitor<'de> for ArgumentsReader {
         while let Some(Text(key)) = map.next_key()? {
             match &*key {
                 "topics" => out.topics = Some(map.next_value()?),
+                "patterns" => out.patterns = Some(map.next_value()?),
                 "data" => out.data = Some(map.next_value()?),
                 "sync" => out.sync = Some(map.next_value::<Truth>()?.0),
                 "notifier_id" => out.notifier_id = Some(map.next_value::<Notifier<'_>>()?.0),

@@ -139,7 +139,7 @@ fn answers_are_recognised_without_parsing() {
     }
 }
 
-use super::encode::{bare, bool_result, notify, publish, string, subscribe, text_result};
+use super::encode::{bare, bool_result, notify, publish, string, subscribe, text_result, unsubscribe};
 
 #[test]
 fn messages_have_the_keys_of_python_in_its_order() {
@@ -157,8 +157,12 @@ fn messages_have_the_keys_of_python_in_its_order() {
         r#"{"request":{"method":"publish","arguments":{"topics":["a","b"],"data":[1.0],"sync":true,"notifier_id":null},"call_id":"df014098d3d54251926692fb105d0c17"},"response":null}"#
     );
     assert_eq!(
-        text(|out| subscribe(out, id, &[])),
+        text(|out| subscribe(out, id, &[], &[])),
         r#"{"request":{"method":"subscribe","arguments":{"topics":[]},"call_id":"df014098d3d54251926692fb105d0c17"},"response":null}"#
+    );
+    assert_eq!(
+        text(|out| unsubscribe(out, id, &["a"], &["b*", "c"])),
+        r#"{"request":{"method":"unsubscribe","arguments":{"topics":["a"],"patterns":["b*","c"]},"call_id":"df014098d3d54251926692fb105d0c17"},"response":null}"#
     );
     assert_eq!(
         text(|out| bare(out, "_ping_", id)),

@@ -5,6 +5,7 @@
 mod calls;
 mod faults;
 mod hub;
+mod patterns;
 mod python;
 mod scripted;
 mod security;

@@ -3,6 +3,7 @@
 
 mod access;
 mod limits;
+mod patterns;
 mod protocol;
 mod slow;
 mod stopping;
