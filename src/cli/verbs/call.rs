@@ -139,19 +139,17 @@ async fn call(
     let options = StartOptions::new().require(network).within(within);
     // Finding the server by mDNS has a time of its own, which may be longer.
     let started = timeout(within.saturating_add(TELLING), hive.start_with(options)).await;
-    let Ok(started) = started else {
-        return Err(Failure::new(Exit::Unreachable, format!("{network} was not reached in time")));
-    };
     let result = match started {
-        Ok(_) => send(&hive, network, name, payload, within.saturating_sub(begun.elapsed())).await,
-        Err(StartError::Required { connectors }) => {
+        Err(_) => Err(Failure::new(Exit::Unreachable, format!("{network} was not reached in time"))),
+        Ok(Ok(_)) => send(&hive, network, name, payload, within.saturating_sub(begun.elapsed())).await,
+        Ok(Err(StartError::Required { connectors })) => {
             let reasons = connectors.iter().map(|one| match &one.outcome {
                 ConnectorOutcome::Trying(reason) | ConnectorOutcome::Failed(reason) => reason.clone(),
                 other => other.to_string(),
             });
             Err(Failure::new(Exit::Unreachable, format!("{network}: {}", reasons.collect::<Vec<_>>().join("; "))))
         }
-        Err(error) => Err(failed(&error)),
+        Ok(Err(error)) => Err(failed(&error)),
     };
     hive.stop(Duration::from_secs(1)).await;
     result
