@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Measures the hub beside nats-server, redis-server and the Python hub, and prints the tables of benches/README.md.
-# Arguments name the systems to measure (nats redis eventhive python); without any, all are. Needs what tests/all.sh
-# needs, and nats-server and redis-server, which it installs from Debian's packages when it runs as root.
+# Takes all figures of benches/README.md: one event in one process, then the hub beside nats-server, redis-server and the
+# Python hub. Prints tables. Arguments name the systems to measure (nats redis eventhive python) and leave the first part
+# out. Needs what tests/all.sh needs, and the two servers, which it installs from Debian's packages when it runs as root.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -20,10 +20,15 @@ fi
 
 peers="$(tests/peers/setup.sh)"
 target="$(realpath "${CARGO_TARGET_DIR:-target}")"
-cargo build --release --locked --package eventhive --package side-by-side --bin hive-cli --bin side-by-side >&2
+if [ "$#" -eq 0 ]; then
+    printf '### In one process\n\n```text'
+    cargo bench --locked --bench in_process
+    printf '```\n\n### Side by side\n'
+fi
 
 # A thousand subscribers need as many files at each end.
 ulimit -n "$(ulimit -H -n)"
+cargo build --release --locked --package eventhive --package side-by-side --bin hive-cli --bin side-by-side >&2
 BENCH_HIVE_CLI="$target/release/hive-cli" \
     BENCH_PYTHON="$peers/pubsub/bin/python" \
     BENCH_PYTHON_SERVER="$PWD/tests/peers/python/server.py" \

@@ -35,14 +35,14 @@ pub struct Event(Arc<Parts>);
 struct Parts {
     name: EventName,
     payload: Payload,
-    told: OnceLock<Box<Told>>,
+    stamp: OnceLock<Box<Stamp>>,
     origin: Origin,
 }
 
-/// An event's metadata. Apart from the event, because most events in a process are never asked for it.
-struct Told {
+/// Behind a pointer, because most events that stay in the process never get one.
+struct Stamp {
     metadata: Metadata,
-    /// Whether it came with the event.
+    /// Whether the metadata came with the event.
     sent: bool,
 }
 
@@ -68,17 +68,6 @@ pub struct Metadata {
     pub event: String,
 }
 
-impl Metadata {
-    fn fresh(name: &EventName) -> Self {
-        Self {
-            id: Uuid::new_v4().to_string(),
-            time: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs_f64(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            event: name.as_str().to_owned(),
-        }
-    }
-}
-
 impl Event {
     /// An event called in this process.
     #[must_use]
@@ -90,19 +79,20 @@ impl Event {
     /// its own when that is first asked for.
     #[must_use]
     pub fn received(name: EventName, payload: Payload, metadata: Option<Metadata>, network: Arc<str>) -> Self {
-        let told = metadata.map(|metadata| Told { metadata, sent: true });
-        Self::assemble(name, payload, told, Origin::Network(network))
+        let stamp = metadata.map(|metadata| Stamp { metadata, sent: true });
+        Self::assemble(name, payload, stamp, Origin::Network(network))
     }
 
     /// The same event with another payload: one step of a waterfall.
     pub(crate) fn with_payload(&self, payload: Payload) -> Self {
-        let told = Told { metadata: self.metadata().clone(), sent: self.sent_metadata().is_some() };
-        Self::assemble(self.0.name.clone(), payload, Some(told), self.0.origin.clone())
+        let Stamp { metadata, sent } = self.stamp();
+        let stamp = Stamp { metadata: metadata.clone(), sent: *sent };
+        Self::assemble(self.0.name.clone(), payload, Some(stamp), self.0.origin.clone())
     }
 
-    fn assemble(name: EventName, payload: Payload, told: Option<Told>, origin: Origin) -> Self {
-        let told = told.map_or_else(OnceLock::new, |told| OnceLock::from(Box::new(told)));
-        Self(Arc::new(Parts { name, payload, told, origin }))
+    fn assemble(name: EventName, payload: Payload, stamp: Option<Stamp>, origin: Origin) -> Self {
+        let stamp = stamp.map_or_else(OnceLock::new, |stamp| OnceLock::from(Box::new(stamp)));
+        Self(Arc::new(Parts { name, payload, stamp, origin }))
     }
 
     /// The event's name in this process.
@@ -126,15 +116,26 @@ impl Event {
     /// The metadata that came with the event from the network; `None` if it came without, or was called in this process.
     #[must_use]
     pub fn sent_metadata(&self) -> Option<&Metadata> {
-        self.0.told.get().filter(|told| told.sent).map(|told| &told.metadata)
+        self.0.stamp.get().filter(|stamp| stamp.sent).map(|stamp| &stamp.metadata)
     }
 
     /// The event's metadata, made when first asked for: an event that stays in the process mostly needs none, and
     /// reading the clock would cost as much as all the rest of the way to a hook. Its time is that moment. An event that
     /// goes to a network is asked before the call returns.
     pub fn metadata(&self) -> &Metadata {
-        let told = self.0.told.get_or_init(|| Box::new(Told { metadata: Metadata::fresh(&self.0.name), sent: false }));
-        &told.metadata
+        &self.stamp().metadata
+    }
+
+    fn stamp(&self) -> &Stamp {
+        self.0.stamp.get_or_init(|| {
+            let metadata = Metadata {
+                id: Uuid::new_v4().to_string(),
+                time: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs_f64(),
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                event: self.0.name.as_str().to_owned(),
+            };
+            Box::new(Stamp { metadata, sent: false })
+        })
     }
 }
 
@@ -158,7 +159,7 @@ mod tests {
 
     #[test]
     fn an_event_fits_the_small_sizes_of_the_allocator() {
-        assert!(size_of::<Parts>() <= 112, "{}", size_of::<Parts>());
+        assert!(size_of::<Parts>() <= 104, "{}", size_of::<Parts>());
     }
 
     #[test]

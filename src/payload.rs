@@ -30,19 +30,16 @@ pub struct Payload {
 /// pays for the size of this, and one of 120 bytes is much cheaper to allocate than one of 200.
 enum Form {
     /// The text was checked to be UTF-8 and JSON.
-    Text {
-        text: Bytes,
-        value: OnceLock<Box<Result<Value, PayloadError>>>,
-    },
-    Value {
-        value: Box<Value>,
-        text: OnceLock<Box<Bytes>>,
-    },
-    Null,
+    Text { text: Bytes, value: OnceLock<Box<Result<Value, PayloadError>>> },
+    /// No value is null: a variant of its own would cost each event a word.
+    Value { value: Option<Box<Value>>, text: OnceLock<Box<Bytes>> },
 }
 
 static NULL: Value = Value::Null;
-static NULL_TEXT: Bytes = Bytes::from_static(b"null");
+
+fn or_null(value: &Option<Box<Value>>) -> &Value {
+    value.as_deref().unwrap_or(&NULL)
+}
 
 /// The payload is not what was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -93,8 +90,7 @@ impl Payload {
     pub fn as_bytes(&self) -> &Bytes {
         match &self.form {
             Form::Text { text, .. } => text,
-            Form::Null => &NULL_TEXT,
-            Form::Value { value, text } => text.get_or_init(|| Box::new(value.to_string().into())),
+            Form::Value { value, text } => text.get_or_init(|| Box::new(or_null(value).to_string().into())),
         }
     }
 
@@ -110,8 +106,7 @@ impl Payload {
     /// nesting beyond 128.
     pub fn as_value(&self) -> Result<&Value, PayloadError> {
         match &self.form {
-            Form::Null => Ok(&NULL),
-            Form::Value { value, .. } => Ok(value),
+            Form::Value { value, .. } => Ok(or_null(value)),
             Form::Text { text, value } => {
                 let parsed = value.get_or_init(|| Box::new(serde_json::from_slice(text).map_err(PayloadError::new)));
                 (**parsed).as_ref().map_err(Clone::clone)
@@ -122,8 +117,7 @@ impl Payload {
     /// The value, if there is one without parsing.
     fn ready_value(&self) -> Option<&Value> {
         match &self.form {
-            Form::Null => Some(&NULL),
-            Form::Value { value, .. } => Some(value),
+            Form::Value { value, .. } => Some(or_null(value)),
             Form::Text { value, .. } => (**value.get()?).as_ref().ok(),
         }
     }
@@ -194,13 +188,13 @@ fn weigh(value: &Value, depth: usize) -> usize {
 impl From<Value> for Payload {
     fn from(value: Value) -> Self {
         let weight = weigh(&value, WEIGHED_DEPTH);
-        Self { weight, form: Form::Value { value: Box::new(value), text: OnceLock::new() } }
+        Self { weight, form: Form::Value { value: Some(Box::new(value)), text: OnceLock::new() } }
     }
 }
 
 impl From<()> for Payload {
     fn from((): ()) -> Self {
-        Self { weight: NULL_TEXT.len(), form: Form::Null }
+        Self { weight: 4, form: Form::Value { value: None, text: OnceLock::new() } }
     }
 }
 

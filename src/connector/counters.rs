@@ -43,8 +43,9 @@ pub struct ConnectorStats {
 }
 
 impl Counters {
-    pub(super) fn add(counter: &AtomicU64, count: usize) {
-        counter.fetch_add(count as u64, Ordering::Relaxed);
+    /// Adds to a counter and gives what it was.
+    pub(super) fn add(counter: &AtomicU64, count: usize) -> u64 {
+        counter.fetch_add(count as u64, Ordering::Relaxed)
     }
 
     pub(super) fn snapshot(&self, waiting: usize) -> ConnectorStats {

@@ -77,8 +77,8 @@ impl Sink for Inbox {
         let bytes = incoming.topic.as_bytes().len() + incoming.payload.len();
         match self.queue.push(incoming, bytes) {
             Pushed::Queued { dropped: 0 } | Pushed::Closed(_) => {}
-            Pushed::Queued { dropped } => Counters::add(&self.counters.inbox_dropped, dropped),
-            Pushed::Full(_) => Counters::add(&self.counters.inbox_dropped, 1),
+            Pushed::Queued { dropped } => self.dropped(dropped),
+            Pushed::Full(_) => self.dropped(1),
         }
     }
 
@@ -91,7 +91,19 @@ impl Sink for Inbox {
     }
 }
 
-/// Gives what arrives to the hooks, in order, until the inbox is closed and empty.
+impl Inbox {
+    fn dropped(&self, count: usize) {
+        // One line for each time that the count doubles: an inbox that overflows does so many times a second.
+        let before = Counters::add(&self.counters.inbox_dropped, count);
+        if before.checked_ilog2() != (before + count as u64).checked_ilog2() {
+            let dropped = before + count as u64;
+            tracing::warn!(connector = %self.network, dropped, "the inbox is full: received messages are dropped");
+        }
+    }
+}
+
+/// Gives what arrives to the hooks, in order, until the inbox is closed and empty. It waits for no hook: the mailbox of
+/// each has a bound and a policy of its own, so that one that stalls holds up no other.
 pub(super) async fn dispatch(
     gate: Arc<Gate>,
     inbox: Arc<ByteQueue<Incoming>>,
@@ -108,7 +120,7 @@ pub(super) async fn dispatch(
             Ok((event, id)) => {
                 Counters::add(&counters.received, 1);
                 tracing::debug!(connector = %gate.network, event = %event.name(), id = id.as_deref().unwrap_or("N/A"), "received");
-                if let Err(error) = registry.deliver(event).await {
+                if let Err(error) = registry.fire(event) {
                     tracing::debug!(connector = %gate.network, "{error}");
                 }
             }

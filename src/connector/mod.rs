@@ -19,6 +19,7 @@ use std::time::Duration;
 use eventhive_transport::{Capabilities, Incoming, Link, LinkState, Overflow, Sink, Topic};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 pub use counters::ConnectorStats;
 
@@ -30,7 +31,7 @@ use incoming::{Gate, Inbox};
 use outgoing::{Outgoing, Pump};
 use queue::{ByteQueue, Pushed};
 use seen::Seen;
-use topics::Topics;
+use topics::{Standing, Topics};
 
 /// What a connector is made from.
 pub(crate) struct Plan {
@@ -55,7 +56,8 @@ pub(crate) struct Connector {
     outlet: Arc<Outlet>,
     inbox: Arc<ByteQueue<Incoming>>,
     counters: Arc<Counters>,
-    standing: watch::Receiver<bool>,
+    standing: watch::Receiver<Standing>,
+    dispatch: Option<JoinHandle<()>>,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -85,7 +87,8 @@ impl Connector {
             echo,
         });
         let mut tasks = vec![tokio::spawn(pump.run())];
-        let (standing_sender, standing) = watch::channel(!listens);
+        let (standing_sender, standing) = watch::channel(if listens { Standing::Waiting } else { Standing::Complete });
+        let mut dispatcher = None;
         if listens {
             let seen = Seen::new(plan.remembered_events);
             let dispatch = incoming::dispatch(
@@ -95,11 +98,11 @@ impl Connector {
                 Arc::clone(&counters),
                 seen,
             );
-            tasks.push(tokio::spawn(dispatch));
+            dispatcher = Some(tokio::spawn(dispatch));
             let topics = Topics { link: Arc::clone(&link), gate, sink, registry, standing: standing_sender };
             tasks.push(tokio::spawn(topics.run(wire.patterns)));
         }
-        Self { name: plan.name, link, outlet, inbox, counters, standing, tasks }
+        Self { name: plan.name, link, outlet, inbox, counters, standing, dispatch: dispatcher, tasks }
     }
 
     /// The network's name.
@@ -121,20 +124,22 @@ impl Connector {
         self.counters.snapshot(self.outlet.outbox.len())
     }
 
-    /// Resolves when the link is up and the subscriptions known at the start stand, or with the reason why not when the
+    /// Resolves when the link is up and the subscriptions known at the start stand, or with what is in the way when the
     /// first attempt has failed.
     pub(crate) async fn settle(&self) -> LinkState {
         let mut state = self.link.state();
         let mut standing = self.standing.clone();
-        let up = async {
-            // An error means that the connector is gone: the state below says so.
-            let _ = state.wait_for(|state| !matches!(state, LinkState::Connecting)).await;
-            if state.borrow().is_up() {
-                let _ = standing.wait_for(|standing| *standing).await;
+        // An error of either wait means that the connector is gone: the state says so.
+        let _ = state.wait_for(|state| !matches!(state, LinkState::Connecting)).await;
+        if state.borrow().is_up() {
+            let _ = standing.wait_for(|standing| *standing != Standing::Waiting).await;
+        }
+        match &*standing.borrow() {
+            Standing::Refused(why) if state.borrow().is_up() => {
+                LinkState::Down { reason: format!("not subscribed: {why}").into(), gave_up: false }
             }
-            state.borrow().clone()
-        };
-        up.await
+            _ => state.borrow().clone(),
+        }
     }
 
     /// Resolves when the broker has answered for every event that was called before.
@@ -143,23 +148,30 @@ impl Connector {
         async move { outlet.outbox.settled().await }
     }
 
-    /// Sends what waits, if the link is up and takes it within the time, then closes link and tasks. Returns how many
-    /// events were left.
-    pub(crate) async fn close(self, within: Duration) -> u64 {
+    /// Sends what waits, if the link is up and takes it within the time, closes the link, and gives the hooks what has
+    /// arrived. Returns how many events were left unsent.
+    pub(crate) async fn close(mut self, within: Duration) -> u64 {
+        let deadline = Instant::now() + within;
         self.outlet.outbox.close();
         if self.link.state().borrow().is_up() {
-            let _ = tokio::time::timeout(within, self.outlet.outbox.settled()).await;
+            let _ = tokio::time::timeout_at(deadline, self.outlet.outbox.settled()).await;
         }
         let left = self.outlet.outbox.len() as u64;
         self.link.close().await;
         self.inbox.close();
+        if let Some(mut dispatch) = self.dispatch.take()
+            && tokio::time::timeout_at(deadline, &mut dispatch).await.is_err()
+        {
+            dispatch.abort();
+            tracing::warn!(connector = %self.name, events = self.inbox.len(), "stopped with received events unhandled");
+        }
         left
     }
 }
 
 impl Drop for Connector {
     fn drop(&mut self) {
-        self.tasks.iter().for_each(JoinHandle::abort);
+        self.tasks.iter().chain(&self.dispatch).for_each(JoinHandle::abort);
     }
 }
 

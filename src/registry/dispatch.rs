@@ -35,7 +35,18 @@ impl Registry {
         let resolved = self.known(name)?;
         let event = Event::new(resolved.name.clone(), payload);
         let published = publish(&resolved, &event);
-        Ok(hand_out(&resolved, event, published).await)
+        for tap in &resolved.taps {
+            tap.deliver(&event).await;
+        }
+        if resolved.asks_earlier {
+            let taken = gather::start(&event, &resolved);
+            return Ok(Emitted::new(taken, &resolved, published));
+        }
+        let mut taken = 0;
+        for hook in &resolved.hooks {
+            taken += usize::from(hook.deliver(Letter::new(event.clone(), Reply::Nobody)).await);
+        }
+        Ok(Emitted::new(taken, &resolved, published))
     }
 
     /// Gives an event that came in from a network to the hooks of exactly its name (no glob is expanded, unlike
@@ -50,19 +61,6 @@ impl Registry {
             return Err(CallError::Unknown { name: event.name().clone(), nearest: None });
         }
         Ok(offer(&resolved, event, None))
-    }
-
-    /// As [`fire`](Self::fire), waiting for room in the mailbox of each hook with the policy `block`, so that a slow hook
-    /// holds back the network it is fed from.
-    ///
-    /// # Errors
-    /// As [`fire`](Self::fire).
-    pub(crate) async fn deliver(&self, event: Event) -> Result<Emitted, CallError> {
-        let resolved = self.resolve(event.name().as_str())?;
-        if !resolved.known {
-            return Err(CallError::Unknown { name: event.name().clone(), nearest: None });
-        }
-        Ok(hand_out(&resolved, event, None).await)
     }
 
     /// What `name` means.
@@ -94,22 +92,6 @@ fn offer(resolved: &Arc<Resolved>, event: Event, published: Option<Result<Sent, 
             others + usize::from(last.offer(Letter::new(event, Reply::Nobody)))
         }
     };
-    Emitted::new(taken, resolved, published)
-}
-
-/// Waits for room where a hook's policy is to block.
-async fn hand_out(resolved: &Arc<Resolved>, event: Event, published: Option<Result<Sent, RouteError>>) -> Emitted {
-    for tap in &resolved.taps {
-        tap.deliver(&event).await;
-    }
-    if resolved.asks_earlier {
-        let taken = gather::start(&event, resolved);
-        return Emitted::new(taken, resolved, published);
-    }
-    let mut taken = 0;
-    for hook in &resolved.hooks {
-        taken += usize::from(hook.deliver(Letter::new(event.clone(), Reply::Nobody)).await);
-    }
     Emitted::new(taken, resolved, published)
 }
 

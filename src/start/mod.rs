@@ -1,5 +1,6 @@
 //! Starting and stopping what a configuration says: servers, then connectors.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,7 +8,7 @@ use std::time::Duration;
 use eventhive_listener::DoorTransport;
 use eventhive_transport::{LinkState, Settings, Transport};
 use futures_util::future::join_all;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use crate::Hive;
 use crate::config::{Config, ConnectorConfig, HiveSettings, Secrets};
@@ -126,9 +127,29 @@ fn list(connectors: &[ConnectorStarted]) -> String {
 /// The configuration and the transports that a hive was built with, until it starts; then what runs.
 pub(crate) enum Networks {
     Idle(Box<Blueprint>),
-    Starting,
+    Starting(Starting),
     Running(Box<Running>),
     Stopped,
+}
+
+/// A start that is under way.
+pub(crate) struct Starting {
+    /// Dropped, it tells the launch to end.
+    _keep: oneshot::Sender<Infallible>,
+    /// Resolves when the launch has ended.
+    ended: oneshot::Receiver<()>,
+}
+
+/// Ends a start whose caller has gone.
+struct Abandon<'a>(&'a Hive);
+
+impl Drop for Abandon<'_> {
+    fn drop(&mut self) {
+        let mut networks = self.0.networks();
+        if matches!(*networks, Networks::Starting(_)) {
+            *networks = Networks::Stopped;
+        }
+    }
 }
 
 /// What a hive will start.
@@ -180,34 +201,70 @@ impl Hive {
     /// # Errors
     /// [`StartError`]; nothing is left running then.
     pub async fn start_with(&self, options: StartOptions) -> Result<Started, StartError> {
-        let blueprint = {
-            let mut networks = self.networks();
-            match std::mem::replace(&mut *networks, Networks::Starting) {
-                Networks::Idle(blueprint) => blueprint,
-                other => {
-                    *networks = other;
-                    return Err(StartError::NotIdle);
-                }
-            }
+        let (ended_sender, ended) = oneshot::channel();
+        let (keep, cancelled) = oneshot::channel();
+        let blueprint = self.begin(&options.required, Starting { _keep: keep, ended })?;
+        // Dropping this future ends what it has begun.
+        let _abandoned = Abandon(self);
+        let hive = self.clone();
+        let launch = async move {
+            let _ended = ended_sender;
+            hive.launch(blueprint, options, cancelled).await
         };
-        let unknown = blueprint.unknown(&options.required);
-        if !unknown.is_empty() {
-            *self.networks() = Networks::Idle(blueprint);
-            return Err(StartError::Unknown { names: unknown });
-        }
-        let registry = Arc::clone(self.registry());
-        let within = options.within;
-        let launched = self.runtime().spawn(async move { blueprint.launch(&registry, within).await }).await;
         // The task fails only if the hive's threads are gone.
-        let Ok((running, started)) = launched else { return Err(StartError::NotIdle) };
-        let missing = started.not_up(&options.required);
-        if missing.is_empty() {
-            *self.networks() = Networks::Running(Box::new(running));
-            return Ok(started);
+        self.runtime().spawn(launch).await.unwrap_or(Err(StartError::NotIdle))
+    }
+
+    /// Takes the blueprint, if the hive is idle and has the connectors that are required.
+    fn begin(&self, required: &[String], starting: Starting) -> Result<Box<Blueprint>, StartError> {
+        let mut networks = self.networks();
+        let Networks::Idle(blueprint) = &*networks else { return Err(StartError::NotIdle) };
+        let names = blueprint.unknown(required);
+        if !names.is_empty() {
+            return Err(StartError::Unknown { names });
         }
-        *self.networks() = Networks::Stopped;
-        self.end(running, Duration::ZERO).await;
-        Err(StartError::Required { connectors: missing })
+        match std::mem::replace(&mut *networks, Networks::Starting(starting)) {
+            Networks::Idle(blueprint) => Ok(blueprint),
+            // Seen to be idle under this lock.
+            _ => Err(StartError::NotIdle),
+        }
+    }
+
+    /// Launches, unless told to stop meanwhile. Then, and if a required connector is missing, nothing is left running.
+    async fn launch(
+        &self,
+        blueprint: Box<Blueprint>,
+        options: StartOptions,
+        cancelled: oneshot::Receiver<Infallible>,
+    ) -> Result<Started, StartError> {
+        let registry = self.registry();
+        let names: Vec<String> = blueprint.connectors().iter().map(|connector| connector.name.clone()).collect();
+        let launched = tokio::select! {
+            launched = blueprint.launch(registry, options.within) => Some(launched),
+            _ = cancelled => None,
+        };
+        let Some((running, started)) = launched else {
+            // What had been started ended with the launch; its routes did not.
+            for name in &names {
+                registry.remove_route(name);
+            }
+            return Err(StartError::NotIdle);
+        };
+        let missing = started.not_up(&options.required);
+        let result = if missing.is_empty() { Ok(started) } else { Err(StartError::Required { connectors: missing }) };
+        let left = match (&result, &mut *self.networks()) {
+            (Ok(_), networks @ Networks::Starting(_)) => {
+                *networks = Networks::Running(Box::new(running));
+                return result;
+            }
+            (Err(_), networks @ Networks::Starting(_)) => {
+                *networks = Networks::Stopped;
+                running
+            }
+            _ => running,
+        };
+        left.stop(registry, Duration::ZERO).await;
+        result.and(Err(StartError::NotIdle))
     }
 
     /// Starts, runs until SIGINT (Ctrl-C) or SIGTERM, and stops; what is under way then has ten seconds to end. SIGHUP reads
@@ -216,17 +273,17 @@ impl Hive {
     /// # Errors
     /// As [`start`](Self::start).
     pub async fn run(&self) -> Result<(), StartError> {
-        let started = self.start().await?;
-        for server in &started.servers {
-            tracing::info!(server = server.name, "{}", server.outcome);
-        }
-        for connector in &started.connectors {
-            tracing::info!(connector = connector.name, "{}", connector.outcome);
-        }
         let hive = self.clone();
         // The hive's own runtime has the signal driver; the caller's may not.
-        let signalled = self.runtime().spawn(async move { signals::until_told(&hive).await });
-        if let Ok(Err(error)) = signalled.await {
+        let mut told = self.runtime().spawn(async move { signals::until_told(&hive).await });
+        tokio::select! {
+            started = self.start() => started?.log(),
+            _ = &mut told => {
+                self.stop(GRACE).await;
+                return Ok(());
+            }
+        }
+        if let Ok(Err(error)) = told.await {
             tracing::error!("signals cannot be waited for: {error}");
         }
         self.stop(GRACE).await;
@@ -273,15 +330,19 @@ impl Hive {
     /// Flushes and closes the connectors, then drains the servers.
     pub(crate) async fn stop_networks(&self, within: Duration) {
         let networks = std::mem::replace(&mut *self.networks(), Networks::Stopped);
-        if let Networks::Running(running) = networks {
-            self.end(*running, within).await;
+        match networks {
+            Networks::Running(running) => {
+                let registry = Arc::clone(self.registry());
+                // The task fails only if the hive's threads are gone, and with them everything that it would stop.
+                let _ = self.runtime().spawn(async move { running.stop(&registry, within).await }).await;
+            }
+            Networks::Starting(Starting { _keep, ended }) => {
+                drop(_keep);
+                // The sender is dropped with the launch, which is the answer.
+                let _ = ended.await;
+            }
+            Networks::Idle(_) | Networks::Stopped => {}
         }
-    }
-
-    async fn end(&self, running: Running, within: Duration) {
-        let registry = Arc::clone(self.registry());
-        // The task fails only if the hive's threads are gone, and with them everything that it would stop.
-        let _ = self.runtime().spawn(async move { running.stop(&registry, within).await }).await;
     }
 
     fn each_connector<T>(&self, read: impl Fn(&Connector) -> T) -> Vec<T> {
@@ -401,6 +462,15 @@ async fn outcome(connector: &Connector, within: Duration) -> ConnectorOutcome {
 }
 
 impl Started {
+    fn log(&self) {
+        for server in &self.servers {
+            tracing::info!(server = server.name, "{}", server.outcome);
+        }
+        for connector in &self.connectors {
+            tracing::info!(connector = connector.name, "{}", connector.outcome);
+        }
+    }
+
     fn not_up(&self, required: &[String]) -> Vec<ConnectorStarted> {
         let missing = |one: &&ConnectorStarted| required.contains(&one.name) && one.outcome != ConnectorOutcome::Up;
         self.connectors.iter().filter(missing).cloned().collect()

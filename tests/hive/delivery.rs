@@ -1,5 +1,7 @@
 //! Events from hive to hive.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use eventhive::{Hive, Json, Origin};
@@ -157,4 +159,36 @@ async fn the_callers_payload_is_not_changed_by_publishing() {
     hive.hook("net/w/x", move |Json(payload): Json<Value>| drop(sender.send(payload))).unwrap();
     hive.call("net/w/x", json!({"a": 1})).await.unwrap();
     assert_eq!(tokio::time::timeout(Duration::from_secs(10), seen.recv()).await.unwrap(), Some(json!({"a": 1})));
+}
+
+#[tokio::test]
+async fn a_hook_that_stalls_holds_up_no_other_hook_of_its_network() {
+    let network = Memory::new();
+    let hive = started(&network, "w").await;
+    let stalled = hive.on("w/slow").mailbox(1).hook(async |Json(_): Json<Value>| std::future::pending::<()>().await);
+    stalled.unwrap();
+    let mut events = hive.stream("w/quick").unwrap();
+    for _ in 0..100 {
+        network.publish("net/w/slow", "{}");
+    }
+    network.publish("net/w/quick", "{}");
+    assert_eq!(next(&mut events).await.name().as_str(), "w/quick");
+}
+
+#[tokio::test]
+async fn what_has_arrived_when_a_hive_stops_is_still_handled() {
+    let network = Memory::new();
+    let hive = started(&network, "w").await;
+    let handled = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&handled);
+    let counting = hive.on("w/x").mailbox(2000).hook(async move |Json(_): Json<Value>| {
+        count.fetch_add(1, Ordering::SeqCst);
+    });
+    counting.unwrap();
+    for _ in 0..1000 {
+        network.publish("net/w/x", "{}");
+    }
+    until("the last has arrived", || network.hub.stats().delivered == 1000).await;
+    assert!(hive.stop(Duration::from_secs(10)).await);
+    assert_eq!(handled.load(Ordering::SeqCst), 1000);
 }

@@ -2,6 +2,7 @@
 //! party's transport plugs in.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use eventhive::config::Sources;
@@ -15,6 +16,8 @@ use tokio::sync::watch;
 pub(crate) struct Memory {
     pub(crate) hub: Hub,
     up: Arc<watch::Sender<bool>>,
+    /// Subscriptions that the broker still refuses.
+    refuses: Arc<AtomicUsize>,
     patterns: bool,
 }
 
@@ -23,7 +26,12 @@ const AWAY: &str = "the broker is away";
 
 impl Memory {
     pub(crate) fn new() -> Self {
-        Self { hub: Hub::new(HubSettings::default()), up: Arc::new(watch::Sender::new(true)), patterns: true }
+        Self {
+            hub: Hub::new(HubSettings::default()),
+            up: Arc::new(watch::Sender::new(true)),
+            refuses: Arc::default(),
+            patterns: true,
+        }
     }
 
     /// The same, with links that know exact topics only.
@@ -34,6 +42,11 @@ impl Memory {
     /// Takes every link down, or lets it up again.
     pub(crate) fn set_up(&self, up: bool) {
         self.up.send_replace(up);
+    }
+
+    /// Refuses the next subscriptions.
+    pub(crate) fn refuse(&self, subscriptions: usize) {
+        self.refuses.store(subscriptions, Ordering::SeqCst);
     }
 
     /// Publishes as a foreign peer would.
@@ -68,7 +81,7 @@ impl Transport for Memory {
         let inner =
             LocalLink::new(self.hub.clone()).map_err(|error| vec![settings.problem("init", error.to_string())])?;
         let (state, _) = watch::channel(LinkState::Connecting);
-        let link = Arc::new(Gated { inner, state });
+        let link = Arc::new(Gated { inner, state, refuses: Arc::clone(&self.refuses) });
         tokio::spawn(follow(Arc::clone(&link), self.up.subscribe()));
         Ok(link)
     }
@@ -78,6 +91,7 @@ impl Transport for Memory {
 struct Gated {
     inner: LocalLink,
     state: watch::Sender<LinkState>,
+    refuses: Arc<AtomicUsize>,
 }
 
 async fn follow(link: Arc<Gated>, mut up: watch::Receiver<bool>) {
@@ -122,6 +136,10 @@ impl Link for Gated {
         sink: Arc<dyn eventhive_transport::Sink>,
     ) -> futures_util::future::BoxFuture<'_, Result<eventhive_transport::Subscription, eventhive_transport::LinkError>>
     {
+        let refused = self.refuses.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
+        if refused {
+            return Box::pin(async { Err(eventhive_transport::LinkError::Rejected("not today".to_owned())) });
+        }
         self.inner.subscribe(filter, sink)
     }
 

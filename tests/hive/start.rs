@@ -66,6 +66,53 @@ async fn stop_sends_what_waits_and_then_calls_to_the_network_are_refused() {
     assert!(late.is_err(), "the network is no longer known: {late:?}");
 }
 
+/// A server that accepts and says nothing keeps a start waiting.
+async fn waiting_start() -> (tokio::net::TcpListener, eventhive::Hive) {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let yaml = format!("connectors: {{net: {{pubsub_type: websocket, input_channel: '', init: {{port: {port}}}}}}}");
+    (silent, eventhive::Hive::from_yaml(&yaml).unwrap())
+}
+
+#[tokio::test]
+async fn a_start_that_is_given_up_leaves_nothing_behind() {
+    let (silent, hive) = waiting_start().await;
+    let reached = tokio::select! {
+        accepted = silent.accept() => accepted.is_ok(),
+        _ = hive.start() => false,
+    };
+    assert!(reached, "the start has begun, and is dropped here");
+    super::memory::until("the route is gone", || hive.emit("net/a/x", json!({})).is_err()).await;
+    assert_eq!(hive.start().await, Err(StartError::NotIdle));
+}
+
+#[tokio::test]
+async fn a_hive_that_is_stopped_while_it_starts_does_not_run_afterwards() {
+    let (silent, hive) = waiting_start().await;
+    let starting = tokio::spawn({
+        let hive = hive.clone();
+        async move { hive.start().await }
+    });
+    silent.accept().await.unwrap();
+    hive.stop(Duration::from_secs(5)).await;
+    assert_eq!(starting.await.unwrap(), Err(StartError::NotIdle));
+    assert!(hive.link_states().is_empty());
+}
+
+#[tokio::test]
+async fn a_subscription_that_the_broker_refuses_is_told_and_asked_for_again() {
+    let network = Memory::new();
+    network.refuse(1);
+    let hive = network.hive("connectors: {net: {pubsub_type: memory, input_channel: a, init: {}}}");
+    let mut events = hive.stream("a/x").unwrap();
+    let started = hive.start().await.unwrap();
+    let outcome = started.connectors[0].outcome.to_string();
+    assert_eq!(outcome, "not up yet, keeps trying: not subscribed: the broker refused: not today");
+    super::memory::until("the subscription stands", || network.hub.stats().subscriptions == 1).await;
+    network.publish("net/a/x", "{}");
+    super::memory::next(&mut events).await;
+}
+
 #[test]
 fn a_hive_starts_from_a_plain_thread_and_under_tokio_and_under_actix() {
     let network = Memory::new();

@@ -25,14 +25,19 @@ const TOPIC: &str = "bench/topic/one";
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> io::Result<()> {
-    let wanted: Vec<String> = std::env::args().skip(1).collect();
-    let systems: Vec<System> = System::ALL.into_iter().filter(|system| chosen(&wanted, system.name())).collect();
-    if systems.is_empty() {
-        let known: Vec<&str> = System::ALL.iter().map(|system| system.name()).collect();
-        return Err(io::Error::other(format!("no such system: known are {}", known.join(", "))));
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let systems = chosen(&words, System::ALL, System::name);
+    let loads = chosen(&words, workload::ALL, |load| load.id);
+    if let Some(odd) = words.iter().find(|word| !is_known(word)) {
+        let known: Vec<&str> =
+            System::ALL.map(System::name).into_iter().chain(workload::ALL.map(|load| load.id)).collect();
+        return Err(io::Error::other(format!(
+            "`{odd}` is neither a system nor a load: known are {}",
+            known.join(", ")
+        )));
     }
     let mut results = report::Results::default();
-    for load in workload::ALL {
+    for &load in &loads {
         for round in 0..workload::ROUNDS {
             for &system in &systems {
                 eprintln!("{} at {}, round {}", load.name, system.name(), round + 1);
@@ -40,7 +45,9 @@ async fn main() -> io::Result<()> {
             }
         }
     }
-    for &system in &systems {
+    // A single load is for a profile.
+    let of_idle = if loads.len() == workload::ALL.len() { systems.as_slice() } else { &[] };
+    for &system in of_idle {
         eprintln!("idle subscribers at {}", system.name());
         results.add_idle(system, workload::idle_subscriber_bytes(system).await?);
     }
@@ -48,7 +55,12 @@ async fn main() -> io::Result<()> {
     Ok(())
 }
 
-/// Without arguments all systems are measured.
-fn chosen(wanted: &[String], name: &str) -> bool {
-    wanted.is_empty() || wanted.iter().any(|word| word == name)
+/// Those that are named; all, if none of their kind is.
+fn chosen<T: Copy, const N: usize>(words: &[String], all: [T; N], name: fn(T) -> &'static str) -> Vec<T> {
+    let named: Vec<T> = all.into_iter().filter(|one| words.iter().any(|word| word == name(*one))).collect();
+    if named.is_empty() { all.to_vec() } else { named }
+}
+
+fn is_known(word: &str) -> bool {
+    System::ALL.iter().any(|system| system.name() == word) || workload::ALL.iter().any(|load| load.id == word)
 }

@@ -15,6 +15,8 @@ use crate::wire::Wire;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Load {
     pub(crate) name: &'static str,
+    /// The name on the command line.
+    pub(crate) id: &'static str,
     publishers: usize,
     pub(crate) subscribers: usize,
     payload_bytes: usize,
@@ -23,12 +25,15 @@ pub(crate) struct Load {
 }
 
 pub(crate) const ONE_TO_ONE: Load =
-    Load { name: "1 → 1, 128 B", publishers: 1, subscribers: 1, payload_bytes: 128, rate: 500.0 };
-pub(crate) const ONE_TO_TEN: Load = Load { name: "1 → 10, 128 B", subscribers: 10, rate: 100.0, ..ONE_TO_ONE };
-pub(crate) const ONE_TO_100: Load = Load { name: "1 → 100, 128 B", subscribers: 100, rate: 10.0, ..ONE_TO_ONE };
-pub(crate) const ONE_TO_1000: Load = Load { name: "1 → 1000, 128 B", subscribers: 1000, rate: 2.0, ..ONE_TO_ONE };
-const TEN_TO_TEN: Load = Load { name: "10 → 10, 128 B", publishers: 10, ..ONE_TO_TEN };
-const LARGE: Load = Load { name: "1 → 1, 16 KiB", payload_bytes: 16 * 1024, ..ONE_TO_ONE };
+    Load { name: "1 → 1, 128 B", id: "1:1", publishers: 1, subscribers: 1, payload_bytes: 128, rate: 500.0 };
+pub(crate) const ONE_TO_TEN: Load =
+    Load { name: "1 → 10, 128 B", id: "1:10", subscribers: 10, rate: 100.0, ..ONE_TO_ONE };
+pub(crate) const ONE_TO_100: Load =
+    Load { name: "1 → 100, 128 B", id: "1:100", subscribers: 100, rate: 10.0, ..ONE_TO_ONE };
+pub(crate) const ONE_TO_1000: Load =
+    Load { name: "1 → 1000, 128 B", id: "1:1000", subscribers: 1000, rate: 2.0, ..ONE_TO_ONE };
+const TEN_TO_TEN: Load = Load { name: "10 → 10, 128 B", id: "10:10", publishers: 10, ..ONE_TO_TEN };
+const LARGE: Load = Load { name: "1 → 1, 16 KiB", id: "16KiB", payload_bytes: 16 * 1024, ..ONE_TO_ONE };
 
 pub(crate) const ALL: [Load; 6] = [ONE_TO_ONE, ONE_TO_TEN, ONE_TO_100, ONE_TO_1000, TEN_TO_TEN, LARGE];
 

@@ -21,8 +21,13 @@ use crate::{Drops, Hub, Message, Outgoing, Session, SessionSettings, Tracker};
 /// Handed out to one session, in bytes, before the sockets get a turn: well under the smallest sensible queue.
 const BURST_BYTES: usize = 64 << 10;
 
-/// Handed out to all sessions before the sockets get a turn: about a fifth of a millisecond.
+/// Handed out to all sessions before the sockets get a turn, where they are few: about a fifth of a millisecond.
 const BURST_DELIVERIES: usize = 4096;
+
+/// Handed out for each session before the sockets get a turn, where they are many: what a socket takes in one write of
+/// some 20 KiB. The turn of a thousand sockets takes longer than this whatever is written, and with a tenth of it in each
+/// write, a delivery to a thousand sessions costs twice as much as one to a hundred.
+const BURST_PER_SESSION: usize = 64;
 
 /// The fan-out worker of a thread. It works while a clone of it or one of its sessions lives.
 #[derive(Clone)]
@@ -186,6 +191,11 @@ impl Local {
         let _ = tokio::time::timeout(queue.longest_block, room).await;
     }
 
+    /// The deliveries after which the sockets get a turn.
+    fn burst(&self) -> usize {
+        BURST_DELIVERIES.max(self.sessions.borrow().len().saturating_mul(BURST_PER_SESSION))
+    }
+
     fn finish_all(&self) {
         for queue in self.all() {
             queue.finish(Ended::HubClosing);
@@ -249,7 +259,7 @@ async fn work(local: &Local, parcels: &mut VecDeque<Parcel>) {
             }
             Parcel::Finish => local.finish_all(),
         }
-        if bytes >= BURST_BYTES || deliveries >= BURST_DELIVERIES {
+        if bytes >= BURST_BYTES || deliveries >= local.burst() {
             local.lane.release(bytes);
             (bytes, deliveries) = (0, 0);
             yield_now().await;
