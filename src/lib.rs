@@ -56,6 +56,7 @@
 //! - A name that was never defined can be called if a glob hook or stream matches it, but it is not listed.
 //! - An error of one hook does not end the call; [`CallOptions::stop_on_error`] brings that back.
 //! - Strictly local events (no segment names a network) never leave the process.
+//! - A file that `EVENTHIVE_CONFIG` names must be there: whoever names one wants that file.
 //! - The environment variable `HOOKER_SCRIPTS` has no meaning: a compiled program does not load scripts. Link the crate
 //!   that holds the hooks and name it (`use plugin as _;`).
 //!

@@ -42,12 +42,15 @@ impl TargetArgs {
         self.url.is_some() || self.config.sources().is_empty()
     }
 
+    /// The address as it may be shown, if [`load`](Self::load) makes the connector itself.
+    pub(crate) fn bare_url(&self) -> Option<String> {
+        self.is_bare().then(|| without_query(self.url.as_deref().unwrap_or(DEFAULT_URL)))
+    }
+
     /// A configuration of one connector. JSON is YAML.
     fn connector(&self, network: &str) -> Result<String, Failure> {
         let url = self.url.as_deref().unwrap_or(DEFAULT_URL);
-        let mut init = init_of(url).ok_or_else(|| {
-            Failure::new(Exit::Usage, format!("`{url}` is no address of a hub: write it like {DEFAULT_URL}"))
-        })?;
+        let mut init = init_of(url).map_err(|error| Failure::new(Exit::Usage, error))?;
         if let Some(token) = &self.token {
             init["token"] = token.as_str().into();
         }
@@ -56,22 +59,35 @@ impl TargetArgs {
     }
 }
 
-/// `scheme://host[:port][/path]` as a connector's `init`.
-fn init_of(url: &str) -> Option<serde_json::Value> {
-    let (scheme, rest) = url.split_once("://")?;
+/// `scheme://host[:port][/path][?query]` as a connector's `init`. Errors never repeat what may be a secret.
+fn init_of(url: &str) -> Result<serde_json::Value, String> {
+    let (scheme, rest) = url.split_once("://").unwrap_or_default();
+    let (address, path) = rest.find(['/', '?', '#']).map_or((rest, "/"), |end| rest.split_at(end));
+    if address.contains('@') {
+        return Err("--url has a login (`@`), which hubs do not know: use --token".to_owned());
+    }
+    let wrong = || format!("`{}` is no address of a hub: write it like {DEFAULT_URL}", without_query(url));
     let port = match scheme {
         "ws" => 80,
         "wss" => 443,
-        _ => return None,
+        _ => return Err(wrong()),
     };
-    let (address, path) = rest.find('/').map_or((rest, "/"), |slash| rest.split_at(slash));
-    let (host, port) = match address.rsplit_once(':') {
+    let (host, port): (_, u16) = match address.rsplit_once(':') {
         // The colons of an IPv6 address stand in brackets.
-        Some((host, digits)) if !digits.contains(']') => (host, digits.parse().ok()?),
+        Some((host, digits)) if !digits.contains(']') => (host, digits.parse().map_err(|_| wrong())?),
         _ => (address, port),
     };
     let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-    (!host.is_empty()).then(|| serde_json::json!({ "scheme": scheme, "host": host, "port": port, "endpoint": path }))
+    if host.is_empty() || port == 0 || path.contains('#') {
+        return Err(wrong());
+    }
+    let slash = if path.starts_with('/') { "" } else { "/" };
+    Ok(serde_json::json!({ "scheme": scheme, "host": host, "port": port, "endpoint": format!("{slash}{path}") }))
+}
+
+/// A URL as it may be shown: a query may have a token.
+fn without_query(url: &str) -> String {
+    url.split_once('?').map_or_else(|| url.to_owned(), |(url, _)| format!("{url}?***"))
 }
 
 /// Keeps this connector alone, to publish only, and no server: what calls must not serve or receive.
@@ -91,15 +107,28 @@ mod tests {
     #[test]
     fn a_url_is_taken_apart() {
         let parts = |url: &str| {
-            let init = init_of(url)?;
+            let init = init_of(url).ok()?;
             Some(format!("{} {} {} {}", init["scheme"], init["host"], init["port"], init["endpoint"]).replace('"', ""))
         };
         assert_eq!(parts(DEFAULT_URL).as_deref(), Some("ws 127.0.0.1 8085 /pubsub"));
         assert_eq!(parts("wss://hub.example").as_deref(), Some("wss hub.example 443 /"));
         assert_eq!(parts("ws://[::1]:81/a/b?c=d").as_deref(), Some("ws ::1 81 /a/b?c=d"));
+        assert_eq!(parts("ws://a:81?b=c").as_deref(), Some("ws a 81 /?b=c"));
+        assert_eq!(parts("ws://a/b@c").as_deref(), Some("ws a 80 /b@c"));
         assert_eq!(parts("ws://[::1]/").as_deref(), Some("ws ::1 80 /"));
-        for wrong in ["", "127.0.0.1", "http://a", "ws://", "ws://:80/", "ws://a:port/"] {
+        for wrong in ["", "127.0.0.1", "http://a", "ws://", "ws://:80/", "ws://a:port/", "ws://a:0/", "ws://a/b#c"] {
             assert_eq!(parts(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_error_shows_neither_a_login_nor_a_query() {
+        for wrong in
+            ["ws://me:hunter2@host/", "http://me:hunter2@host", "ws://hunter2@[::1]:80", "ws://a:x?token=hunter2"]
+        {
+            let error = init_of(wrong).unwrap_err();
+            assert!(!error.contains("hunter2"), "{error}");
+            assert_eq!(error.contains("--token"), wrong.contains('@'), "{error}");
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! It works on the text, not on the tree, because a text that is no YAML must not give its secrets away either. It
 //! hides too much rather than too little: whatever follows a key that sounds like a secret (or like a misspelt one) to
-//! the end of the line, the lines that belong to it, and the user and password of a URL.
+//! the end of the line, the lines that belong to it, the user and password of a URL, and the query of one.
 
 use eventhive_transport::settings::nearest;
 
@@ -52,7 +52,7 @@ impl State {
                 return Some(indent);
             }
         }
-        self.secret_on(line, indent).or_else(|| url_login(line))
+        [self.secret_on(line, indent), url_login(line), query(line)].into_iter().flatten().min()
     }
 
     /// Looks for a key that sounds like a secret, and notes what follows it.
@@ -98,6 +98,12 @@ fn url_login(line: &str) -> Shown {
     rest.contains('@').then(|| line.get(..scheme + 3).map_or(0, |start| start.chars().count()))
 }
 
+/// Where a query such as `?token=..` begins, if there is one.
+fn query(line: &str) -> Shown {
+    let (before, behind) = line.split_once('?')?;
+    behind.contains('=').then(|| before.chars().count() + 1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,6 +130,8 @@ mod tests {
             "pasword: hunter2\nb: shown",
             "b: shown\ntokens: [hunter2]",
             "b: shown\nurl: redis://me:hunter2@host",
+            "b: shown\nendpoint: /pubsub?token=hunter2",
+            "{\"b\": \"shown\", \"endpoint\": \"/?key=hunter2\", \"token\": \"hunter2\"}",
             "b: shown\nÜber_SECRET: hunter2",
             "b: shown\n- secret:\n    hunter2\n    hunter2",
         ] {

@@ -32,6 +32,11 @@ impl Documents {
         u32::try_from(self.0.len()).unwrap_or(u32::MAX)
     }
 
+    /// What they are called.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|document| document.name.as_str())
+    }
+
     /// The document of a position; none if it stands in no file.
     fn of(&self, at: Position) -> Option<&Document> {
         if at.line == 0 { None } else { self.0.get(usize::try_from(at.document).ok()?).map(|document| &**document) }
@@ -115,14 +120,31 @@ impl Document {
         // Tabs become one space each, so that the caret stands right.
         let visible: String = source.chars().take(shown.unwrap_or(usize::MAX)).map(printable).collect();
         let hidden = if shown.is_some() { "***" } else { "" };
-        write!(f, "\n{line:>5} | {visible}{hidden}")?;
         let start = usize::try_from(column - 1).unwrap_or(usize::MAX);
+        let (visible, hidden, start) = window(&visible, hidden, start);
+        write!(f, "\n{line:>5} | {visible}{hidden}")?;
         let length = token_length(&visible, start);
         if start <= visible.chars().count() {
             write!(f, "\n      | {:start$}{}", "", "^".repeat(length))?;
         }
         Ok(())
     }
+}
+
+/// The most characters of a line that are shown: a screen's width or two.
+const WIDEST: usize = 160;
+
+/// Of a line that is too long the part around the column, with what is behind it and the column in the part.
+fn window<'a>(line: &str, hidden: &'a str, start: usize) -> (String, &'a str, usize) {
+    let length = line.chars().count();
+    if length <= WIDEST {
+        return (line.to_owned(), hidden, start);
+    }
+    let from = start.saturating_sub(WIDEST / 2).min(length - WIDEST);
+    let part: String = line.chars().skip(from).take(WIDEST).collect();
+    let before = if from > 0 { "..." } else { "" };
+    let behind = if from + WIDEST < length { "..." } else { hidden };
+    (format!("{before}{part}"), behind, start - from + before.len())
 }
 
 fn printable(c: char) -> char {

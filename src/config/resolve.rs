@@ -19,11 +19,14 @@ struct Resolve<'a> {
     sources: &'a Sources,
     kinds: &'a Kinds,
     problems: Vec<Problem>,
+    /// What is doubtful and not wrong.
+    warnings: Vec<Problem>,
     separator: String,
 }
 
 pub(super) fn resolve(sources: &Sources, kinds: &Kinds) -> Result<Config, ConfigError> {
-    let mut run = Resolve { sources, kinds, problems: sources.problems.clone(), separator: "/".to_owned() };
+    let (problems, separator) = (sources.problems.clone(), "/".to_owned());
+    let mut run = Resolve { sources, kinds, problems, warnings: Vec::new(), separator };
     run.top();
     let hive = run.hive();
     let connectors = run.section("connectors", Resolve::connector);
@@ -32,7 +35,8 @@ pub(super) fn resolve(sources: &Sources, kinds: &Kinds) -> Result<Config, Config
     let documents = sources.documents.clone();
     match hive {
         Some(hive) if run.problems.is_empty() => {
-            let warnings = Report::new(run.unused_secrets(&connectors), documents.clone());
+            run.unused_secrets(&connectors);
+            let warnings = Report::new(run.warnings, documents.clone());
             Ok(Config { hive, connectors, servers, warnings, documents })
         }
         _ => Err(ConfigError::new(Report::new(run.problems, documents))),
@@ -53,14 +57,20 @@ impl Resolve<'_> {
     fn hive(&mut self) -> Option<HiveSettings> {
         let null = Node { value: Value::Null, at: Position::default() };
         let node = get(&self.sources.tree, "eventhive").unwrap_or(&null);
-        let settings = self.check("eventhive", node, tables::HIVE)?;
+        // Of the node itself, so that they are seen beside another key that is wrong.
         for name in ["metadata_key", "channel_separator"] {
-            if settings.text(name) == Some("") {
-                self.problems.push(settings.problem(name, "must not be empty"));
+            match get(node, name) {
+                Some(Node { value: Value::Text(text), at }) if text.is_empty() => {
+                    self.note(*at, &format!("eventhive.{name}"), "must not be empty".to_owned());
+                }
+                Some(Node { value: Value::Text(text), .. }) if name == "channel_separator" => {
+                    self.separator.clone_from(text);
+                }
+                _ => {}
             }
         }
+        let settings = self.check("eventhive", node, tables::HIVE)?;
         let text = |name: &str| settings.text(name).unwrap_or_default().to_owned();
-        self.separator = text("channel_separator");
         Some(HiveSettings {
             metadata_key: text("metadata_key"),
             remove_metadata: settings.flag("remove_metadata"),
@@ -127,8 +137,24 @@ impl Resolve<'_> {
         Some(ServerConfig { name: entry.key.clone(), create, broadcast: settings.flag("broadcast"), doors })
     }
 
-    /// The kind and its settings. Looks at the node itself, so that `init` is checked even if another key is wrong.
+    /// The kind and its settings. Without a kind, of `init` only that it is a mapping is known.
     fn transport(&mut self, path: &str, node: &Node, side: Side) -> Option<(&'static str, Settings)> {
+        let place = format!("{path}.init");
+        let null = Node { value: Value::Null, at: node.at };
+        let init = get(node, "init").unwrap_or(&null);
+        let Some((kind, table)) = self.kind(path, node, side) else {
+            if !matches!(init.value, Value::Map(_) | Value::Null) {
+                self.note(init.at, &place, format!("expected a mapping, found {}", init.value.describe()));
+            }
+            return None;
+        };
+        let settings = self.check(&place, init, table)?;
+        self.fetch_secrets(&settings, table);
+        Some((kind, settings))
+    }
+
+    /// The kind and its table. Looks at the node itself, so that `init` is checked even if another key is wrong.
+    fn kind(&mut self, path: &str, node: &Node, side: Side) -> Option<(&'static str, &'static [Key])> {
         let word_node = get(node, "pubsub_type")?;
         let Value::Text(word) = &word_node.value else { return None };
         let place = format!("{path}.pubsub_type");
@@ -142,11 +168,7 @@ impl Resolve<'_> {
             self.note(word_node.at, &place, format!("`{word}` cannot be used here: use one of {able}"));
             return None;
         };
-        let null = Node { value: Value::Null, at: node.at };
-        let init = get(node, "init").unwrap_or(&null);
-        let settings = self.check(&format!("{path}.init"), init, table)?;
-        self.fetch_secrets(&settings, table);
-        Some((kind.name, settings))
+        Some((kind.name, table))
     }
 
     /// Whether the secrets of a transport can be had. It fetches them again itself when it starts.
@@ -165,7 +187,10 @@ impl Resolve<'_> {
             Value::Null => return Some(None),
             Value::Text(text) if text.is_empty() => return Some(None),
             Value::Text(text) => match EventName::new(text.as_str()) {
-                Ok(_) => return Some(Some(text.clone())),
+                Ok(_) => {
+                    self.doubt_pattern(channel.at, path, text);
+                    return Some(Some(text.clone()));
+                }
                 Err(error) => format!("not a channel: {error}"),
             },
             Value::List(_) | Value::Map(_) => format!("expected text, found {}", channel.value.describe()),
@@ -173,6 +198,14 @@ impl Resolve<'_> {
         };
         self.note(channel.at, &format!("{path}.input_channel"), message);
         None
+    }
+
+    /// A channel is one name; whoever writes a pattern wants more.
+    fn doubt_pattern(&mut self, at: Position, path: &str, channel: &str) {
+        if let Some(odd) = channel.chars().find(|c| "*?[".contains(*c)) {
+            let message = format!("`{odd}` stands for itself: a channel is one name, not a pattern");
+            self.warnings.push(Problem { at, path: format!("{path}.input_channel"), message });
+        }
     }
 
     /// The connector's own secret, or the one of `EVENTHIVE_SECRET` unless a later document has one.
@@ -234,7 +267,7 @@ impl Resolve<'_> {
         }
     }
 
-    fn unused_secrets(&self, connectors: &[ConnectorConfig]) -> Vec<Problem> {
+    fn unused_secrets(&mut self, connectors: &[ConnectorConfig]) {
         let unused =
             self.sources.secrets.iter().filter(|secret| connectors.iter().all(|it| it.name != secret.connector));
         let warning = |name: &str| Problem {
@@ -242,7 +275,7 @@ impl Resolve<'_> {
             path: String::new(),
             message: format!("EVENTHIVE_SECRET names the connector `{name}`, which is not configured"),
         };
-        unused.map(|secret| warning(&secret.connector)).collect()
+        self.warnings.extend(unused.map(|secret| warning(&secret.connector)));
     }
 
     fn check(&mut self, path: &str, node: &Node, table: &[Key]) -> Option<Settings> {

@@ -160,6 +160,11 @@ impl Sources {
         self.documents.count() == 0 && self.problems.is_empty()
     }
 
+    /// The names of the files and texts that were read, in their order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.documents.names()
+    }
+
     /// The merged tree as it stands, secrets included.
     #[must_use]
     pub const fn tree(&self) -> &Node {

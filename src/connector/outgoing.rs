@@ -38,6 +38,9 @@ pub(super) struct Pump {
     link: Arc<dyn Link>,
     state: watch::Receiver<LinkState>,
     unconfirmed: VecDeque<(Receipt, Outgoing)>,
+    /// What was lost with a connection, oldest first. Nothing is sent until all that was unconfirmed with it has settled:
+    /// only then is their order known.
+    lost: Vec<Outgoing>,
     counters: Arc<Counters>,
 }
 
@@ -62,7 +65,7 @@ impl Pump {
         counters: Arc<Counters>,
     ) -> Self {
         let state = link.state();
-        Self { name, outbox, link, state, unconfirmed: VecDeque::new(), counters }
+        Self { name, outbox, link, state, unconfirmed: VecDeque::new(), lost: Vec::new(), counters }
     }
 
     pub(super) async fn run(mut self) {
@@ -71,14 +74,14 @@ impl Pump {
             if *self.state.borrow_and_update() == LinkState::Closed {
                 return;
             }
-            let flow = self.send_waiting();
+            let flow = if self.lost.is_empty() { self.send_waiting() } else { Flow::Down };
             tokio::select! {
                 first = front_answer(&mut self.unconfirmed) => self.settle(first),
                 changed = self.state.changed() => if changed.is_err() { return },
                 () = self.outbox.filled(), if flow == Flow::Open => {}
                 () = tokio::time::sleep(FULL_LINK_PAUSE), if flow == Flow::Full => {}
             }
-            self.settle_ready(Vec::new());
+            self.settle_ready();
         }
     }
 
@@ -101,20 +104,20 @@ impl Pump {
     }
 
     fn settle(&mut self, (outgoing, answer): Answered) {
-        let lost = self.count(outgoing, answer).into_iter().collect();
-        self.settle_ready(lost);
+        let lost = self.count(outgoing, answer);
+        self.lost.extend(lost);
     }
 
-    /// Takes the answers that are there, oldest first. What was lost with its connection goes back to the outbox, before
-    /// anything newer is sent.
-    fn settle_ready(&mut self, mut lost: Vec<Outgoing>) {
+    /// Takes the answers that are there, oldest first. What was lost goes back to the outbox in front of everything newer.
+    fn settle_ready(&mut self) {
         while let Some(answer) = self.unconfirmed.front_mut().and_then(|(receipt, _)| settled_now(receipt)) {
             let Some((_, outgoing)) = self.unconfirmed.pop_front() else { break };
-            lost.extend(self.count(outgoing, answer));
+            self.settle((outgoing, answer));
         }
-        if lost.is_empty() {
+        if self.lost.is_empty() || !self.unconfirmed.is_empty() {
             return;
         }
+        let lost = std::mem::take(&mut self.lost);
         tracing::info!(connector = %self.name, events = lost.len(), "the connection was lost before the broker answered: sending again");
         Counters::add(&self.counters.resent, lost.len());
         self.outbox.put_back(lost.into_iter().map(|outgoing| {

@@ -15,9 +15,12 @@ connectors:
 fn check_says_ok_when_nothing_is_wrong() {
     let folder = folder_with("eventhive.yaml", GOOD);
     let text = run_in(folder.path(), &["check"]);
-    assert_eq!((text.out.as_str(), text.code), ("ok: 2 connectors, 1 server\n", 0));
+    assert_eq!((text.out.as_str(), text.code), ("ok: eventhive.yaml: 2 connectors, 1 server\n", 0));
     let json = run_in(folder.path(), &["check", "--json"]);
-    assert_eq!((json.json(), json.code), (json!({"ok": true, "problems": [], "warnings": []}), 0));
+    assert_eq!(
+        (json.json(), json.code),
+        (json!({"ok": true, "files": ["eventhive.yaml"], "problems": [], "warnings": []}), 0)
+    );
 }
 
 #[test]
@@ -66,7 +69,10 @@ fn check_reads_what_the_environment_names() {
     let folder = folder_with("x.yaml", "servers: {a: {pubsub_type: websocket}}");
     let named = ended(program(folder.path(), &["check"]).env("EVENTHIVE_CONFIG", "x.yaml"));
     assert!(named.code == 1 && named.out.contains("x.yaml:1:14: servers.a: `create` is missing"), "{named:?}");
-    let warned = ended(program(folder.path(), &["check"]).env("EVENTHIVE_SECRET", "b:hunter2"));
+    let nothing = run_in(folder.path(), &["check"]);
+    assert!(nothing.code == 2 && nothing.err.contains("no configuration found (looked for"), "{nothing:?}");
+    let good = folder_with("eventhive.yaml", "{}");
+    let warned = ended(program(good.path(), &["check"]).env("EVENTHIVE_SECRET", "b:hunter2"));
     assert_eq!(warned.code, 0);
     assert!(warned.out.starts_with("warning: EVENTHIVE_SECRET names the connector `b`"), "{warned:?}");
     assert!(!warned.out.contains("hunter2"));

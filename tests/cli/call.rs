@@ -13,9 +13,10 @@ fn an_event_is_taken_by_the_hub_and_reaches_a_listener() {
     let mut listener = Running::start(&["listen", "--url", &hub.url, "hive/worker/*", "--count", "1", "--json"]);
     listener.told("listening to");
     let text = run(&["call", "--url", &hub.url, "hive/queen/other"]);
-    assert_eq!((text.out.as_str(), text.code), ("hive/queen/other: taken by hive\n", 0));
+    assert_eq!((text.out.as_str(), text.code), (&*format!("hive/queen/other: taken by {}\n", hub.url), 0));
     let json = run(&["call", "--url", &hub.url, "hive/worker/act", r#"{"ü": [1, 2.0]}"#, "--json"]);
-    assert_eq!((json.json(), json.code), (json!({"event": "hive/worker/act", "network": "hive", "taken": true}), 0));
+    let answer = json!({"event": "hive/worker/act", "network": null, "url": hub.url, "taken": true});
+    assert_eq!((json.json(), json.code), (answer, 0));
     let heard = listener.json();
     assert_eq!((&heard["event"], &heard["payload"]), (&json!("hive/worker/act"), &json!({"ü": [1, 2.0]})));
     assert_eq!(heard["metadata"]["event"], json!("hive/worker/act"));
@@ -66,10 +67,17 @@ fn what_is_no_object_or_no_address_ends_with_code_2() {
         &["call", "a/b/c", r#"{"a": 1} x"#],
         &["call", "a/b/c", "--url", "http://x"],
         &["call", "a/b/c", "--timeout", "-1"],
+        &["call", "a/b/c", "--url", "ws://me:hunter2@127.0.0.1/"],
+        &["call", "a/b/c", "--timeout", "0"],
+        &["listen", "--timeout", "0"],
         &["call", "a/b/c", "--token", "x"],
+        &["call", "worker/x"],
+        &["call", "worker/x", "--url", "ws://127.0.0.1:1/"],
+        &["call", "hive/w/*"],
     ] {
         let ended = run(arguments);
         assert_eq!(ended.code, 2, "{arguments:?}: {ended:?}");
+        assert!(!ended.err.contains("hunter2"), "{ended:?}");
     }
 }
 
@@ -78,6 +86,7 @@ fn a_network_that_is_not_reached_ends_with_code_3() {
     let ended = run(&["call", "--url", "ws://127.0.0.1:1/", "a/b/c", "--json"]);
     assert_eq!((ended.code, &ended.json()["exit"]), (3, &json!(3)));
     assert!(ended.err.contains("error: a: ws://127.0.0.1:1/ cannot be reached"), "{ended:?}");
+    assert_eq!(ended.err.matches("cannot be reached").count(), 1, "{ended:?}");
 }
 
 #[test]

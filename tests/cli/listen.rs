@@ -35,7 +35,7 @@ fn an_exact_name_and_a_pattern_let_nothing_else_through() {
 #[test]
 fn the_timeout_ends_it_with_code_1_if_too_little_came_and_0_if_not() {
     let hub = Hub::start();
-    let nothing = run(&["listen", "--url", &hub.url, "--timeout", "0.3"]);
+    let nothing = run(&["listen", "--url", &hub.url, "--timeout", "1.5"]);
     assert_eq!((nothing.out.as_str(), nothing.code), ("", 1), "{nothing:?}");
     for (count, code) in [(&[][..], 0), (&["--count", "2"][..], 1)] {
         let arguments = ["listen", "--url", &hub.url, "--timeout", "3"];
@@ -44,6 +44,32 @@ fn the_timeout_ends_it_with_code_1_if_too_little_came_and_0_if_not() {
         call(&hub, "a/b/c");
         listener.line();
         assert_eq!(listener.end().code, code);
+    }
+}
+
+#[test]
+fn the_timeout_holds_before_the_subscription_stands_too() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("ws://{}/", silent.local_addr().unwrap());
+    let started = std::time::Instant::now();
+    let ended = run(&["listen", "--url", &url, "--timeout", "0.3"]);
+    assert!(ended.code == 3 && ended.err.contains("no answer in time"), "{ended:?}");
+    // The link's own limit for connecting is ten seconds.
+    assert!(started.elapsed() < std::time::Duration::from_secs(8), "{:?}", started.elapsed());
+}
+
+#[test]
+fn what_strangers_publish_cannot_steer_the_terminal() {
+    let hub = Hub::start();
+    for json in [false, true] {
+        let arguments = ["listen", "--url", &hub.url, "-n", "1", if json { "--json" } else { "--verbose" }];
+        let mut listener = Running::start(&arguments);
+        listener.told("listening to");
+        let name = "a/b/\u{202e}c";
+        assert_eq!(run(&["call", "--url", &hub.url, name, "{\"k\": \"\u{9b}2J\u{7f}\"}"]).code, 0);
+        let line = listener.line();
+        assert!(!line.contains(['\u{9b}', '\u{202e}', '\u{7f}']), "{line:?}");
+        assert!(line.contains(r"a/b/\u202ec") && line.contains(r"\u009b2J\u007f"), "{line:?}");
     }
 }
 

@@ -38,6 +38,29 @@ fn ctrl_c_and_sigterm_end_it_cleanly() {
 }
 
 #[test]
+fn a_signal_while_it_starts_ends_it_at_once() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let text = format!("connectors: {{a: {{pubsub_type: websocket, input_channel: w, init: {{port: {port}}}}}}}");
+    let folder = folder_with("eventhive.yaml", &text);
+    let running = Running::start_in(folder.path(), &["serve"]);
+    let _connection = silent.accept().unwrap();
+    let told = std::time::Instant::now();
+    running.signal("TERM");
+    let ended = running.end();
+    assert_eq!((ended.code, ended.out.as_str()), (0, ""), "{ended:?}");
+    assert!(told.elapsed() < std::time::Duration::from_millis(1500), "{:?}", told.elapsed());
+}
+
+#[test]
+fn options_in_place_of_a_configuration_say_that_the_file_is_not_used() {
+    let folder = folder_with("eventhive.yaml", "connectors: {}");
+    let mut running = Running::start_in(folder.path(), &["serve", "--port", "0"]);
+    running.told("eventhive.yaml is not used because of --port");
+    assert!(running.line().starts_with("server hive: listening on"));
+}
+
+#[test]
 fn what_is_asked_for_without_a_configuration_is_done() {
     let port = free_port();
     let mut running = Running::start(&["serve", "--network", "my-hive", "--port", &port.to_string(), "--json"]);

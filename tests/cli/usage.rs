@@ -62,6 +62,7 @@ fn a_configuration_that_cannot_be_used_ends_with_code_2_for_every_verb_that_need
         );
         assert!(!text.err.contains("hunter2"), "{text:?}");
         let json = run_in(folder.path(), &[arguments, &["--json"]].concat());
+        assert_eq!(json.json()["error"], "the configuration cannot be used");
         assert_eq!((json.code, &json.json()["problems"][0]["line"], &json.json()["exit"]), (2, &1.into(), &2.into()));
     }
 }

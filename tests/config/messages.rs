@@ -32,6 +32,68 @@ fn programs_get_the_same_as_json() {
 }
 
 #[test]
+fn of_a_long_line_the_part_around_the_place_is_shown() {
+    let far = format!("connectors: {{a: {{input_channel: {}, prot: 1, x: {}}}}}", "w".repeat(500), "y".repeat(500));
+    let shown = error("file.yaml", &far).to_string();
+    let lines: Vec<&str> = shown.lines().collect();
+    let at = lines.iter().position(|line| line.contains("unknown key `prot`")).unwrap();
+    let (source, caret) = (lines[at + 1], lines[at + 2]);
+    assert!(source.len() < 200 && source.contains("| ...www") && source.ends_with("yyy..."), "{source}");
+    let column = caret.find('^').unwrap();
+    assert_eq!(&source[column..column + 4], "prot", "{shown}");
+}
+
+#[test]
+fn a_secret_that_is_not_to_be_had_has_its_place() {
+    let text =
+        "connectors:\n  a:\n    pubsub_type: websocket\n    input_channel: w\n    init: {token: \"file:nope\"}\n";
+    let shown = error("file.yaml", text).to_string();
+    let path = std::env::current_dir().unwrap().join("nope");
+    assert!(shown.starts_with("file.yaml:5:19: connectors.a.init.token: cannot read the secret from `"), "{shown}");
+    assert!(shown.contains(&format!("`{}`", path.display())), "{shown}");
+}
+
+#[test]
+fn what_is_wrong_is_told_beside_other_things_that_are() {
+    let text = "eventhive: {channel_separator: '', metadata_key: '', remove_metadata: 5}\n\
+                connectors:\n  a: {pubsub_type: nosuch, input_channel: w, init: 5}\n  b: {input_channel: w, init: [1]}\n";
+    let error = error("file.yaml", text);
+    let told: Vec<String> = error.report().problems().iter().map(ToString::to_string).collect();
+    for part in [
+        "eventhive.channel_separator: must not be empty",
+        "eventhive.metadata_key: must not be empty",
+        "eventhive.remove_metadata: expected true or false",
+        "connectors.a.pubsub_type: there is no transport",
+        "connectors.a.init: expected a mapping, found a whole number",
+        "connectors.b: `pubsub_type` is missing",
+        "connectors.b.init: expected a mapping, found a list",
+    ] {
+        assert_eq!(told.iter().filter(|problem| problem.starts_with(part)).count(), 1, "{part}: {told:#?}");
+    }
+}
+
+#[test]
+fn a_channel_that_looks_like_a_pattern_is_doubted() {
+    let mut sources = Sources::new();
+    sources.read_named("file.yaml", "connectors: {a: {pubsub_type: websocket, input_channel: 'w*'}}");
+    let config = sources.resolve(&Kinds::compiled_in()).unwrap();
+    assert!(
+        config.warnings().to_string().starts_with("file.yaml:1:57: connectors.a.input_channel: `*` stands for itself")
+    );
+}
+
+#[test]
+fn a_port_of_nothing_and_a_host_without_a_name_are_wrong_for_a_connector() {
+    let init = |init: &str| format!("connectors: {{a: {{pubsub_type: websocket, input_channel: w, init: {init}}}}}");
+    assert!(error("x", &init("{port: 0}")).to_string().contains("0 is out of range: use 1 to 65535"));
+    let mut sources = Sources::new();
+    sources.read_string(&init("{host: ''}"));
+    let config = sources.resolve(&Kinds::compiled_in()).unwrap();
+    let problems = eventhive::Hive::builder().check(&config);
+    assert!(problems.iter().any(|it| it.to_string() == "connectors.a.init.host: must not be empty: name the server"));
+}
+
+#[test]
 fn every_file_is_read_before_anything_is_reported() {
     let mut sources = Sources::new();
     sources.read_named("one.yaml", "a: [").read_named("two.yaml", "b: 1").read_file("/nonexistent/three.yaml");

@@ -96,6 +96,7 @@ servers:
 ";
     let errors = errors(text);
     let expected = [
+        "eventhive.channel_separator: must not be empty",
         "eventhive.remove_metadata: expected true or false, found text",
         "conectors: unknown key `conectors`: did you mean `connectors`?",
         "connectors.a.pubsub_type: there is no transport `fastapy`: did you mean `fastapi`?",

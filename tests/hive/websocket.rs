@@ -154,3 +154,17 @@ async fn where_the_server_knows_no_patterns_a_hive_subscribes_what_is_defined_by
     }
     assert!(worker.link_state("net").unwrap().borrow().is_up());
 }
+
+#[tokio::test]
+async fn an_event_larger_than_the_settings_allow_is_refused_to_its_caller() {
+    let (_hub, address) = hub(0).await;
+    let yaml = format!(
+        "connectors: {{net: {{pubsub_type: websocket, input_channel: '', init: {{port: {}, max_message_bytes: 65536}}}}}}",
+        address.port()
+    );
+    let hive = Hive::from_yaml(&yaml).unwrap();
+    hive.start_with(StartOptions::new().require("net")).await.unwrap();
+    let sent = |bytes: usize| hive.emit("net/a/x", json!({"filler": "x".repeat(bytes)})).unwrap().published.unwrap();
+    assert!(sent(50_000).is_ok());
+    assert!(sent(70_000).unwrap_err().to_string().contains("the wire takes 61440"));
+}

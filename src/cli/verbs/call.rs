@@ -1,9 +1,10 @@
 use std::io::Read as _;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use eventhive::config::ConnectorConfig;
 use eventhive::{Config, ConnectorOutcome, EventName, Hive, Outcomes, Payload, StartError, StartOptions};
 use serde_json::json;
+use tokio::time::timeout;
 
 use crate::cli::console::Console;
 use crate::cli::exit::{Exit, Failure};
@@ -34,12 +35,16 @@ impl Verb for Call {
     const ABOUT: &'static str = "Call an event of a network";
     const MORE: &'static str = "It ends when the network's broker has taken the event. The hooks run in the hives that listen on the channel.\n\
                                 Exit code 0: taken; 1: refused; 2: no such network, or wrong JSON; 3: not reached in time.";
+    // What goes wrong is the answer: the link's warnings would only say it twice.
+    const LOG_LEVEL: &'static str = "error";
 
     fn run(self, console: Console) -> Result<Exit, Failure> {
         let name = EventName::new(self.name.as_str()).map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
         let payload = self.payload()?;
         let (network, _) = name.split_first("/");
         let config = self.target.load(network)?;
+        let separator = config.hive.channel_separator.as_str();
+        is_callable(&name, separator)?;
         let connector = connector(&config, &name)?.clone();
         let within = Duration::from_secs_f64(self.timeout);
         let called = call(only(config, &connector), &connector.name, &name, payload, within);
@@ -51,8 +56,12 @@ impl Verb for Call {
             }
         })?;
         let Err(exit) = taken else {
-            let answer = json!({ "event": name.as_str(), "network": connector.name, "taken": true });
-            console.answer(|| format!("{name}: taken by {}", connector.name), || answer)?;
+            // The name of the network is not confirmed by a hub that was only given an address.
+            let url = self.target.bare_url();
+            let by = url.as_deref().unwrap_or(&connector.name);
+            let network = url.is_none().then_some(&connector.name);
+            let answer = json!({ "event": name.as_str(), "network": network, "url": url, "taken": true });
+            console.answer(|| format!("{name}: taken by {by}"), || answer)?;
             return Ok(Exit::Ok);
         };
         Ok(exit)
@@ -62,10 +71,10 @@ impl Verb for Call {
 /// A time that can be waited for.
 pub(super) fn seconds(text: &str) -> Result<f64, String> {
     let seconds: f64 = text.parse().map_err(|_| "expected a number of seconds".to_owned())?;
-    if Duration::try_from_secs_f64(seconds).is_ok() {
+    if seconds > 0.0 && Duration::try_from_secs_f64(seconds).is_ok() {
         Ok(seconds)
     } else {
-        Err("expected 0 or more seconds".to_owned())
+        Err("expected more than 0 seconds".to_owned())
     }
 }
 
@@ -85,6 +94,21 @@ impl Call {
     }
 }
 
+/// Whether an event of this name could be heard by a hive of another network.
+fn is_callable(name: &EventName, separator: &str) -> Result<(), Failure> {
+    let usage = |message: String| Err(Failure::new(Exit::Usage, message));
+    if let Some(odd) = name.as_str().chars().find(|c| matches!(c, '*' | '?')) {
+        return usage(format!(
+            "a call goes to one event, and `{odd}` is of a pattern: patterns are for `hive-cli listen`"
+        ));
+    }
+    if name.as_str().split(separator).filter(|segment| !segment.is_empty()).count() < 3 {
+        let form = ["NETWORK", "CHANNEL", "EVENT"].join(separator);
+        return usage(format!("a remote event has at least three segments: {form}"));
+    }
+    Ok(())
+}
+
 /// The connector that an event goes to, or what to do when it goes to none.
 fn connector<'a>(config: &'a Config, name: &EventName) -> Result<&'a ConnectorConfig, Failure> {
     let separator = config.hive.channel_separator.as_str();
@@ -99,6 +123,9 @@ fn connector<'a>(config: &'a Config, name: &EventName) -> Result<&'a ConnectorCo
     })
 }
 
+/// What a start may take beyond its time to say why it did not succeed.
+const TELLING: Duration = Duration::from_millis(500);
+
 async fn call(
     config: Config,
     network: &str,
@@ -106,19 +133,23 @@ async fn call(
     payload: Payload,
     within: Duration,
 ) -> Result<(), Failure> {
+    let begun = Instant::now();
     let failed = |error: &dyn std::fmt::Display| Failure::new(Exit::Failed, error.to_string());
     let hive = Hive::builder().config(config).build().map_err(|error| failed(&error))?;
-    let started = hive.start_with(StartOptions::new().require(network).within(within)).await;
+    let options = StartOptions::new().require(network).within(within);
+    // Finding the server by mDNS has a time of its own, which may be longer.
+    let started = timeout(within.saturating_add(TELLING), hive.start_with(options)).await;
     let result = match started {
-        Ok(_) => send(&hive, network, name, payload, within).await,
-        Err(StartError::Required { connectors }) => {
+        Err(_) => Err(Failure::new(Exit::Unreachable, format!("{network} was not reached in time"))),
+        Ok(Ok(_)) => send(&hive, network, name, payload, within.saturating_sub(begun.elapsed())).await,
+        Ok(Err(StartError::Required { connectors })) => {
             let reasons = connectors.iter().map(|one| match &one.outcome {
                 ConnectorOutcome::Trying(reason) | ConnectorOutcome::Failed(reason) => reason.clone(),
                 other => other.to_string(),
             });
             Err(Failure::new(Exit::Unreachable, format!("{network}: {}", reasons.collect::<Vec<_>>().join("; "))))
         }
-        Err(error) => Err(failed(&error)),
+        Ok(Err(error)) => Err(failed(&error)),
     };
     hive.stop(Duration::from_secs(1)).await;
     result

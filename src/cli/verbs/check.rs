@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use eventhive::Hive;
-use eventhive::config::{Config, ConfigError, Create, Kinds, Report};
+use eventhive::config::{Config, ConfigError, Create, Kinds, Report, Sources};
 use serde_json::{Value, json};
 
 use crate::cli::config_args;
@@ -21,33 +21,39 @@ impl Verb for Check {
     const NAME: &'static str = "check";
     const ABOUT: &'static str = "Tell everything that is wrong with a configuration, without starting anything";
     const MORE: &'static str = "Secrets from env: and file: are looked up, and never printed.\n\
-                                Exit code 0: nothing is wrong; 1: something is.";
+                                Exit code 0: nothing is wrong; 1: something is; 2: there is no configuration.";
 
     fn run(self, console: Console) -> Result<Exit, Failure> {
-        match self.check() {
+        let sources = config_args::sources(&self.files);
+        if sources.is_empty() {
+            return Err(Failure::new(Exit::Usage, NOT_FOUND));
+        }
+        let names: Vec<&str> = sources.names().collect();
+        match check(&sources) {
             Ok(config) => {
-                console.answer(|| fine(&config), || answer(None, config.warnings()))?;
+                console.answer(|| fine(&config, &names), || answer(&names, None, config.warnings()))?;
                 Ok(Exit::Ok)
             }
             Err(error) => {
-                console.answer(|| wrong(&error), || answer(Some(error.report()), &Report::default()))?;
+                console.answer(|| wrong(&error), || answer(&names, Some(error.report()), &Report::default()))?;
                 Ok(Exit::Negative)
             }
         }
     }
 }
 
-impl Check {
-    fn check(&self) -> Result<Config, ConfigError> {
-        let config = config_args::sources(&self.files).resolve(&Kinds::compiled_in())?;
-        let problems = Hive::builder().check(&config);
-        if problems.is_empty() { Ok(config) } else { Err(config.error(problems)) }
-    }
+const NOT_FOUND: &str = "no configuration found (looked for EVENTHIVE_CONFIG, ./eventhive.yaml): name a file";
+
+fn check(sources: &Sources) -> Result<Config, ConfigError> {
+    let config = sources.resolve(&Kinds::compiled_in())?;
+    let problems = Hive::builder().check(&config);
+    if problems.is_empty() { Ok(config) } else { Err(config.error(problems)) }
 }
 
-fn fine(config: &Config) -> String {
+fn fine(config: &Config, names: &[&str]) -> String {
     let started = config.servers.iter().filter(|server| server.create != Create::Never).count();
-    let mut text = format!("ok: {}, {}", count(config.connectors.len(), "connector"), count(started, "server"));
+    let (connectors, servers) = (count(config.connectors.len(), "connector"), count(started, "server"));
+    let mut text = format!("ok: {}: {connectors}, {servers}", names.join(", "));
     if !config.warnings().is_empty() {
         text = format!("{}\n{text}", prefixed(&config.warnings().to_string()));
     }
@@ -58,15 +64,17 @@ fn wrong(error: &ConfigError) -> String {
     format!("{error}\n{}", count(error.report().problems().len(), "problem"))
 }
 
+/// The source lines that a warning shows are indented.
 fn prefixed(warnings: &str) -> String {
-    warnings.lines().map(|line| format!("warning: {line}")).collect::<Vec<_>>().join("\n")
+    let prefix = |line: &str| if line.starts_with(' ') { line.to_owned() } else { format!("warning: {line}") };
+    warnings.lines().map(prefix).collect::<Vec<_>>().join("\n")
 }
 
 fn count(number: usize, thing: &str) -> String {
     format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
 }
 
-fn answer(problems: Option<&Report>, warnings: &Report) -> Value {
+fn answer(names: &[&str], problems: Option<&Report>, warnings: &Report) -> Value {
     let problems = problems.map_or_else(|| json!([]), Report::to_json);
-    json!({ "ok": problems == json!([]), "problems": problems, "warnings": warnings.to_json() })
+    json!({ "ok": problems == json!([]), "files": names, "problems": problems, "warnings": warnings.to_json() })
 }

@@ -7,8 +7,9 @@ use eventhive::{Config, Glob, Hive, LinkState};
 use eventhive_transport::{Filter, Incoming, Link, LinkError, Subscription};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
-use crate::cli::console::{Console, bold};
+use crate::cli::console::{Console, bold, visible};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::run::{Signals, block_on};
 use crate::cli::target::TargetArgs;
@@ -135,11 +136,16 @@ fn tail(config: &Config, connector: &ConnectorConfig, wanted: Option<Glob>) -> R
 impl Listen {
     async fn listen(&self, tails: Vec<Tail>, console: Console) -> Result<Exit, Failure> {
         let mut signals = Signals::listen()?;
+        // One deadline for all of it; a time that no clock can add up is as good as for ever.
+        let deadline = self.timeout.and_then(|it| Instant::now().checked_add(Duration::from_secs_f64(it)));
         let (sender, mut arrivals) = mpsc::channel(WAITING);
         let mut subscriptions = Vec::new();
         for (number, tail) in tails.iter().enumerate() {
             tokio::select! {
                 subscription = subscribe(tail, number, sender.clone()) => subscriptions.push(subscription?),
+                () = until(deadline) => {
+                    return Err(Failure::new(Exit::Unreachable, format!("{}: no answer in time", tail.name)));
+                }
                 exit = signals.end() => return Ok(exit),
             }
         }
@@ -149,7 +155,7 @@ impl Listen {
         let mut seen = 0;
         let exit = tokio::select! {
             done = self.print(&tails, &mut arrivals, &mut seen, console) => done?,
-            () = after(self.timeout) => None,
+            () = until(deadline) => None,
             exit = signals.end() => Some(exit),
         };
         // A link's close has a deadline of its own; what is left is nobody's loss.
@@ -208,9 +214,9 @@ async fn subscribe(tail: &Tail, number: usize, sender: mpsc::Sender<Arrived>) ->
     }
 }
 
-async fn after(seconds: Option<f64>) {
-    match seconds {
-        Some(seconds) => tokio::time::sleep(Duration::from_secs_f64(seconds)).await,
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
         None => std::future::pending().await,
     }
 }
@@ -250,7 +256,7 @@ impl Tail {
 
 impl Seen<'_> {
     fn text(&self) -> String {
-        format!("{} {}", bold(&self.event), self.payload)
+        format!("{} {}", bold(&visible(&self.event)), visible(&self.payload.to_string()))
     }
 
     fn json(&self) -> Value {

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use eventhive::config::{Kinds, Sources};
-use eventhive::{Config, ConnectorOutcome, Hive, ServerOutcome, ServerStarted, Started};
+use eventhive::{Config, ConnectorOutcome, Hive, ServerOutcome, ServerStarted, StartOptions, Started};
 use serde_json::{Value, json};
 
 use crate::cli::config_args::ConfigArgs;
@@ -13,6 +13,9 @@ use crate::cli::verb::Verb;
 
 /// How long clients have to take what is queued for them when the server ends.
 const DRAIN: Duration = Duration::from_secs(10);
+
+/// How long connectors have before it is told where the servers listen. They go on trying.
+const FIRST_TRY: Duration = Duration::from_secs(2);
 
 /// `hive-cli serve`
 #[derive(Debug, clap::Args)]
@@ -43,7 +46,7 @@ impl Verb for Serve {
     const LOG_LEVEL: &'static str = "info";
 
     fn run(self, console: Console) -> Result<Exit, Failure> {
-        let config = self.load()?;
+        let config = self.load(console)?;
         if config.servers.is_empty() && config.connectors.is_empty() {
             let message = "the configuration has neither `servers:` nor `connectors:`: there is nothing to run";
             return Err(Failure::new(Exit::Usage, message));
@@ -53,13 +56,28 @@ impl Verb for Serve {
 }
 
 impl Serve {
-    fn load(&self) -> Result<Config, Failure> {
-        let wants_own = self.network.is_some() || self.host.is_some() || self.port.is_some();
-        let mut sources = if wants_own { Sources::new() } else { self.config.sources() };
+    fn load(&self, console: Console) -> Result<Config, Failure> {
+        let mut sources = self.config.sources();
+        if let Some(option) = self.own() {
+            for name in sources.names() {
+                console.note(&format!("note: {name} is not used because of {option}"));
+            }
+            sources = Sources::new();
+        }
         if sources.is_empty() {
             sources.read_named("hive-cli serve", &self.embedded());
         }
         Ok(sources.resolve(&Kinds::compiled_in())?)
+    }
+
+    /// The first of the options that stand for a configuration.
+    const fn own(&self) -> Option<&'static str> {
+        match (&self.network, &self.host, self.port) {
+            (Some(_), ..) => Some("--network"),
+            (_, Some(_), _) => Some("--host"),
+            (_, _, Some(_)) => Some("--port"),
+            _ => None,
+        }
     }
 
     /// The configuration when there is none: one hub, on loopback unless another host is asked for.
@@ -76,7 +94,13 @@ async fn serve(config: Config, console: Console) -> Result<Exit, Failure> {
     let mut signals = Signals::listen()?;
     let failed = |error: &dyn std::fmt::Display| Failure::new(Exit::Failed, error.to_string());
     let hive = Hive::builder().config(config).build().map_err(|error| failed(&error))?;
-    let started = hive.start().await.map_err(|error| failed(&error))?;
+    let started = tokio::select! {
+        started = hive.start_with(StartOptions::new().within(FIRST_TRY)) => started.map_err(|error| failed(&error))?,
+        _ = signals.end() => {
+            hive.stop(Duration::ZERO).await;
+            return Ok(Exit::Ok);
+        }
+    };
     let result = match not_started(&started) {
         Some(failure) => Err(failure),
         None => until_told(&hive, &started, &mut signals, console).await,

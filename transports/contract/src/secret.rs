@@ -59,7 +59,10 @@ fn from_env(name: &str) -> Result<Zeroizing<String>, String> {
 }
 
 fn from_file(path: &str) -> Result<Zeroizing<String>, String> {
-    let text = fs::read_to_string(path).map_err(|error| format!("cannot read the secret from `{path}`: {error}"))?;
+    let text = fs::read_to_string(path).map_err(|error| {
+        let looked_at = std::path::absolute(path).unwrap_or_else(|_| path.into());
+        format!("cannot read the secret from `{}`: {error}", looked_at.display())
+    })?;
     let text = Zeroizing::new(text);
     let line = text.strip_suffix('\n').map_or(text.as_str(), |text| text.strip_suffix('\r').unwrap_or(text));
     Ok(Zeroizing::new(line.to_owned()))

@@ -7,6 +7,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use zeroize::Zeroizing;
+
 /// Where a value stands. Lines and columns count from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Position {
@@ -123,8 +125,11 @@ pub enum KeyKind {
     Any,
 }
 
-/// A TCP or UDP port.
+/// A TCP or UDP port to listen on; 0 is a free one.
 pub const PORT: KeyKind = KeyKind::Integer { min: 0, max: 65_535 };
+
+/// A TCP or UDP port to connect to.
+pub const REMOTE_PORT: KeyKind = KeyKind::Integer { min: 1, max: 65_535 };
 
 impl Key {
     /// A key that may be left out and has no default.
@@ -174,7 +179,7 @@ impl Settings {
             let place = format!("{path}.{}", entry.key);
             match table.iter().find(|key| key.name == entry.key) {
                 None => problems.push(unknown_key(entry.key_at, place, &entry.key, table.iter().map(|key| key.name))),
-                Some(key) => match coerce(&entry.node.value, key.kind) {
+                Some(key) => match coerce(&entry.node, key.kind) {
                     Ok(value) => entries.push(Entry { node: Node { value, at: entry.node.at }, ..entry.clone() }),
                     Err(message) => problems.push(Problem { at: entry.node.at, path: place, message }),
                 },
@@ -267,14 +272,14 @@ impl Settings {
             .collect()
     }
 
-    /// The secrets of a [`KeyKind::Secrets`] key, fetched from where they are kept; empty if the key is not there.
+    /// The secrets of a [`KeyKind::Secrets`] key, fetched from where they are kept; empty if the key is not there. Their
+    /// memory is zeroed when they go.
     ///
     /// # Errors
     /// As [`secrets`](crate::secret::secrets).
-    pub fn secrets(&self, name: &str) -> Result<Vec<String>, Vec<Problem>> {
+    pub fn secrets(&self, name: &str) -> Result<Vec<Zeroizing<String>>, Vec<Problem>> {
         let path = format!("{}.{name}", self.path);
-        let Some(node) = self.get(name) else { return Ok(Vec::new()) };
-        Ok(crate::secret::secrets(node, &path)?.iter().map(|secret| secret.to_string()).collect())
+        self.get(name).map_or_else(|| Ok(Vec::new()), |node| crate::secret::secrets(node, &path))
     }
 
     /// A problem with the value of `name`, placed where it stands.
@@ -321,7 +326,8 @@ impl Value {
     }
 }
 
-fn coerce(value: &Value, kind: KeyKind) -> Result<Value, String> {
+fn coerce(node: &Node, kind: KeyKind) -> Result<Value, String> {
+    let value = &node.value;
     let found = value.describe();
     match (kind, value) {
         (KeyKind::Any, _)
@@ -346,9 +352,7 @@ fn coerce(value: &Value, kind: KeyKind) -> Result<Value, String> {
         {
             Ok(value.clone())
         }
-        (KeyKind::Texts | KeyKind::Secrets, Value::Text(_)) => {
-            Ok(Value::List(vec![Node { value: value.clone(), at: Position::default() }]))
-        }
+        (KeyKind::Texts | KeyKind::Secrets, Value::Text(_)) => Ok(Value::List(vec![node.clone()])),
         (KeyKind::Texts | KeyKind::Secrets, _) => Err(format!("expected a list of texts, found {found}")),
         (KeyKind::Map, _) => Err(format!("expected a mapping, found {found}")),
     }

@@ -184,7 +184,7 @@ impl Reader<'_> {
             return None;
         }
         match self.settings.secrets(key) {
-            Ok(secrets) => secrets.into_iter().next(),
+            Ok(secrets) => secrets.first().map(|secret| secret.to_string()),
             Err(problems) => {
                 self.problems.extend(problems);
                 None

@@ -4,7 +4,7 @@
 //! keys of it that mean nothing here are accepted and ignored, so that a working file keeps working. The second group
 //! is ours, with units in the names.
 
-use eventhive_transport::settings::PORT;
+use eventhive_transport::settings::REMOTE_PORT;
 use eventhive_transport::{Key, KeyKind};
 
 const COUNT: KeyKind = KeyKind::Integer { min: 0, max: i64::MAX };
@@ -25,7 +25,7 @@ pub(crate) const KEYS: &[Key] = &[
         KeyKind::Text,
         "the server's name or address; `localhost` if neither this nor another place is given",
     ),
-    Key::optional("port", PORT, "the server's port; 6379 if it is not given"),
+    Key::optional("port", REMOTE_PORT, "the server's port; 6379 if it is not given"),
     Key::optional(
         "db",
         KeyKind::Integer { min: 0, max: 65_535 },

@@ -9,6 +9,7 @@ use eventhive_hub::Hub;
 use eventhive_listener::{DoorPlan, DoorTransport, Limits, Listen, TlsFiles};
 use eventhive_transport::settings::PORT;
 use eventhive_transport::{Key, KeyKind, Overflow, Problem, Settings};
+use zeroize::Zeroizing;
 
 use crate::door::WebSocketDoor;
 
@@ -108,7 +109,7 @@ pub struct Config {
     /// The path, with its leading `/`.
     pub endpoint: String,
     /// A client needs one of these; without any, everyone is let in.
-    pub tokens: Vec<String>,
+    pub tokens: Vec<Zeroizing<String>>,
     /// Web origins that may connect beside the server's own; `*` is any. Clients that are no browsers send none.
     pub origins: Vec<String>,
     /// The largest message in either direction, in bytes.
@@ -315,7 +316,7 @@ mod tests {
             ("ping_interval_secs", Value::Float(1.5)),
         ]);
         let config = Config::from_settings(&given.unwrap()).unwrap();
-        assert_eq!((config.tokens, config.overflow), (vec!["a".to_owned()], Overflow::DropOldest));
+        assert_eq!((config.tokens, config.overflow), (vec!["a".to_owned().into()], Overflow::DropOldest));
         assert_eq!(config.ping_interval, Duration::from_millis(1500));
     }
 
@@ -325,7 +326,7 @@ mod tests {
         assert_eq!(problems.len(), 2, "{problems:?}");
         assert!(problems[0].starts_with("servers.x.init.tokens:") && problems[1].contains("`tls_cert` is missing"));
         assert!(plan(&[("endpoint", text("a?token=x"))]).is_err());
-        let config = Config { tokens: vec!["hidden".to_owned()], ..Config::default() };
+        let config = Config { tokens: vec!["hidden".to_owned().into()], ..Config::default() };
         assert!(!format!("{config:?}").contains("hidden"));
     }
 }

@@ -4,6 +4,7 @@ use actix_web::HttpRequest;
 use actix_web::http::header;
 use actix_web::web::Query;
 use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
 
 use crate::Config;
 
@@ -44,7 +45,7 @@ fn bearer(header: &str) -> Option<&str> {
 }
 
 /// Every token is compared in full, so that the time tells nothing of how near a guess was.
-fn is_known(token: &str, tokens: &[String]) -> bool {
+fn is_known(token: &str, tokens: &[Zeroizing<String>]) -> bool {
     let equal = tokens.iter().map(|known| known.as_bytes().ct_eq(token.as_bytes()));
     equal.fold(subtle::Choice::from(0), |any, one| any | one).into()
 }
@@ -68,7 +69,11 @@ mod tests {
 
     fn config(tokens: &[&str], origins: &[&str]) -> Config {
         let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
-        Config { tokens: owned(tokens), origins: owned(origins), ..Config::default() }
+        Config {
+            tokens: tokens.iter().map(|text| (*text).to_owned().into()).collect(),
+            origins: owned(origins),
+            ..Config::default()
+        }
     }
 
     fn check(request: TestRequest, config: &Config) -> Result<(), Refusal> {

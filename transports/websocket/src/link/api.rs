@@ -55,6 +55,11 @@ impl Transport for WebSocket {
         }
     }
 
+    fn capabilities_with(&self, settings: &Settings) -> Capabilities {
+        let max_payload = LinkSettings::from_settings(settings).ok().map(|settings| settings.max_payload());
+        Capabilities { max_payload: max_payload.or(self.capabilities().max_payload), ..self.capabilities() }
+    }
+
     fn connect(&self, settings: &Settings) -> Result<Arc<dyn Link>, Vec<Problem>> {
         Ok(Arc::new(WebSocketLink::start(LinkSettings::from_settings(settings)?)))
     }

@@ -45,7 +45,7 @@ const WRITE_BUFFER: usize = 128 * 1024;
 /// Connects and upgrades with the token of this number, if there are any.
 pub(super) async fn connect(settings: &LinkSettings, token: usize) -> Result<Connected, Failed> {
     let unreachable = |error: std::io::Error| Failed {
-        reason: format!("{} cannot be reached: {error}", settings.url()),
+        reason: format!("{} cannot be reached: {error}", settings.shown_url()),
         refused: false,
     };
     let request = request(settings, token).map_err(|error| told(settings, &error))?;
@@ -73,8 +73,8 @@ fn request(settings: &LinkSettings, token: usize) -> Result<Request, Error> {
     let mut request = settings.url().into_client_request()?;
     request.headers_mut().insert(LINK_HEADER, HeaderValue::from_static(env!("CARGO_PKG_VERSION")));
     if let Some(token) = settings.tokens.get(token) {
-        let mut value =
-            HeaderValue::try_from(format!("Bearer {token}")).map_err(|error| Error::HttpFormat(error.into()))?;
+        let mut value = HeaderValue::try_from(format!("Bearer {}", token.as_str()))
+            .map_err(|error| Error::HttpFormat(error.into()))?;
         value.set_sensitive(true);
         request.headers_mut().insert(header::AUTHORIZATION, value);
     }
@@ -83,7 +83,7 @@ fn request(settings: &LinkSettings, token: usize) -> Result<Request, Error> {
 
 /// The failure in words that say what to look at.
 fn told(settings: &LinkSettings, error: &Error) -> Failed {
-    let url = settings.url();
+    let url = settings.shown_url();
     let (reason, refused) = match error {
         Error::Http(response) => match response.status() {
             status @ StatusCode::UNAUTHORIZED => (format!("{url} answered {status}: check `token`"), true),

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use eventhive_transport::settings::PORT;
+use eventhive_transport::settings::REMOTE_PORT;
 use eventhive_transport::{Key, KeyKind, Problem, Settings};
 use tokio_tungstenite::Connector;
+use zeroize::Zeroizing;
 
 use super::tls;
 
@@ -14,7 +15,7 @@ const BYTES: KeyKind = KeyKind::Integer { min: 8192, max: 1 << 40 };
 /// The keys of a connector's `init`.
 pub const KEYS: &[Key] = &[
     Key::with_default("host", KeyKind::Text, "127.0.0.1", "The server's name or address."),
-    Key::with_default("port", PORT, "8085", "The server's port."),
+    Key::with_default("port", REMOTE_PORT, "8085", "The server's port."),
     Key::with_default("endpoint", KeyKind::Text, "/pubsub", "The path; a missing leading `/` is added."),
     Key::with_default("scheme", KeyKind::Choice(&["ws", "wss"]), "ws", "`wss` is `ws` over TLS."),
     Key::optional(
@@ -82,7 +83,7 @@ pub struct LinkSettings {
     /// How TLS is made; `None` speaks plain TCP.
     pub tls: Option<Connector>,
     /// Bearer tokens, the first to be used first.
-    pub tokens: Vec<String>,
+    pub tokens: Vec<Zeroizing<String>>,
     /// The largest message to send, in bytes.
     pub max_message: usize,
     /// Bytes that may wait to be sent.
@@ -140,13 +141,29 @@ impl LinkSettings {
                 _ => Unsubscribe::Auto,
             },
         };
-        if let Err(error) = made.url().parse::<tokio_tungstenite::tungstenite::http::Uri>() {
-            problems.push(settings.problem("endpoint", format!("`{}` is no address: {error}", made.url())));
+        if made.host.is_empty() {
+            problems.push(settings.problem("host", "must not be empty: name the server"));
+        } else if made.host.contains('@') {
+            // Without the text: what stands before the `@` may be a password.
+            problems.push(settings.problem("host", "a host cannot have `@`: a login goes into `token`"));
+        } else if let Err(error) = made.url().parse::<tokio_tungstenite::tungstenite::http::Uri>() {
+            problems.push(settings.problem("endpoint", format!("`{}` is no address: {error}", made.shown_url())));
         }
         if problems.is_empty() { Ok(made) } else { Err(problems) }
     }
 
-    /// The address as a URL.
+    /// The address as it may be shown and logged: a query may have a token.
+    #[must_use]
+    pub fn shown_url(&self) -> String {
+        let mut url = self.url();
+        if let Some(query) = url.find('?') {
+            url.truncate(query);
+            url.push_str("?***");
+        }
+        url
+    }
+
+    /// The address as a URL, with its query.
     #[must_use]
     pub fn url(&self) -> String {
         let scheme = if self.tls.is_some() { "wss" } else { "ws" };
@@ -174,7 +191,7 @@ impl std::fmt::Debug for LinkSettings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // Nothing of the tokens but their number.
         f.debug_struct("LinkSettings")
-            .field("url", &self.url())
+            .field("url", &self.shown_url())
             .field("tokens", &self.tokens.len())
             .finish_non_exhaustive()
     }
@@ -216,6 +233,14 @@ mod tests {
         let url = |host, endpoint| read(&[("host", text(host)), ("endpoint", text(endpoint))]).unwrap().url();
         assert_eq!(url("::1", "hub/a"), "ws://[::1]:8085/hub/a");
         assert_eq!(url("[::1]", "/x?y=z"), "ws://[::1]:8085/x?y=z");
+        let shown = read(&[("endpoint", text("/x?token=hunter2"))]).unwrap();
+        assert_eq!(shown.shown_url(), "ws://127.0.0.1:8085/x?***");
+        assert!(!format!("{shown:?}").contains("hunter2"));
+        for wrong in
+            [[("host", text("me:hunter2@host"))], [("endpoint", text("/ ?token=hunter2"))], [("host", text(""))]]
+        {
+            assert!(!format!("{:?}", read(&wrong).unwrap_err()).contains("hunter2"));
+        }
         assert_eq!(url("hive.example", ""), "ws://hive.example:8085/");
         assert!(read(&[("host", text("a b"))]).is_err());
     }

@@ -41,7 +41,7 @@ impl Shared {
     }
 
     pub(super) fn enter(&self, state: LinkState) {
-        let url = self.settings.url();
+        let url = self.settings.shown_url();
         match &state {
             LinkState::Connecting => tracing::debug!(%url, "connecting"),
             LinkState::Up => tracing::info!(%url, "the link is up"),
@@ -109,7 +109,8 @@ async fn attempt(shared: &Shared, attempts: &mut Attempts) -> Option<Wait> {
         () = shared.until_closing() => return None,
         connected = connecting => connected,
     };
-    let late = |_| Err(Failed { reason: format!("{} did not answer in time", shared.settings.url()), refused: false });
+    let late =
+        |_| Err(Failed { reason: format!("{} did not answer in time", shared.settings.shown_url()), refused: false });
     let end = match connected.unwrap_or_else(late) {
         Err(failed) => return Some(attempts.failed(shared, failed)),
         Ok(connected) => {

@@ -118,6 +118,10 @@ impl Peer {
 
     /// The next call, which must be of this method. Pings on the way are answered.
     pub(crate) async fn call(&mut self, method: &str) -> Call {
+        timeout(PATIENCE, self.call_between_pings(method)).await.unwrap_or_else(|_| panic!("the link calls {method}"))
+    }
+
+    async fn call_between_pings(&mut self, method: &str) -> Call {
         loop {
             let message = self.receive().await;
             let request = &message["request"];

@@ -35,7 +35,7 @@ async fn status(request: impl IntoClientRequest + Unpin) -> u16 {
 #[tokio::test]
 async fn a_token_opens_the_door_and_a_wrong_one_is_told_so_after_a_while() {
     let delay = Duration::from_millis(200);
-    let config = Config { tokens: vec!["secret".to_owned()], refusal_delay: delay, ..Config::default() };
+    let config = Config { tokens: vec!["secret".to_owned().into()], refusal_delay: delay, ..Config::default() };
     let server = Server::start(config);
     let url = server.url();
     assert_eq!(status(with_header(&url, "authorization", "Bearer secret")).await, 101);
