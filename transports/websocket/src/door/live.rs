@@ -23,6 +23,8 @@ pub(super) struct Live {
     /// Synchronous publishes of this session that wait, and the word that one of them ended.
     pub(super) waiting: Cell<usize>,
     pub(super) waited: Notify,
+    /// Whole frames that the decoder holds. While there are any, the guard gives it nothing more.
+    pub(super) undecoded: Cell<usize>,
     monitor: Monitor,
     connection: Option<Arc<Connection>>,
     heard_at: Cell<Millis>,
@@ -54,6 +56,7 @@ impl Live {
             pending: Pending::default(),
             waiting: Cell::new(0),
             waited: Notify::new(),
+            undecoded: Cell::new(0),
             monitor: session.monitor(),
             connection,
             heard_at: Cell::new(shard.now()),

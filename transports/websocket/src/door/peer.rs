@@ -150,6 +150,8 @@ impl Actor for Peer {
 
 impl StreamHandler<Result<Message, ProtocolError>> for Peer {
     fn handle(&mut self, item: Result<Message, ProtocolError>, context: &mut Self::Context) {
+        // Each item is a frame, or an error: of the decoder over a frame, or of the input when no frame was left.
+        self.live.undecoded.set(self.live.undecoded.get().saturating_sub(1));
         // The connection is gone; the decoder's error only says so.
         if item.is_err() && self.live.is_input_over() {
             return;

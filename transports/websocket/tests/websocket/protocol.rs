@@ -92,6 +92,22 @@ async fn a_publish_that_nobody_answers_is_answered_after_its_time_and_holds_noth
     silent.nothing_came().await;
 }
 
+/// More than one connection may have waiting: it is read no further for a while, and then goes on.
+#[tokio::test]
+async fn publishes_beyond_those_that_may_wait_are_held_back_and_answered_in_their_turn() {
+    let config = Config { publish_timeout: Duration::from_millis(50), queue_bytes: 16 << 20, ..Config::default() };
+    let server = Server::start(config);
+    let (mut silent, mut publisher) = (server.client().await, server.client().await);
+    silent.subscribe(&["t"]).await;
+    for _ in 0..2500 {
+        publisher.request("publish", json!({"topics": ["t"]})).await;
+    }
+    for _ in 0..2500 {
+        assert_eq!(publisher.receive().await["response"]["result"], true);
+    }
+    assert_eq!(server.door.stats().unanswered, 2500);
+}
+
 #[tokio::test]
 async fn a_synchronous_publish_waits_for_each_subscriber_and_for_each_of_its_topics() {
     let server = Server::start(Config::default());
