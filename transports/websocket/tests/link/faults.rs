@@ -1,5 +1,7 @@
 //! Servers that do not do what they should.
 
+use std::time::{Duration, Instant};
+
 use bytes::Bytes;
 use eventhive_transport::settings::Value;
 use eventhive_transport::{Link, LinkError, LinkState};
@@ -32,6 +34,30 @@ async fn a_server_that_goes_deaf_with_its_socket_open_is_noticed() {
     let mut peer = script.accept().await;
     peer.greet().await;
     until(&link, LinkState::is_up).await;
+}
+
+#[tokio::test]
+async fn an_unanswered_ping_costs_nothing_while_other_calls_are_answered() {
+    let patience = Duration::from_millis(500);
+    let ping_timeout = ("ping_timeout_secs", Value::Float(patience.as_secs_f64()));
+    let script = Script::new().await;
+    // The ping's deadline as a call passes meanwhile too.
+    let more = [quick("ping_interval_secs"), ping_timeout, quick("call_timeout_secs")];
+    let (link, mut peer) = script.up(&more).await;
+    let ping = peer.receive().await;
+    assert_eq!(ping["request"]["method"], "_ping_");
+    let began = Instant::now();
+    while began.elapsed() < 2 * patience {
+        let receipt = link.publish("a".into(), Bytes::new()).unwrap();
+        let publish = peer.receive().await;
+        assert_eq!(publish["request"]["method"], "publish");
+        peer.answer(publish["request"]["call_id"].as_str().unwrap(), true).await;
+        drop(receipt.await);
+    }
+    peer.answer(ping["request"]["call_id"].as_str().unwrap(), "pong").await;
+    // It pings again only when it has taken the answer.
+    peer.greet().await;
+    assert!(link.state().borrow().is_up());
 }
 
 #[tokio::test]
