@@ -4,11 +4,11 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use eventhive_transport::settings::Value;
-use eventhive_transport::{Link, LinkError, LinkState};
+use eventhive_transport::{Filter, Incoming, Link, LinkError, LinkState};
 use eventhive_websocket::WebSocketLink;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::scripted::{Script, is_down, settings, until};
+use crate::scripted::{PATIENCE, Script, is_down, settings, until};
 
 fn quick(key: &'static str) -> (&'static str, Value) {
     (key, Value::Float(0.1))
@@ -85,8 +85,8 @@ async fn a_subscribe_that_is_never_answered_costs_the_connection() {
         next.answer(&call.id, true).await;
         next
     };
-    let sink = std::sync::Arc::new(|_: eventhive_transport::Incoming| {});
-    let (subscription, _peer) = tokio::join!(link.subscribe(eventhive_transport::Filter::exact("a"), sink), server);
+    let sink = std::sync::Arc::new(|_: Incoming| {});
+    let (subscription, _peer) = tokio::join!(link.subscribe(Filter::exact("a"), sink), server);
     drop(subscription.unwrap());
 }
 
@@ -147,4 +147,28 @@ async fn a_server_that_sends_notifications_and_reads_no_answers_is_not_read_from
     };
     let (_sent, state) = tokio::join!(flood, until(&link, is_down));
     assert!(reason(&state).contains("ping"), "{state}");
+}
+
+#[tokio::test]
+async fn a_sink_that_panics_ends_the_link_and_everyone_is_told() {
+    let script = Script::new().await;
+    let (link, mut peer) = script.up(&[]).await;
+    let sink = std::sync::Arc::new(|_: Incoming| panic!("a subscriber's mistake"));
+    let server = async {
+        let call = peer.call("subscribe").await;
+        peer.answer(&call.id, true).await;
+    };
+    let (subscription, ()) = tokio::join!(link.subscribe(Filter::exact("a"), sink), server);
+    let _subscription = subscription.unwrap();
+    let receipt = link.publish("b".into(), Bytes::new()).unwrap();
+    peer.call("publish").await;
+    peer.notify("a", 1).await;
+    let state = until(&link, is_down).await;
+    assert!(matches!(state, LinkState::Down { gave_up: true, .. }), "{state}");
+    assert_eq!(receipt.await, Err(LinkError::Unconfirmed));
+    assert!(link.publish("b".into(), Bytes::new()).is_err());
+    let late = link.subscribe(Filter::exact("c"), std::sync::Arc::new(|_: Incoming| {})).await;
+    assert!(matches!(late, Err(LinkError::Rejected(_))), "{late:?}");
+    tokio::time::timeout(PATIENCE, link.close()).await.unwrap();
+    assert_eq!(*link.state().borrow(), LinkState::Closed);
 }
