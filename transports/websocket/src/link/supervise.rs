@@ -1,9 +1,11 @@
 //! The task behind a link: connect, run, wait, again.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use eventhive_transport::{Backoff, LinkError, LinkState};
+use futures_util::FutureExt as _;
 use tokio::sync::watch;
 
 use super::caller::Caller;
@@ -71,19 +73,34 @@ impl Shared {
         self.registry.lost();
         self.caller.queue.clear();
     }
+
+    /// Nothing will be connected any more, though the owner has not closed the link.
+    fn give_up(&self, reason: &str) {
+        self.registry.end(&connect::given_up(reason));
+        self.caller.queue.clear();
+        self.enter(LinkState::Down { reason: reason.into(), gave_up: true });
+    }
 }
 
 /// Keeps the link connected until its owner closes it.
 pub(super) async fn supervise(shared: Arc<Shared>) {
+    // Sinks are other people's code and run in here.
+    if AssertUnwindSafe(keep_connected(&shared)).catch_unwind().await.is_err() {
+        shared.give_up("its task panicked, most likely in a subscriber");
+        shared.until_closing().await;
+    }
+    shared.registry.end(&LinkError::Closed);
+    shared.enter(LinkState::Closed);
+}
+
+async fn keep_connected(shared: &Shared) {
     let mut attempts = Attempts::new(&shared.settings);
-    while let Some(wait) = attempt(&shared, &mut attempts).await {
+    while let Some(wait) = attempt(shared, &mut attempts).await {
         tokio::select! {
             () = shared.until_closing() => break,
             () = wait.over() => {}
         }
     }
-    shared.registry.end(&LinkError::Closed);
-    shared.enter(LinkState::Closed);
 }
 
 /// What to wait for before the next attempt.
@@ -161,12 +178,12 @@ impl Attempts {
         if refused {
             self.token = (self.token + 1) % shared.settings.tokens.len().max(1);
         }
-        let gave_up = self.refusals >= shared.settings.tokens.len().max(1);
-        if gave_up {
-            shared.registry.end(&connect::given_up(&reason));
+        if self.refusals >= shared.settings.tokens.len().max(1) {
+            shared.give_up(&reason);
+            return Wait::Ever;
         }
-        shared.enter(LinkState::Down { reason: reason.into(), gave_up });
-        if gave_up { Wait::Ever } else { Wait::For(self.backoff.next_wait()) }
+        shared.enter(LinkState::Down { reason: reason.into(), gave_up: false });
+        Wait::For(self.backoff.next_wait())
     }
 }
 
