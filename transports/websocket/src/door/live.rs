@@ -142,7 +142,7 @@ impl Live {
         if self.is_closing() {
             return;
         }
-        tracing::debug!(session = %self.session.id(), code = close.code, reason = %close.reason, "closing");
+        tracing::debug!(session = %self.session.id(), code = close.code, reason = ?close.reason, "closing");
         self.closing_since.set(Some(self.shard.now()));
         // With a full queue the socket is not being read from, and the watchdog will cut it.
         _ = self.session.send(close.frame());
