@@ -24,8 +24,15 @@ trap 'rm -f "$log"' EXIT
 status=0
 cargo test --workspace --no-fail-fast "$@" 2>&1 | tee "$log" || status=$?
 
-# Each test binary, and the documentation of each crate, has a line `test result: ok. N passed; N failed; ...`.
-count() { awk -v word="$1;" '/^test result: / { for (i = 2; i <= NF; i++) if ($i == word) sum += $(i - 1) } END { print sum + 0 }' "$log"; }
+# Each test binary, and the documentation of each crate, ends with a line `test result: ok. N passed; N failed; ...`. Tests
+# that run their own binary again may print such lines too, so the last one counts.
+count() {
+    awk -v word="$1;" '
+        function add() { sum += last; last = 0 }
+        /^ +(Running|Doc-tests) / { add() }
+        /^test result: / { for (i = 2; i <= NF; i++) if ($i == word) last = $(i - 1) }
+        END { add(); print sum + 0 }' "$log"
+}
 passed="$(count passed)"
 failed="$(count failed)"
 if [ "$status" -ne 0 ] && [ "$failed" -eq 0 ]; then
