@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 /// The bound of every wait: what takes longer has failed. Long, because the machine may be busy with other tests.
-pub(crate) const LIMIT: Duration = Duration::from_secs(40);
+pub(crate) const LIMIT: Duration = Duration::from_secs(120);
 
 /// An environment with Python packages.
 #[derive(Debug, Clone, Copy)]

@@ -21,9 +21,10 @@ impl Backoff {
 
     /// Counts one more failure and gives the time to wait before the next attempt.
     pub fn next_wait(&mut self) -> Duration {
+        // The first wait has a random part too: it is the one that all clients of a restarted server begin with.
+        self.failures = self.failures.saturating_add(1);
         let doubled = self.base.saturating_mul(1_u32.checked_shl(self.failures).unwrap_or(u32::MAX));
         let ceiling = doubled.clamp(self.base.min(self.max), self.max);
-        self.failures = self.failures.saturating_add(1);
         let floor = self.base.min(ceiling);
         floor + (ceiling - floor).mul_f64(fastrand::f64())
     }
@@ -54,6 +55,14 @@ mod tests {
             assert!(wait >= base && wait <= max, "{wait:?}");
         }
         backoff.reset();
-        assert_eq!(backoff.next_wait(), base);
+        let first = backoff.next_wait();
+        assert!(first >= base && first <= base * 2, "{first:?}");
+    }
+
+    #[test]
+    fn the_first_waits_of_many_clients_differ() {
+        let first = || Backoff::new(Duration::from_secs(1), Duration::from_secs(30)).next_wait();
+        let waits: std::collections::HashSet<Duration> = (0..100).map(|_| first()).collect();
+        assert!(waits.len() > 50, "{waits:?}");
     }
 }

@@ -152,11 +152,20 @@ impl Key {
 }
 
 /// Settings that passed their table: every key known, every value of the kind it should be, defaults filled in.
-#[derive(Debug, Clone)]
+///
+/// Its `Debug` shows the path and the keys, not the values: some are secrets, and some have secrets inside.
+#[derive(Clone)]
 pub struct Settings {
     path: String,
     at: Position,
     entries: Vec<Entry>,
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let keys: Vec<&str> = self.entries.iter().map(|entry| entry.key.as_str()).collect();
+        f.debug_struct("Settings").field("path", &self.path).field("keys", &keys).finish_non_exhaustive()
+    }
 }
 
 impl Settings {
@@ -414,6 +423,16 @@ mod tests {
             node: Node { value, at: Position::default() },
         };
         Node { value: Value::Map(entries.into_iter().map(entry).collect()), at: Position::default() }
+    }
+
+    #[test]
+    fn debug_shows_the_keys_and_no_value() {
+        let table = [Key::optional("token", KeyKind::Secrets, "who we are")];
+        let given = vec![("token", Value::Text("hunter2".into()))];
+        let settings = Settings::check("connectors.hive.init", &map(given), &table).unwrap();
+        let shown = format!("{settings:?} {settings:#?}");
+        assert!(shown.contains("connectors.hive.init") && shown.contains("token"), "{shown}");
+        assert!(!shown.contains("hunter2"), "{shown}");
     }
 
     #[test]

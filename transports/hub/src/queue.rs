@@ -214,6 +214,11 @@ impl Queue {
         self.state.borrow().fits(weight, share.of(self.bound))
     }
 
+    /// Whether several events of `weight` in all fit now. Unlike for one event, an empty queue makes no exception.
+    pub(crate) fn fits_together(&self, weight: usize, share: Share) -> bool {
+        self.state.borrow().event_bytes.saturating_add(weight) <= share.of(self.bound)
+    }
+
     /// Drops the oldest events until one of `weight` fits.
     pub(crate) fn evict_for(&self, weight: usize) {
         let mut evicted = Vec::new();

@@ -88,7 +88,12 @@ impl Replay<'_> {
         let fitting = |mut rest: Vec<Arc<Message>>| {
             rest.retain(|message| self.wants(message));
             let weight = rest.iter().map(|message| message.weight()).sum();
-            (rest.is_empty() || self.queue.fits(weight, Share::Half)).then_some(rest)
+            let fits = match rest.len() {
+                0 => true,
+                1 => self.queue.fits(weight, Share::Half),
+                _ => self.queue.fits_together(weight, Share::Half),
+            };
+            fits.then_some(rest)
         };
         let Some((subscription, rest)) = self.core.go_live(self.queue.key, &self.filter, place, fitting)? else {
             return Ok(None);

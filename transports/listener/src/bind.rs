@@ -10,9 +10,10 @@ use crate::StartError;
 /// Connections that may wait in the kernel until they are accepted.
 const BACKLOG: i32 = 1024;
 
-/// Binds every address of `host`. With port 0 all of them get the same free port.
+/// Binds every address of `host`, at least one. With port 0 all of them get the same free port.
 pub(crate) fn bind(door: &str, host: &str, port: u16) -> Result<Vec<TcpListener>, StartError> {
     let mut listeners: Vec<TcpListener> = Vec::new();
+    let mut passed_over = None;
     for ip in addresses(door, host)? {
         let port = match listeners.first() {
             Some(first) => first.local_addr().map_or(port, |address| address.port()),
@@ -21,15 +22,21 @@ pub(crate) fn bind(door: &str, host: &str, port: u16) -> Result<Vec<TcpListener>
         let address = SocketAddr::new(ip, port);
         match listen(address) {
             Ok(listener) => listeners.push(listener),
-            // A machine without IPv6 still has `localhost` in both versions, and `*` means what there is.
-            Err(error) if is_missing(&error) && (!listeners.is_empty() || is_any(host)) => {}
             Err(source) => {
+                let tolerable = is_tolerable(&source, host, !listeners.is_empty());
                 let hint = hint(address, &source);
-                return Err(StartError::Bind { door: door.to_owned(), address, hint, source });
+                let problem = StartError::Bind { door: door.to_owned(), address, hint, source };
+                if !tolerable {
+                    return Err(problem);
+                }
+                passed_over = Some(problem);
             }
         }
     }
-    Ok(listeners)
+    match passed_over {
+        Some(problem) if listeners.is_empty() => Err(problem),
+        _ => Ok(listeners),
+    }
 }
 
 fn addresses(door: &str, host: &str) -> Result<Vec<IpAddr>, StartError> {
@@ -66,10 +73,16 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
-/// Whether the address, or its IP version, is not there; or its other half has it already.
-fn is_missing(error: &io::Error) -> bool {
+/// Whether the other addresses of the host will do. `bound` tells that there is one already.
+fn is_tolerable(error: &io::Error, host: &str, bound: bool) -> bool {
     use io::ErrorKind::{AddrInUse, AddrNotAvailable, Unsupported};
-    matches!(error.kind(), AddrInUse | AddrNotAvailable | Unsupported) || error.raw_os_error() == Some(EAFNOSUPPORT)
+    match error.kind() {
+        // The IPv6 half of `*` has the IPv4 half already. With nothing bound it is someone else's.
+        AddrInUse => bound,
+        // A machine without IPv6 still has `localhost` in both versions, and `*` means what there is.
+        AddrNotAvailable | Unsupported => bound || is_any(host),
+        _ => error.raw_os_error() == Some(EAFNOSUPPORT) && (bound || is_any(host)),
+    }
 }
 
 /// "Address family not supported by protocol" on Linux.
@@ -90,5 +103,19 @@ fn hint(address: SocketAddr, error: &io::Error) -> String {
             "this machine does not have that address: use one it has, or `*` for all".to_owned()
         }
         _ => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_address_on_a_port_that_is_taken_is_an_error_that_says_so() {
+        let first = bind("first", "*", 0).unwrap();
+        let port = first.first().unwrap().local_addr().unwrap().port();
+        let problem = bind("second", "*", port).unwrap_err();
+        let StartError::Bind { door, address, source, .. } = &problem else { panic!("{problem:?}") };
+        assert_eq!((door.as_str(), address.port(), source.kind()), ("second", port, io::ErrorKind::AddrInUse));
     }
 }

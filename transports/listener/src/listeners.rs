@@ -117,7 +117,7 @@ impl Listeners {
     }
 
     /// Stops: no connection is accepted any more (they wait in the kernel and are reset at the end, so that clients back
-    /// off), every door drains, and after `within` the rest is cut.
+    /// off), every door drains, and after `within` the rest is cut. Dropping the future cuts it at once.
     pub async fn stop(mut self, within: Duration) {
         join_all(self.all.iter_mut().map(|listener| listener.stop(within))).await;
     }
@@ -137,7 +137,8 @@ impl Guest {
 
 impl Listener {
     async fn stop(&mut self, within: Duration) {
-        let Some(Running { handle, connections, done }) = self.running.take() else { return };
+        // It stays where the drop finds it: who stops waiting must not leave threads and a port behind.
+        let Some(Running { handle, connections, done }) = &mut self.running else { return };
         handle.pause().await;
         let drained = async {
             join_all(self.doors.iter().map(|guest| guest.door.drain(within))).await;
@@ -152,6 +153,7 @@ impl Listener {
         handle.stop(true).await;
         // The sender is dropped with the thread, which is the answer.
         _ = done.await;
+        self.running = None;
     }
 }
 

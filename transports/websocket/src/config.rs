@@ -108,6 +108,8 @@ const DOOR_KEYS: &[Key] = &[
 pub struct Config {
     /// The path, with its leading `/`.
     pub endpoint: String,
+    /// The address or name that the door is reached by: pages from there are the server's own.
+    pub host: String,
     /// A client needs one of these; without any, everyone is let in.
     pub tokens: Vec<Zeroizing<String>>,
     /// Web origins that may connect beside the server's own; `*` is any. Clients that are no browsers send none.
@@ -139,6 +141,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             endpoint: "/pubsub".to_owned(),
+            host: "127.0.0.1".to_owned(),
             tokens: Vec::new(),
             origins: Vec::new(),
             max_message: PYTHON_MAX_MESSAGE,
@@ -180,6 +183,7 @@ impl Config {
         }
         Ok(Self {
             endpoint,
+            host: settings.text("host").map_or(default.host, str::to_owned),
             tokens: settings.secrets("tokens")?,
             origins: settings.texts("origins").into_iter().map(str::to_owned).collect(),
             max_message: size("max_message_bytes", default.max_message),

@@ -215,6 +215,23 @@ fn a_cursor_resumes_with_the_message_after_it() {
     });
 }
 
+/// Few messages, and far more than the queue holds: the last step to live must not take more of them than fit.
+#[test]
+fn a_history_heavier_than_the_queue_arrives_whole() {
+    run(async {
+        let hub = hub();
+        let payload = |n: usize| format!("\"{n}{}\"", "x".repeat(100_000));
+        for n in 0..20 {
+            publish(&hub, "a", &payload(n));
+        }
+        let (session, mut outgoing) = session(&hub, SessionSettings::default(), &[]);
+        let replay = session.subscribe_from(Filter::All, Start::Oldest);
+        let (replayed, taken) = tokio::join!(replay, take(&mut outgoing, 20));
+        replayed.unwrap();
+        assert!(taken == (0..20).map(payload).collect::<Vec<_>>(), "each once, in order");
+    });
+}
+
 #[test]
 fn a_time_is_a_place_to_start_from() {
     run(async {

@@ -183,3 +183,29 @@ async fn stopping_frees_the_address_at_once_and_cuts_what_does_not_end() {
     let again = Listeners::start(vec![plan("servers.a", listen("127.0.0.1", address.port()), &one)]).unwrap();
     assert!(get(again.addresses()[0].address, "/a").ends_with("here"));
 }
+
+#[tokio::test]
+async fn a_stop_that_nobody_waits_for_any_more_leaves_neither_connection_nor_port() {
+    let one = door("/a", "here");
+    let listeners = Listeners::start(vec![plan("servers.a", listen("127.0.0.1", 0), &one)]).unwrap();
+    let address = listeners.addresses()[0].address;
+    let mut stuck = TcpStream::connect(address).unwrap();
+    stuck.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stuck.write_all(b"GET /a/stuck HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    assert!(get(address, "/a").ends_with("here"));
+    // Drained, but not within the hour that it gives the stuck request.
+    let stop = listeners.stop(Duration::from_secs(3600));
+    assert!(tokio::time::timeout(Duration::from_millis(200), stop).await.is_err());
+    assert_eq!(one.drained.load(Ordering::Relaxed), 1);
+    match stuck.read(&mut [0; 64]) {
+        Ok(0) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => {}
+        other => panic!("not cut: {other:?}"),
+    }
+    // The threads end by themselves.
+    let began = Instant::now();
+    while let Err(error) = TcpListener::bind(address) {
+        assert!(began.elapsed() < Duration::from_secs(20), "{error}");
+        tokio::task::yield_now().await;
+    }
+}

@@ -1,8 +1,13 @@
 //! What stands between the socket and the websocket decoder.
 //!
 //! The decoder waits for a whole frame before it looks at the frame's size, so a header that announces a terabyte would
-//! have it collect a terabyte. The guard reads the headers first and ends the input there. It also notes that something
-//! came, for the watchdog, and why the input ended, because the decoder makes one kind of error of all that.
+//! have it collect a terabyte. The guard reads the headers first and ends the input there.
+//!
+//! The decoder also collects all that the socket has before it gives out one frame, and the actor takes few frames at a
+//! time, so a peer that sends fast would fill the memory. The guard gives nothing more while whole frames wait.
+//!
+//! It also notes that something came, for the watchdog, and why the input ended, because the decoder makes one kind of
+//! error of all that.
 
 use std::pin::Pin;
 use std::rc::Rc;
@@ -32,14 +37,20 @@ impl Stream for Guard {
     type Item = Result<Bytes, PayloadError>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        // Nobody need be woken for this: with a whole frame before it, the decoder yields an item now, and the actor asks
+        // again after each item that it has handled, or after what it then waits for.
+        if self.live.undecoded.get() > 0 {
+            return Poll::Pending;
+        }
         let item = ready!(Pin::new(&mut self.input).poll_next(context));
         match &item {
             Some(Ok(chunk)) => {
                 self.live.heard();
-                if !self.frames.pass(chunk) {
+                let Some(complete) = self.frames.pass(chunk) else {
                     self.live.input_is_too_large();
                     return Poll::Ready(Some(Err(PayloadError::Overflow)));
-                }
+                };
+                self.live.undecoded.set(complete);
             }
             Some(Err(_)) | None => self.live.input_is_over(),
         }
@@ -61,14 +72,16 @@ impl Frames {
         Self { largest, header: [0; 14], have: 0, rest: 0 }
     }
 
-    /// Whether all frames that begin in `chunk` are of a size to be taken.
-    fn pass(&mut self, mut chunk: &[u8]) -> bool {
+    /// How many frames end in `chunk`; `None` if one that begins in it is too large to be taken.
+    fn pass(&mut self, mut chunk: &[u8]) -> Option<usize> {
+        let mut complete = 0;
         loop {
             let skipped = self.rest.min(chunk.len() as u64);
             self.rest -= skipped;
+            complete += usize::from(skipped > 0 && self.rest == 0);
             #[expect(clippy::cast_possible_truncation, reason = "no more than the chunk's length")]
             let after = chunk.get(skipped as usize..).unwrap_or_default();
-            let Some((first, others)) = after.split_first() else { return true };
+            let Some((first, others)) = after.split_first() else { return Some(complete) };
             chunk = others;
             self.header[self.have] = *first;
             self.have += 1;
@@ -76,8 +89,9 @@ impl Frames {
                 self.rest = self.payload_len();
                 self.have = 0;
                 if self.rest > self.largest {
-                    return false;
+                    return None;
                 }
+                complete += usize::from(self.rest == 0);
             }
         }
     }
@@ -133,9 +147,10 @@ mod tests {
     #[test]
     fn a_header_that_announces_too_much_is_refused_before_its_payload_comes() {
         let mut frames = Frames::new(1000);
-        assert!(frames.pass(&frame(1000)));
-        assert!(!frames.pass(&frame(1001)[..8]));
-        assert!(!Frames::new(1000).pass(&[0x81, 0xFF, 0x7F, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0, 0, 0]));
+        assert_eq!(frames.pass(&frame(1000)), Some(1));
+        assert_eq!(frames.pass(&frame(1001)[..8]), None);
+        let huge = [0x81, 0xFF, 0x7F, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0, 0, 0];
+        assert_eq!(Frames::new(1000).pass(&huge), None);
     }
 
     proptest! {
@@ -147,18 +162,19 @@ mod tests {
             let stream: Vec<u8> = lengths.iter().flat_map(|length| frame(*length)).collect();
             let largest = lengths.iter().copied().max().unwrap();
             let mut right = Frames::new(largest as u64);
-            prop_assert!(stream.chunks(size).all(|chunk| right.pass(chunk)));
+            let complete: Option<usize> = stream.chunks(size).map(|chunk| right.pass(chunk)).sum();
+            prop_assert_eq!(complete, Some(lengths.len()));
             prop_assert_eq!((right.have, right.rest), (0, 0));
             if largest > 0 {
                 let mut tight = Frames::new(largest as u64 - 1);
-                prop_assert!(!stream.chunks(size).all(|chunk| tight.pass(chunk)));
+                prop_assert!(stream.chunks(size).any(|chunk| tight.pass(chunk).is_none()));
             }
         }
 
         #[test]
         fn no_input_makes_it_panic(chunks in prop::collection::vec(any::<Vec<u8>>(), 0..8)) {
             let mut frames = Frames::new(100);
-            let _ = chunks.iter().all(|chunk| frames.pass(chunk));
+            let _ = chunks.iter().all(|chunk| frames.pass(chunk).is_some());
         }
     }
 }

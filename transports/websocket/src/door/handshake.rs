@@ -98,3 +98,51 @@ impl Drop for HeldBack {
         HELD_BACK.fetch_sub(1, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::future::poll_fn;
+    use std::time::Duration;
+
+    use actix_web::test::TestRequest;
+    use actix_web::{FromRequest, dev, rt};
+    use bytes::Bytes;
+    use eventhive_hub::{Hub, HubSettings};
+    use futures_util::{StreamExt as _, stream};
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::Config;
+    use crate::door::WebSocketDoor;
+
+    /// Chunks of this size cut frames anywhere.
+    const CHUNK: usize = 4099;
+
+    #[test]
+    fn frames_that_come_faster_than_they_are_handled_are_left_in_the_socket_and_all_handled_in_time() {
+        rt::System::new().block_on(async {
+            let hub = Hub::new(HubSettings::default());
+            let shard = Rc::new(Shard::new(WebSocketDoor::new(hub, Config::default()).common));
+            // A million empty pongs: nothing answers them, so nothing else holds the peer back.
+            let pongs = Bytes::from([0x8A, 0x80, 0, 0, 0, 0].repeat(1_000_000));
+            let taken = Rc::new(Cell::new(0));
+            let (counter, size) = (Rc::clone(&taken), pongs.len());
+            let chunks = stream::iter((0..size).step_by(CHUNK)).map(move |at| {
+                let chunk = pongs.slice(at..size.min(at + CHUNK));
+                counter.set(counter.get() + chunk.len());
+                Ok(chunk)
+            });
+            let request = TestRequest::default().to_http_request();
+            let mut payload = dev::Payload::Stream { payload: chunks.boxed_local() };
+            let input = web::Payload::from_request(&request, &mut payload).await.unwrap();
+            let mut output = Box::pin(open(&shard, None, false, input));
+            let first = poll_fn(|context| std::task::Poll::Ready(output.poll_next_unpin(context))).await;
+            assert!(first.is_pending());
+            assert_eq!(taken.get(), CHUNK);
+            let end = timeout(Duration::from_secs(60), output.next()).await;
+            assert!(end.expect("the end is reached").is_none());
+            assert_eq!(taken.get(), size);
+        });
+    }
+}

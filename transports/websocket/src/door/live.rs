@@ -23,6 +23,8 @@ pub(super) struct Live {
     /// Synchronous publishes of this session that wait, and the word that one of them ended.
     pub(super) waiting: Cell<usize>,
     pub(super) waited: Notify,
+    /// Whole frames that the decoder holds. While there are any, the guard gives it nothing more.
+    pub(super) undecoded: Cell<usize>,
     monitor: Monitor,
     connection: Option<Arc<Connection>>,
     heard_at: Cell<Millis>,
@@ -54,6 +56,7 @@ impl Live {
             pending: Pending::default(),
             waiting: Cell::new(0),
             waited: Notify::new(),
+            undecoded: Cell::new(0),
             monitor: session.monitor(),
             connection,
             heard_at: Cell::new(shard.now()),
@@ -139,7 +142,7 @@ impl Live {
         if self.is_closing() {
             return;
         }
-        tracing::debug!(session = %self.session.id(), code = close.code, reason = %close.reason, "closing");
+        tracing::debug!(session = %self.session.id(), code = close.code, reason = ?close.reason, "closing");
         self.closing_since.set(Some(self.shard.now()));
         // With a full queue the socket is not being read from, and the watchdog will cut it.
         _ = self.session.send(close.frame());

@@ -10,7 +10,9 @@
 //! | a synchronous publish waits for ever, and its connection is not read meanwhile | at most `publish_timeout`; the connection is read and later requests are answered meanwhile |
 //! | `data` is parsed and written anew; what that cannot represent is lost or poisons subscribers | passed on as it came; `NaN` and `Infinity` become `null`, half surrogate pairs U+FFFD |
 //! | an event too large for the clients disconnects every subscriber | its publish is answered `false` |
-//! | two `notify` of one event to one session have ids of their own | they share one text, ids included |
+//! | a publish to any number of topics is taken | to at most 256; beyond that it is answered `false` |
+//! | two `notify` of one event to one session have ids of their own | they share one text, ids included: ids are per event |
+//! | an event published to the name of all topics comes twice to who subscribed that | one `notify` |
 //! | a topic that is a number is taken (pydantic 1) | answered `false`, as with pydantic 2 |
 //! | a request whose `method` is a number breaks the connection (pydantic 1) | ignored, as with pydantic 2 |
 //! | a `call_id` that is a number drops the request (pydantic 2) | answered with its digits, as with pydantic 1 |

@@ -13,6 +13,7 @@ use smallvec::SmallVec;
 
 use super::closing::Close;
 use super::live::Live;
+use super::requests::Held;
 use crate::wire::mend::Mended;
 use crate::wire::{self, FrameError, answer};
 
@@ -25,11 +26,13 @@ pub(super) struct Peer {
     pub(super) subscriptions: HashMap<Filter, SmallVec<[SubscriptionId; 1]>>,
     /// A message that comes in several frames, so far.
     fragments: Option<BytesMut>,
+    /// A publish that the hub had no room for.
+    pub(super) held: Option<Held>,
 }
 
 impl Peer {
     pub(super) fn new(live: Rc<Live>, is_ours: bool) -> Self {
-        Self { live, is_ours, subscriptions: HashMap::new(), fragments: None }
+        Self { live, is_ours, subscriptions: HashMap::new(), fragments: None, held: None }
     }
 
     /// One complete message.
@@ -127,9 +130,12 @@ impl Peer {
     }
 
     /// Holds the reading back while the hub has no room, or too many publishes of this client wait for answers.
-    fn pause(&self, context: &mut WebsocketContext<Self>) {
+    fn pause(&mut self, context: &mut WebsocketContext<Self>) {
+        let held = self.held.take();
         let live = &self.live;
-        if !live.shard.hub().is_ready() {
+        if let Some(held) = held {
+            context.wait(held.finish(Rc::clone(live)).into_actor(self));
+        } else if !live.shard.hub().is_ready() {
             let hub = live.shard.hub().clone();
             context.wait(async move { hub.ready().await }.into_actor(self));
         }
@@ -150,6 +156,8 @@ impl Actor for Peer {
 
 impl StreamHandler<Result<Message, ProtocolError>> for Peer {
     fn handle(&mut self, item: Result<Message, ProtocolError>, context: &mut Self::Context) {
+        // Each item is a frame, or an error: of the decoder over a frame, or of the input when no frame was left.
+        self.live.undecoded.set(self.live.undecoded.get().saturating_sub(1));
         // The connection is gone; the decoder's error only says so.
         if item.is_err() && self.live.is_input_over() {
             return;

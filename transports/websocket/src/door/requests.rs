@@ -2,16 +2,19 @@
 
 use std::borrow::Cow;
 use std::rc::Rc;
+use std::task::Poll;
+use std::time::Duration;
 
 use actix_web::rt;
 use bytes::Bytes;
-use eventhive_hub::{Draft, Tracked, Tracker};
+use eventhive_hub::{Draft, PublishError, PublishRefused, Tracked, Tracker};
 use eventhive_transport::{Filter, Glob};
 use smallvec::SmallVec;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::channel;
 use super::closing::Close;
+use super::live::Live;
 use super::peer::Peer;
 use crate::wire::data::{self, Payload};
 use crate::wire::{ALL_TOPICS, Arguments, Request, Topics, encode};
@@ -22,6 +25,9 @@ const NOT_METHODS: &[&str] = &["channel", "logger", "event_notifier"];
 /// `data` that is nested deeper than this is not taken: the subscribers' JSON readers give up at 200 (pydantic 2) or about
 /// 1000 (pydantic 1), and some of those levels are the message's own.
 const DEEPEST: usize = 128;
+
+/// Topics of one publish. Each is an event of its own, and all of them are handed in before anyone else has a turn.
+const MOST_TOPICS: usize = 256;
 
 type TopicList<'a> = SmallVec<[Cow<'a, str>; 2]>;
 
@@ -43,7 +49,7 @@ impl Peer {
             }
             "publish" => {
                 expect(&method, &arguments, &["topics", "data", "sync", "notifier_id"])?;
-                self.publish(arguments, call_id);
+                self.publish(&arguments, call_id);
             }
             "subscribe" => {
                 expect(&method, &arguments, self.subscribable())?;
@@ -80,7 +86,8 @@ impl Peer {
             match self.live.session.subscribe(filter.clone()) {
                 Ok(subscription) => made.push(subscription),
                 Err(error) => {
-                    tracing::warn!(session = %self.live.session.id(), ?filter, %error, "not subscribed");
+                    let filter = format!("{filter:?}");
+                    tracing::debug!(session = %self.live.session.id(), filter = excerpt(&filter), %error, "not subscribed");
                     made.into_iter().for_each(|subscription| _ = self.live.session.unsubscribe(subscription));
                     return false;
                 }
@@ -99,50 +106,48 @@ impl Peer {
         }
     }
 
-    fn publish(&mut self, arguments: Arguments<'_>, call_id: Option<&str>) {
-        let sync = arguments.sync.unwrap_or(true);
+    fn publish(&mut self, arguments: &Arguments<'_>, call_id: Option<&str>) {
         let (tracker, tracked) = Tracker::new();
-        let published = self.hand_in(&arguments, sync.then_some(&tracker));
+        let sync = arguments.sync.unwrap_or(true);
+        let drafts = self.drafts(arguments, sync.then_some(&tracker));
         drop(tracker);
-        match published {
-            Some(receivers) if sync && receivers > 0 => self.answer_later(tracked, call_id),
-            other => self.live.answer_bool(other.is_some(), call_id),
+        let Some(drafts) = drafts else { return self.live.answer_bool(false, call_id) };
+        let mut publish = Publish { busy: None, rest: drafts.into_iter(), receivers: 0 };
+        let tracked = sync.then_some(tracked);
+        match publish.hand_in(&self.live) {
+            Poll::Ready(published) => answer(&self.live, published, tracked, call_id),
+            Poll::Pending => self.held = Some(Held { publish, tracked, call_id: call_id.map(str::to_owned) }),
         }
     }
 
-    /// Hands the events of a publish to the hub; the number of receivers, or `None` if it was refused.
-    fn hand_in(&self, arguments: &Arguments<'_>, tracker: Option<&Tracker>) -> Option<u64> {
+    /// The events of a publish; `None` if they are none that can be taken.
+    fn drafts(&self, arguments: &Arguments<'_>, tracker: Option<&Tracker>) -> Option<Drafts> {
         let topics = match &arguments.topics {
-            None => TopicList::new(),
-            Some(Topics::Text(topic)) => TopicList::from_iter([topic.clone()]),
-            Some(Topics::List(topics)) => topics.clone(),
+            None => &[],
+            Some(Topics::Text(topic)) => std::slice::from_ref(topic),
+            Some(Topics::List(topics)) => topics.as_slice(),
             Some(Topics::Null | Topics::Other) => return None,
         };
         let raw = arguments.data.map_or("null", |data| data.get());
-        if data::is_deeper_than(raw, DEEPEST) || topics.iter().any(|topic| !self.fits(topic, raw)) {
+        if topics.len() > MOST_TOPICS
+            || data::is_deeper_than(raw, DEEPEST)
+            || topics.iter().any(|topic| !self.fits(topic, raw))
+        {
             return None;
         }
         let skipped = match &arguments.notifier_id {
             Some(Some(id)) => channel::session_of(id),
             _ => Some(self.live.session.id()),
         };
-        let mut receivers = 0;
         let payload = Payload::of(raw);
-        for topic in &topics {
+        let drafts = topics.iter().map(|topic| {
             let draft = draft(topic, &payload).exclude(skipped);
-            let draft = match tracker {
+            match tracker {
                 Some(tracker) => draft.tracked(tracker.clone()),
                 None => draft,
-            };
-            match self.live.shard.hub().publish(draft) {
-                Ok(published) => receivers += published.receivers,
-                Err(error) => {
-                    tracing::warn!(session = %self.live.session.id(), %error, "not published");
-                    return None;
-                }
             }
-        }
-        Some(receivers)
+        });
+        Some(drafts.collect())
     }
 
     /// Whether subscribers would take the event: a larger message would disconnect each of them.
@@ -150,28 +155,96 @@ impl Peer {
         let size = NOTIFY_BYTES + topic.len() + raw.len();
         let fits = size <= self.live.shard.config().max_message;
         if !fits {
-            tracing::warn!(session = %self.live.session.id(), topic, size, "not published: larger than clients take");
+            let session = self.live.session.id();
+            tracing::debug!(%session, topic = ?excerpt(topic), size, "not published: larger than clients take");
         }
         fits
     }
+}
 
-    /// Answers a publish when every subscriber has answered, or after a while. `true` even then: the event has been
-    /// published, and more than that the word has never meant.
-    fn answer_later(&self, tracked: Tracked, call_id: Option<&str>) {
-        self.live.waiting.set(self.live.waiting.get() + 1);
-        // Weak: a session that has ended meanwhile must not be kept, and its socket with it.
-        let (live, shard) = (Rc::downgrade(&self.live), Rc::clone(&self.live.shard));
-        let call_id = call_id.map(str::to_owned);
-        rt::spawn(async move {
-            if timeout(shard.config().publish_timeout, tracked).await.is_err() {
-                shard.counters().unanswered.add_one();
+type Drafts = SmallVec<[Draft; 1]>;
+
+/// The events of a publish on their way to the hub.
+struct Publish {
+    /// The one that the hub had no room for.
+    busy: Option<Draft>,
+    rest: smallvec::IntoIter<[Draft; 1]>,
+    receivers: u64,
+}
+
+impl Publish {
+    /// Hands in what is left: the number of receivers, or `None` if it was refused. Pending while the hub has no room.
+    fn hand_in(&mut self, live: &Live) -> Poll<Option<u64>> {
+        while let Some(draft) = self.busy.take().or_else(|| self.rest.next()) {
+            match live.shard.hub().publish(draft) {
+                Ok(published) => self.receivers += published.receivers,
+                Err(PublishError { draft, reason: PublishRefused::Busy }) => {
+                    self.busy = Some(*draft);
+                    return Poll::Pending;
+                }
+                Err(PublishError { draft, reason }) => {
+                    let topic = draft.topic().to_string();
+                    tracing::debug!(session = %live.session.id(), topic = ?excerpt(&topic), %reason, "not published");
+                    return Poll::Ready(None);
+                }
             }
-            if let Some(live) = live.upgrade() {
-                live.publish_is_answered();
-                live.answer_bool(true, call_id.as_deref());
-            }
-        });
+        }
+        Poll::Ready(Some(self.receivers))
     }
+}
+
+/// A publish for which the hub has no room yet. Its client is read no further meanwhile.
+pub(super) struct Held {
+    publish: Publish,
+    tracked: Option<Tracked>,
+    call_id: Option<String>,
+}
+
+impl Held {
+    /// Goes on until all of it has been published, then answers.
+    pub(super) async fn finish(mut self, live: Rc<Live>) {
+        loop {
+            live.shard.hub().ready().await;
+            if let Poll::Ready(published) = self.publish.hand_in(&live) {
+                return answer(&live, published, self.tracked, self.call_id.as_deref());
+            }
+            // The hub may be set to refuse before it asks for patience; then nothing tells when it has room again.
+            sleep(BUSY_PAUSE).await;
+        }
+    }
+}
+
+const BUSY_PAUSE: Duration = Duration::from_millis(1);
+
+/// Answers a publish: now, or when the subscribers have answered.
+fn answer(live: &Rc<Live>, published: Option<u64>, tracked: Option<Tracked>, call_id: Option<&str>) {
+    match (published, tracked) {
+        (Some(1..), Some(tracked)) => answer_later(live, tracked, call_id),
+        (published, _) => live.answer_bool(published.is_some(), call_id),
+    }
+}
+
+/// Answers a publish when every subscriber has answered, or after a while. `true` even then: the event has been published,
+/// and more than that the word has never meant.
+fn answer_later(live: &Rc<Live>, tracked: Tracked, call_id: Option<&str>) {
+    live.waiting.set(live.waiting.get() + 1);
+    // Weak: a session that has ended meanwhile must not be kept, and its socket with it.
+    let (live, shard) = (Rc::downgrade(live), Rc::clone(&live.shard));
+    let call_id = call_id.map(str::to_owned);
+    rt::spawn(async move {
+        if timeout(shard.config().publish_timeout, tracked).await.is_err() {
+            shard.counters().unanswered.add_one();
+        }
+        if let Some(live) = live.upgrade() {
+            live.publish_is_answered();
+            live.answer_bool(true, call_id.as_deref());
+        }
+    });
+}
+
+/// What of a client's text goes into a log.
+fn excerpt(text: &str) -> &str {
+    text.char_indices().nth(200).map_or(text, |(at, _)| &text[..at])
 }
 
 /// What a `notify` has beside topic and data, with a little to spare for escapes.

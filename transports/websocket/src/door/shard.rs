@@ -59,6 +59,7 @@ impl Shard {
     /// The hub's worker of this thread. The first call also starts the watchdog.
     pub(super) fn worker(self: &Rc<Self>) -> &Worker {
         self.worker.get_or_init(|| {
+            self.now.set(self.elapsed());
             let tick = tick(&self.common.config);
             rt::spawn(watch_over(Rc::downgrade(self), tick, self.common.drain.watch()));
             self.common.hub.worker()
@@ -77,8 +78,12 @@ impl Shard {
         }
     }
 
+    fn elapsed(&self) -> Millis {
+        Millis::try_from(self.started.elapsed().as_millis()).unwrap_or(Millis::MAX)
+    }
+
     fn look(&self) {
-        let now = Millis::try_from(self.started.elapsed().as_millis()).unwrap_or(Millis::MAX);
+        let now = self.elapsed();
         self.now.set(now);
         // Nothing that a look does takes a session out of the table: their tasks do, later.
         for (_, live) in self.lives.borrow().iter() {

@@ -1,5 +1,7 @@
 //! Who may come in.
 
+use std::net::{IpAddr, Ipv6Addr};
+
 use actix_web::HttpRequest;
 use actix_web::http::header;
 use actix_web::web::Query;
@@ -20,7 +22,7 @@ pub(super) enum Refusal {
 /// Checks a handshake. A token in the URL is taken too, since Python's eventhive can set its endpoint but no header;
 /// prefer the header, because proxies log URLs.
 pub(super) fn admit(request: &HttpRequest, config: &Config) -> Result<(), Refusal> {
-    if !origin_is_fine(request, &config.origins) {
+    if !origin_is_fine(request, config) {
         return Err(Refusal::Origin);
     }
     if config.tokens.is_empty() || given(request).is_some_and(|token| is_known(&token, &config.tokens)) {
@@ -52,13 +54,23 @@ fn is_known(token: &str, tokens: &[Zeroizing<String>]) -> bool {
 
 /// A browser lets any page connect to any address that it can reach, such as a hub on the visitor's own machine; it only
 /// tells which page it is. Other clients tell nothing.
-fn origin_is_fine(request: &HttpRequest, allowed: &[String]) -> bool {
+fn origin_is_fine(request: &HttpRequest, config: &Config) -> bool {
     let Some(origin) = request.headers().get(header::ORIGIN) else { return true };
     let Ok(origin) = origin.to_str() else { return false };
     let own = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
     let authority = origin.split_once("://").map(|(_, authority)| authority);
-    (authority.is_some() && authority == own)
-        || allowed.iter().any(|allowed| allowed == "*" || allowed.eq_ignore_ascii_case(origin))
+    authority.is_some_and(|authority| own == Some(authority) && is_own(authority, &config.host))
+        || config.origins.iter().any(|allowed| allowed == "*" || allowed.eq_ignore_ascii_case(origin))
+}
+
+/// Whether a page from this host can only be the server's own. Any other name may be one that its owner has made point
+/// here (DNS rebinding): then the page and the host that it asks for are the same, and it is foreign all the same.
+fn is_own(authority: &str, configured: &str) -> bool {
+    if let Some((address, _)) = authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        return address.parse::<Ipv6Addr>().is_ok();
+    }
+    let host = authority.split_once(':').map_or(authority, |(host, _)| host);
+    host.parse::<IpAddr>().is_ok() || host.eq_ignore_ascii_case("localhost") || host.eq_ignore_ascii_case(configured)
 }
 
 #[cfg(test)]
@@ -107,7 +119,7 @@ mod tests {
         let from = |origin: &str| {
             TestRequest::default().insert_header(("host", "hub:8085")).insert_header(("origin", origin.to_owned()))
         };
-        let strict = config(&[], &["https://app.example"]);
+        let strict = Config { host: "hub".to_owned(), ..config(&[], &["https://app.example"]) };
         assert_eq!(check(from("http://hub:8085"), &strict), Ok(()));
         assert_eq!(check(from("https://app.example"), &strict), Ok(()));
         assert_eq!(check(TestRequest::default(), &strict), Ok(()));
@@ -115,5 +127,19 @@ mod tests {
             assert_eq!(check(from(foreign), &strict), Err(Refusal::Origin), "{foreign}");
         }
         assert_eq!(check(from("http://evil.example"), &config(&[], &["*"])), Ok(()));
+    }
+
+    #[test]
+    fn a_name_that_somebody_made_point_here_is_not_the_servers_own() {
+        let page = |host: &str| {
+            let origin = format!("http://{host}");
+            TestRequest::default().insert_header(("host", host.to_owned())).insert_header(("origin", origin))
+        };
+        for own in ["127.0.0.1:8085", "[::1]:8085", "10.0.0.1", "localhost:8085"] {
+            assert_eq!(check(page(own), &config(&[], &[])), Ok(()), "{own}");
+        }
+        for rebound in ["evil.example:8085", "evil.example", "localhost.evil.example", "[evil]:1"] {
+            assert_eq!(check(page(rebound), &config(&[], &[])), Err(Refusal::Origin), "{rebound}");
+        }
     }
 }

@@ -152,11 +152,13 @@ impl<'a> Connection<'a> {
                 Call::Ping | Call::Unsubscribe { .. } => {}
             }
         }
+        // A ping may wait behind a large queue; a server that answers what is before it is not deaf.
+        let silent = now.duration_since(self.last_answer.max(self.pinged));
         if self.ping.is_some() {
-            if now.duration_since(self.pinged) >= settings.ping_timeout {
+            if silent >= settings.ping_timeout {
                 return lost("the server did not answer a ping in time");
             }
-        } else if now.duration_since(self.last_answer.max(self.pinged)) >= settings.ping_interval {
+        } else if silent >= settings.ping_interval {
             self.pinged = now;
             self.ping = Some(self.shared.caller.ping());
         }
@@ -316,6 +318,8 @@ impl<'a> Connection<'a> {
         let shared = self.shared;
         let Some(id) = shared.caller.ours(id) else { return Ok(()) };
         self.last_answer = self.now;
+        // It may have outlived the deadline of calls.
+        self.ping.take_if(|ping| *ping == id);
         match self.calls.answered(id) {
             // Who dropped the receipt does not want to know.
             Some(Call::Publish(receipt)) => {
@@ -325,7 +329,6 @@ impl<'a> Connection<'a> {
             Some(Call::Subscribe(topics)) => {
                 shared.registry.answered(id, topics, yes, &shared.caller).map_err(End::Lost)?;
             }
-            Some(Call::Ping) if self.ping == Some(id) => self.ping = None,
             Some(Call::Ping | Call::Unsubscribe { .. }) | None => {}
         }
         if matches!(self.phase, Phase::Starting { .. }) && self.ping.is_none() && shared.registry.all_stand() {

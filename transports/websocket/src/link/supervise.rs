@@ -1,9 +1,11 @@
 //! The task behind a link: connect, run, wait, again.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use eventhive_transport::{Backoff, LinkError, LinkState};
+use futures_util::FutureExt as _;
 use tokio::sync::watch;
 
 use super::caller::Caller;
@@ -66,22 +68,39 @@ impl Shared {
 
     /// What is left of a connection that ended: nothing may wait for its answers.
     fn forget_connection(&self) {
-        self.caller.queue.clear();
+        // First no more calls, then none left: a `subscribe` queued between the two would reach the next connection,
+        // which asks for it anyway, and a Python server would notify twice.
         self.registry.lost();
+        self.caller.queue.clear();
+    }
+
+    /// Nothing will be connected any more, though the owner has not closed the link.
+    fn give_up(&self, reason: &str) {
+        self.registry.end(&connect::given_up(reason));
+        self.caller.queue.clear();
+        self.enter(LinkState::Down { reason: reason.into(), gave_up: true });
     }
 }
 
 /// Keeps the link connected until its owner closes it.
 pub(super) async fn supervise(shared: Arc<Shared>) {
+    // Sinks are other people's code and run in here.
+    if AssertUnwindSafe(keep_connected(&shared)).catch_unwind().await.is_err() {
+        shared.give_up("its task panicked, most likely in a subscriber");
+        shared.until_closing().await;
+    }
+    shared.registry.end(&LinkError::Closed);
+    shared.enter(LinkState::Closed);
+}
+
+async fn keep_connected(shared: &Shared) {
     let mut attempts = Attempts::new(&shared.settings);
-    while let Some(wait) = attempt(&shared, &mut attempts).await {
+    while let Some(wait) = attempt(shared, &mut attempts).await {
         tokio::select! {
             () = shared.until_closing() => break,
             () = wait.over() => {}
         }
     }
-    shared.registry.end(&LinkError::Closed);
-    shared.enter(LinkState::Closed);
 }
 
 /// What to wait for before the next attempt.
@@ -159,11 +178,72 @@ impl Attempts {
         if refused {
             self.token = (self.token + 1) % shared.settings.tokens.len().max(1);
         }
-        let gave_up = self.refusals >= shared.settings.tokens.len().max(1);
-        if gave_up {
-            shared.registry.end(&connect::given_up(&reason));
+        if self.refusals >= shared.settings.tokens.len().max(1) {
+            shared.give_up(&reason);
+            return Wait::Ever;
         }
-        shared.enter(LinkState::Down { reason: reason.into(), gave_up });
-        if gave_up { Wait::Ever } else { Wait::For(self.backoff.next_wait()) }
+        shared.enter(LinkState::Down { reason: reason.into(), gave_up: false });
+        Wait::For(self.backoff.next_wait())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::future::Future as _;
+    use std::pin::pin;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::task::{Context, Poll, Wake, Waker};
+
+    use bytes::Bytes;
+    use eventhive_transport::settings::{Entry, Node, Position, Value};
+    use eventhive_transport::{Filter, Incoming, Receipt, Settings};
+
+    use super::super::connect::Server;
+    use super::super::settings::KEYS;
+    use super::super::wish::Wish;
+    use super::*;
+
+    fn shared() -> Shared {
+        let at = Position::default();
+        let host = Node { value: Value::Text("localhost".into()), at };
+        let port = Node { value: Value::Integer(1), at };
+        let entry = |(key, node): (&str, Node)| Entry { key: key.into(), key_at: at, node };
+        let given = Node { value: Value::Map([("host", host), ("port", port)].map(entry).into()), at };
+        let settings = Settings::check("connectors.test.init", &given, KEYS).unwrap();
+        Shared::new(LinkSettings::from_settings(&settings).unwrap())
+    }
+
+    /// Subscribes as soon as a receipt resolves, which is in the middle of forgetting a connection.
+    struct Subscriber {
+        shared: Arc<Shared>,
+        woken: AtomicBool,
+    }
+
+    impl Wake for Subscriber {
+        fn wake(self: Arc<Self>) {
+            let wish = Wish::try_from(Filter::exact("late")).unwrap();
+            let sink = Arc::new(|_: Incoming| {});
+            assert!(self.shared.registry.add(&wish, sink, &self.shared.caller).is_ok());
+            self.woken.store(true, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn a_subscribe_while_a_connection_is_forgotten_leaves_no_call_for_the_next() {
+        let shared = Arc::new(shared());
+        shared.registry.connected(Server { ours: false, unsubscribes: false }, &shared.caller);
+        shared.caller.queue.open();
+        let (sender, receipt) = Receipt::pending();
+        assert!(shared.caller.publish("topic", &Bytes::new(), 1024, sender).is_ok());
+        let subscriber = Arc::new(Subscriber { shared: Arc::clone(&shared), woken: AtomicBool::new(false) });
+        let waker = Waker::from(Arc::clone(&subscriber));
+        let mut receipt = pin!(receipt);
+        assert!(matches!(receipt.as_mut().poll(&mut Context::from_waker(&waker)), Poll::Pending));
+        shared.forget_connection();
+        assert!(subscriber.woken.load(Ordering::Relaxed));
+        let mut left = VecDeque::new();
+        shared.caller.queue.take(&mut left);
+        assert!(left.is_empty(), "{left:?}");
     }
 }

@@ -43,6 +43,8 @@ pub fn string(out: &mut String, text: &str) {
         out.push_str(&text[kept..at]);
         kept = at + 1;
         match (escape, byte) {
+            ("", 0x08) => out.push_str("\\b"),
+            ("", 0x0C) => out.push_str("\\f"),
             ("", b'\n') => out.push_str("\\n"),
             ("", b'\r') => out.push_str("\\r"),
             ("", b'\t') => out.push_str("\\t"),
@@ -169,4 +171,16 @@ fn end_response(out: &mut String, result_type: &str, call_id: Option<&str>) {
         None => out.push_str("null"),
     }
     out.push_str("}}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_get_the_short_escape_where_there_is_one() {
+        let mut out = String::new();
+        string(&mut out, "\u{8}\u{c}\n\r\t\u{1}\"\\");
+        assert_eq!(out, r#""\b\f\n\r\t\u0001\"\\""#);
+    }
 }

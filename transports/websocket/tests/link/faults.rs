@@ -1,12 +1,14 @@
 //! Servers that do not do what they should.
 
+use std::time::{Duration, Instant};
+
 use bytes::Bytes;
 use eventhive_transport::settings::Value;
-use eventhive_transport::{Link, LinkError, LinkState};
+use eventhive_transport::{Filter, Incoming, Link, LinkError, LinkState};
 use eventhive_websocket::WebSocketLink;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::scripted::{Script, is_down, settings, until};
+use crate::scripted::{PATIENCE, Script, is_down, settings, until};
 
 fn quick(key: &'static str) -> (&'static str, Value) {
     (key, Value::Float(0.1))
@@ -35,6 +37,30 @@ async fn a_server_that_goes_deaf_with_its_socket_open_is_noticed() {
 }
 
 #[tokio::test]
+async fn an_unanswered_ping_costs_nothing_while_other_calls_are_answered() {
+    let patience = Duration::from_millis(500);
+    let ping_timeout = ("ping_timeout_secs", Value::Float(patience.as_secs_f64()));
+    let script = Script::new().await;
+    // The ping's deadline as a call passes meanwhile too.
+    let more = [quick("ping_interval_secs"), ping_timeout, quick("call_timeout_secs")];
+    let (link, mut peer) = script.up(&more).await;
+    let ping = peer.receive().await;
+    assert_eq!(ping["request"]["method"], "_ping_");
+    let began = Instant::now();
+    while began.elapsed() < 2 * patience {
+        let receipt = link.publish("a".into(), Bytes::new()).unwrap();
+        let publish = peer.receive().await;
+        assert_eq!(publish["request"]["method"], "publish");
+        peer.answer(publish["request"]["call_id"].as_str().unwrap(), true).await;
+        drop(receipt.await);
+    }
+    peer.answer(ping["request"]["call_id"].as_str().unwrap(), "pong").await;
+    // It pings again only when it has taken the answer.
+    peer.greet().await;
+    assert!(link.state().borrow().is_up());
+}
+
+#[tokio::test]
 async fn a_server_that_accepts_and_says_nothing_is_given_the_connect_timeout() {
     let script = Script::new().await;
     let link = WebSocketLink::start(settings(script.address, &[quick("connect_timeout_secs")]));
@@ -59,8 +85,8 @@ async fn a_subscribe_that_is_never_answered_costs_the_connection() {
         next.answer(&call.id, true).await;
         next
     };
-    let sink = std::sync::Arc::new(|_: eventhive_transport::Incoming| {});
-    let (subscription, _peer) = tokio::join!(link.subscribe(eventhive_transport::Filter::exact("a"), sink), server);
+    let sink = std::sync::Arc::new(|_: Incoming| {});
+    let (subscription, _peer) = tokio::join!(link.subscribe(Filter::exact("a"), sink), server);
     drop(subscription.unwrap());
 }
 
@@ -121,4 +147,28 @@ async fn a_server_that_sends_notifications_and_reads_no_answers_is_not_read_from
     };
     let (_sent, state) = tokio::join!(flood, until(&link, is_down));
     assert!(reason(&state).contains("ping"), "{state}");
+}
+
+#[tokio::test]
+async fn a_sink_that_panics_ends_the_link_and_everyone_is_told() {
+    let script = Script::new().await;
+    let (link, mut peer) = script.up(&[]).await;
+    let sink = std::sync::Arc::new(|_: Incoming| panic!("a subscriber's mistake"));
+    let server = async {
+        let call = peer.call("subscribe").await;
+        peer.answer(&call.id, true).await;
+    };
+    let (subscription, ()) = tokio::join!(link.subscribe(Filter::exact("a"), sink), server);
+    let _subscription = subscription.unwrap();
+    let receipt = link.publish("b".into(), Bytes::new()).unwrap();
+    peer.call("publish").await;
+    peer.notify("a", 1).await;
+    let state = until(&link, is_down).await;
+    assert!(matches!(state, LinkState::Down { gave_up: true, .. }), "{state}");
+    assert_eq!(receipt.await, Err(LinkError::Unconfirmed));
+    assert!(link.publish("b".into(), Bytes::new()).is_err());
+    let late = link.subscribe(Filter::exact("c"), std::sync::Arc::new(|_: Incoming| {})).await;
+    assert!(matches!(late, Err(LinkError::Rejected(_))), "{late:?}");
+    tokio::time::timeout(PATIENCE, link.close()).await.unwrap();
+    assert_eq!(*link.state().borrow(), LinkState::Closed);
 }

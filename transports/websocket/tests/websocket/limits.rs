@@ -1,7 +1,8 @@
 //! Limits: what is too large, too many, too deep.
 
 use bytes::Bytes;
-use eventhive_hub::Draft;
+use eventhive_hub::{Draft, HubSettings};
+use eventhive_listener::Limits;
 use eventhive_websocket::Config;
 use futures_util::future::join_all;
 use serde_json::json;
@@ -134,4 +135,28 @@ async fn a_thousand_sessions_come_and_go_and_leave_nothing() {
     let stats = server.door.stats();
     assert_eq!((stats.accepted, stats.cut, stats.faulty), (1000, 0, 0));
     assert_eq!(server.hub.stats().queue_bytes, 0);
+}
+
+#[tokio::test]
+async fn a_publish_that_the_hub_has_no_room_for_waits_and_loses_nothing() {
+    let hub = HubSettings { worker_inbox_max_bytes: 200, ..HubSettings::default() };
+    let server = Server::start_on(hub, Config::default(), Limits::default(), None);
+    let (mut subscriber, mut publisher) = (server.client().await, server.client().await);
+    subscriber.subscribe(&["t"]).await;
+    for data in 0..8 {
+        let topics = vec!["t"; 256];
+        assert_eq!(publisher.call("publish", json!({"topics": topics, "data": data, "sync": false})).await, true);
+        for _ in 0..256 {
+            assert_eq!(subscriber.notified().await.1, data);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_publish_to_too_many_topics_is_refused_as_a_whole() {
+    let server = Server::start(Config::default());
+    let (mut subscriber, mut publisher) = (server.client().await, server.client().await);
+    subscriber.subscribe(&["t"]).await;
+    assert_eq!(publisher.call("publish", json!({"topics": vec!["t"; 257], "sync": false})).await, false);
+    subscriber.nothing_came().await;
 }

@@ -33,7 +33,11 @@ impl Server {
     }
 
     pub(crate) fn start_with(config: Config, limits: Limits, tls: Option<TlsFiles>) -> Self {
-        let hub = Hub::new(HubSettings::default());
+        Self::start_on(HubSettings::default(), config, limits, tls)
+    }
+
+    pub(crate) fn start_on(hub: HubSettings, config: Config, limits: Limits, tls: Option<TlsFiles>) -> Self {
+        let hub = Hub::new(hub);
         let path = config.endpoint.clone();
         let door = Arc::new(WebSocketDoor::new(hub.clone(), config));
         let limits = Limits { workers: Some(2), ..limits };
