@@ -1,12 +1,13 @@
 //! A hive's membership in one network.
 //!
-//! Out: [`Outlet`] is the route of the network's name: it seals an event and puts it into the outbox; the
-//! [`outgoing`] pump hands it to the link and keeps it until the broker has answered. In: the link delivers to the inbox;
+//! Out: [`Outlet`] is the route of the network's name: it puts an event into the [`outbox`], in memory or on disk; the
+//! [`outgoing`] pump seals it, hands it to the link and keeps it until the broker has answered. In: the link delivers to the inbox;
 //! [`incoming`] opens each message, checks it and gives it to the hooks. [`topics`] keeps the subscriptions. Each of the
 //! three is a task that owns its state; they share queues bounded in bytes, and no lock is held while one waits.
 
 mod counters;
 mod incoming;
+mod outbox;
 mod outgoing;
 mod queue;
 mod seen;
@@ -22,14 +23,16 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 pub use counters::ConnectorStats;
+pub(crate) use outbox::Outbox;
 
 use crate::envelope::Envelope;
 use crate::event::Event;
 use crate::registry::{Registry, Route, RouteError, Sent};
 use counters::Counters;
 use incoming::{Gate, Inbox};
-use outgoing::{Outgoing, Pump};
-use queue::{ByteQueue, Pushed};
+use outbox::Pushed;
+use outgoing::Pump;
+use queue::ByteQueue;
 use seen::Seen;
 use topics::{Standing, Topics};
 
@@ -41,8 +44,7 @@ pub(crate) struct Plan {
     pub(crate) input_channel: String,
     pub(crate) separator: String,
     pub(crate) envelope: Envelope,
-    pub(crate) outbox_bytes: usize,
-    pub(crate) outbox_overflow: Overflow,
+    pub(crate) outbox: Outbox,
     pub(crate) inbox_bytes: usize,
     pub(crate) inbox_overflow: Overflow,
     /// Events remembered to know a repeated one.
@@ -66,7 +68,7 @@ impl Connector {
     pub(crate) fn start(plan: Plan, link: Arc<dyn Link>, wire: Capabilities, registry: Arc<Registry>) -> Self {
         let counters = Arc::new(Counters::default());
         let envelope = Arc::new(plan.envelope);
-        let outbox = Arc::new(ByteQueue::new(plan.outbox_bytes, plan.outbox_overflow));
+        let outbox = Arc::new(plan.outbox);
         let inbox = Arc::new(ByteQueue::new(plan.inbox_bytes, plan.inbox_overflow));
         let sink = Arc::new(Inbox {
             network: Arc::clone(&plan.name),
@@ -75,7 +77,8 @@ impl Connector {
         });
         let gate =
             Arc::new(Gate::new(Arc::clone(&plan.name), &plan.input_channel, &plan.separator, Arc::clone(&envelope)));
-        let pump = Pump::new(Arc::clone(&plan.name), Arc::clone(&outbox), Arc::clone(&link), Arc::clone(&counters));
+        let (name, shared) = (Arc::clone(&plan.name), Arc::clone(&envelope));
+        let pump = Pump::new(name, Arc::clone(&outbox), shared, Arc::clone(&link), Arc::clone(&counters));
         let listens = !plan.input_channel.is_empty();
         let echo = (listens && !wire.hears_itself).then(|| (gate.prefix().to_owned(), Arc::clone(&sink)));
         let outlet = Arc::new(Outlet {
@@ -148,8 +151,15 @@ impl Connector {
         async move { outlet.outbox.settled().await }
     }
 
+    /// Resolves when every event that was called before is where the outbox's settings promise it to be; false if that
+    /// cannot be known any more.
+    pub(crate) fn stored(&self) -> impl Future<Output = bool> + Send + use<> {
+        let outlet = Arc::clone(&self.outlet);
+        async move { outlet.outbox.stored().await }
+    }
+
     /// Sends what waits, if the link is up and takes it within the time, closes the link, and gives the hooks what has
-    /// arrived. Returns how many events were left unsent.
+    /// arrived. Returns how many events were left unsent and are lost; those of an outbox on disk are not.
     pub(crate) async fn close(mut self, within: Duration) -> u64 {
         let deadline = Instant::now() + within;
         self.outlet.outbox.close();
@@ -165,7 +175,13 @@ impl Connector {
             dispatch.abort();
             tracing::warn!(connector = %self.name, events = self.inbox.len(), "stopped with received events unhandled");
         }
-        left
+        if !self.outlet.outbox.release().await {
+            return left;
+        }
+        if left > 0 {
+            tracing::info!(connector = %self.name, events = left, "unsent events wait on disk for the next start");
+        }
+        0
     }
 }
 
@@ -179,7 +195,7 @@ impl Drop for Connector {
 struct Outlet {
     network: Arc<str>,
     envelope: Arc<Envelope>,
-    outbox: Arc<ByteQueue<Outgoing>>,
+    outbox: Arc<Outbox>,
     max_payload: Option<usize>,
     counters: Arc<Counters>,
     /// Where a wire does not bring back what this hive publishes on its own channel: the channel's prefix, and the inbox.
@@ -199,18 +215,19 @@ impl Route for Outlet {
             return Err(self.refused("the payload is not a JSON object, and only objects travel"));
         }
         let name = event.name();
-        let payload =
-            self.envelope.seal(name.as_str(), payload, event.metadata()).map_err(|error| self.refused(error))?;
-        if let Some(largest) = self.max_payload.filter(|largest| payload.len() > *largest) {
-            let size = payload.len();
-            return Err(self.refused(format!("the sealed event has {size} bytes, the wire takes {largest}")));
+        let topic = Topic::from(name);
+        let message = self.envelope.message(payload, event.metadata()).map_err(|error| self.refused(error))?;
+        if let Some(largest) = self.max_payload {
+            let size = self.envelope.sealed_bytes(&topic, &message, largest).map_err(|error| self.refused(error))?;
+            if size > largest {
+                return Err(self.refused(format!("the sealed event has {size} bytes, the wire takes {largest}")));
+            }
         }
-        let outgoing = Outgoing { topic: Topic::from(name), payload };
         if let Some((_, inbox)) = self.echo.as_ref().filter(|(prefix, _)| name.as_str().starts_with(prefix.as_str())) {
-            inbox.deliver(Incoming { topic: outgoing.topic.clone(), payload: outgoing.payload.clone() });
+            let payload = self.envelope.seal_message(&topic, &message).map_err(|error| self.refused(error))?;
+            inbox.deliver(Incoming { topic: topic.clone(), payload });
         }
-        let bytes = outgoing.bytes();
-        match self.outbox.push(outgoing, bytes) {
+        match self.outbox.push(topic, message) {
             Pushed::Queued { dropped } => {
                 if dropped > 0 {
                     Counters::add(&self.counters.outbox_dropped, dropped);
@@ -218,11 +235,15 @@ impl Route for Outlet {
                 }
                 Ok(Sent::Queued)
             }
-            Pushed::Full(_) => {
+            Pushed::Full => {
                 Counters::add(&self.counters.outbox_dropped, 1);
-                Err(self.refused("the outbox is full; see `outbox_bytes` and `outbox_overflow`"))
+                Err(self.refused("the outbox is full; see `outbox.max_bytes` and `outbox.overflow`"))
             }
-            Pushed::Closed(_) => Err(self.refused("the hive is stopping")),
+            Pushed::Closed => Err(self.refused("the hive is stopping")),
+            Pushed::Failed(error) => {
+                Counters::add(&self.counters.outbox_dropped, 1);
+                Err(self.refused(format!("the outbox on disk does not take it: {error}")))
+            }
         }
     }
 }

@@ -12,6 +12,7 @@ use std::str::FromStr;
 use std::time::SystemTime;
 
 use bytes::Bytes;
+use eventhive_transport::Topic;
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
@@ -60,6 +61,13 @@ impl FromStr for Cipher {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is no cipher: use aes-256-gcm, or eventhive-0.5 with Python hives")]
 pub struct UnknownCipher(String);
+
+/// The most that sealing can make of one byte: Base64 makes 4 of 3, and Python's JSON, which is sealed by
+/// `eventhive-0.5`, writes a short float such as `1e15,` with 19 characters.
+const MOST_GROWTH: usize = 8;
+
+/// More than the constant parts of any envelope.
+const LONGEST_HEAD: usize = 1024;
 
 /// Seals what goes out and opens what comes in.
 pub struct Envelope {
@@ -125,21 +133,51 @@ impl Envelope {
     /// # Errors
     /// [`SealError`]; a plain envelope has none.
     pub fn seal(&self, topic: &str, payload: &Bytes, metadata: &Metadata) -> Result<Bytes, SealError> {
-        let message = if self.add_metadata {
-            let text = std::str::from_utf8(payload).map_err(|_| SealError::NotText)?;
-            message::join(text, &self.metadata_key, &metadata_text(metadata))
-        } else {
-            payload.clone()
-        };
+        self.seal_message(&Topic::from(topic), &self.message(payload, metadata)?)
+    }
+
+    /// The first half of [`seal`](Self::seal): the plain message. It can be kept for any time, and sealed again.
+    ///
+    /// # Errors
+    /// [`SealError::NotText`].
+    pub fn message(&self, payload: &Bytes, metadata: &Metadata) -> Result<Bytes, SealError> {
+        if !self.add_metadata {
+            return Ok(payload.clone());
+        }
+        let text = std::str::from_utf8(payload).map_err(|_| SealError::NotText)?;
+        Ok(message::join(text, &self.metadata_key, &metadata_text(metadata)))
+    }
+
+    /// The second half: what is published on `topic`. To be published soon, because a seal has a time.
+    ///
+    /// # Errors
+    /// As [`seal`](Self::seal).
+    pub fn seal_message(&self, topic: &Topic, message: &Bytes) -> Result<Bytes, SealError> {
         match &self.seal {
-            Seal::Plain => Ok(message),
+            Seal::Plain => Ok(message.clone()),
             Seal::Eventhive05(keys) => {
                 let key = keys.first().ok_or(SealError::NoKey)?;
-                let text = std::str::from_utf8(&message).map_err(|_| SealError::NotText)?;
+                let text = std::str::from_utf8(message).map_err(|_| SealError::NotText)?;
                 key.seal(text, random()?).map_err(SealError::Message)
             }
-            Seal::Aes256Gcm(sealer) => sealer.seal(topic, &message, SystemTime::now()).map_err(SealError::Message),
+            Seal::Aes256Gcm(sealer) => {
+                let topic = topic.as_str().ok_or(SealError::NotText)?;
+                sealer.seal(topic, message, SystemTime::now()).map_err(SealError::Message)
+            }
         }
+    }
+
+    /// How many bytes a message will have when it is sealed. Exact where that could be more than `limit`; else it may be
+    /// the plain message's.
+    ///
+    /// # Errors
+    /// As [`seal`](Self::seal), where sealing is the way to know it.
+    pub fn sealed_bytes(&self, topic: &Topic, message: &Bytes, limit: usize) -> Result<usize, SealError> {
+        let plain = message.len();
+        if !self.is_sealed() || plain.saturating_mul(MOST_GROWTH).saturating_add(LONGEST_HEAD) <= limit {
+            return Ok(plain);
+        }
+        self.seal_message(topic, message).map(|sealed| sealed.len())
     }
 
     /// Opens what came on `topic`.

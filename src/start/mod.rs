@@ -10,12 +10,12 @@ use eventhive_transport::{LinkState, Settings, Transport};
 use futures_util::future::join_all;
 use tokio::sync::{oneshot, watch};
 
-use crate::Hive;
-use crate::config::{Config, ConnectorConfig, HiveSettings, Secrets};
-use crate::connector::{Connector, ConnectorStats, Plan};
+use crate::config::{Config, ConnectorConfig, HiveSettings, OutboxConfig, Secrets};
+use crate::connector::{Connector, ConnectorStats, Outbox, Plan};
 use crate::envelope::Envelope;
-use crate::registry::Registry;
+use crate::registry::{Registry, Route, RouteError, Sent};
 use crate::server::{ServerStarted, Servers};
+use crate::{Event, Hive};
 
 mod signals;
 
@@ -165,6 +165,21 @@ pub(crate) struct Blueprint {
 pub(crate) struct Running {
     servers: Servers,
     connectors: Vec<Connector>,
+    /// Networks whose connector could not be made.
+    not_started: Vec<String>,
+}
+
+/// The route to a network whose connector could not be made.
+struct NotStarted {
+    network: String,
+    reason: String,
+}
+
+impl Route for NotStarted {
+    fn publish(&self, _: &Event) -> Result<Sent, RouteError> {
+        let reason = format!("its connector was not started: {}", self.reason);
+        Err(RouteError { network: self.network.clone(), reason })
+    }
 }
 
 impl Blueprint {
@@ -311,6 +326,16 @@ impl Hive {
         self.runtime().spawn(async move { tokio::time::timeout(within, all).await.is_ok() }).await.unwrap_or(false)
     }
 
+    /// Waits until every event that was called so far would survive a loss of power, at most `within`: those of networks
+    /// whose outbox is on disk and durable. Without this wait they survive the end of the process, and a loss of power once
+    /// the disk is done, which mostly takes milliseconds. Of other networks there is nothing to wait for. Returns false if
+    /// the time ran out or a disk failed.
+    pub async fn stored(&self, within: Duration) -> bool {
+        let all = join_all(self.each_connector(Connector::stored));
+        let waited = self.runtime().spawn(async move { tokio::time::timeout(within, all).await });
+        matches!(waited.await, Ok(Ok(stored)) if stored.iter().all(|stored| *stored))
+    }
+
     /// What each connector has counted since it was started.
     #[must_use]
     pub fn connector_stats(&self) -> Vec<(String, ConnectorStats)> {
@@ -380,7 +405,18 @@ impl Blueprint {
         let named = config.connectors.iter().zip(outcomes);
         let connectors =
             named.map(|(config, outcome)| ConnectorStarted { name: config.name.clone(), outcome }).collect();
-        let running = Running { servers, connectors: opened.into_iter().flatten().collect() };
+        let mut running = Running { servers, ..Running::default() };
+        for (config, opened) in config.connectors.iter().zip(opened) {
+            match opened {
+                Ok(connector) => running.connectors.push(connector),
+                Err(reason) => {
+                    // What is called for it must not vanish.
+                    let route = NotStarted { network: config.name.clone(), reason };
+                    registry.add_route(&config.name, Arc::new(route));
+                    running.not_started.push(config.name.clone());
+                }
+            }
+        }
         (running, Started { servers: server_outcomes, connectors })
     }
 
@@ -396,9 +432,9 @@ impl Blueprint {
             transport.ok_or_else(|| format!("no transport of kind `{}` was given to the hive", config.pubsub_type))?;
         let found = discover(config, hive, &**transport).await?;
         let settings = found.as_ref().unwrap_or(&config.init);
+        let plan = plan(config, hive).await?;
         let link = transport.connect(settings).map_err(|problems| list_problems(&problems))?;
-        let connector =
-            Connector::start(plan(config, hive)?, link, transport.capabilities_with(settings), Arc::clone(registry));
+        let connector = Connector::start(plan, link, transport.capabilities_with(settings), Arc::clone(registry));
         registry.add_route(&config.name, connector.route());
         Ok(connector)
     }
@@ -432,7 +468,7 @@ fn list_problems(problems: &[eventhive_transport::Problem]) -> String {
     problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
-fn plan(config: &ConnectorConfig, hive: &HiveSettings) -> Result<Plan, String> {
+async fn plan(config: &ConnectorConfig, hive: &HiveSettings) -> Result<Plan, String> {
     let secrets = config.secret.as_ref().map_or(&[][..], Secrets::as_slice);
     let envelope = Envelope::plain(hive.metadata_key.clone(), !hive.remove_metadata)
         .sealed(config.cipher, secrets, config.replay_window())
@@ -442,12 +478,21 @@ fn plan(config: &ConnectorConfig, hive: &HiveSettings) -> Result<Plan, String> {
         input_channel: config.input_channel.clone().unwrap_or_default(),
         separator: hive.channel_separator.clone(),
         envelope,
-        outbox_bytes: config.outbox_bytes,
-        outbox_overflow: config.outbox_overflow,
+        outbox: outbox(config).await?,
         inbox_bytes: config.inbox_bytes,
         inbox_overflow: config.inbox_overflow,
         remembered_events: config.dedupe_events,
     })
+}
+
+/// Opens the outbox where disks may be waited for.
+async fn outbox(config: &ConnectorConfig) -> Result<Outbox, String> {
+    let OutboxConfig { path, max_bytes, overflow, durable, .. } = config.outbox.clone();
+    let Some(path) = path else { return Ok(Outbox::in_memory(max_bytes, overflow)) };
+    let open = move || Outbox::on_disk(&path, max_bytes, overflow, durable);
+    // The task fails only with the runtime.
+    let opened = tokio::task::spawn_blocking(open).await.map_err(|error| error.to_string())?;
+    opened.map_err(|error| error.to_string())
 }
 
 async fn outcome(connector: &Connector, within: Duration) -> ConnectorOutcome {
@@ -488,6 +533,9 @@ impl Running {
             }
         });
         join_all(close).await;
+        for name in &self.not_started {
+            registry.remove_route(name);
+        }
         self.servers.stop(within).await;
     }
 }

@@ -4,6 +4,7 @@
 mod delivery;
 mod envelopes;
 mod memory;
+mod outbox;
 mod receive;
 mod start;
 mod websocket;
