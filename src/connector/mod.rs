@@ -82,6 +82,7 @@ impl Connector {
             network: Arc::clone(&plan.name),
             envelope,
             outbox,
+            link: Arc::clone(&link),
             max_payload: wire.max_payload,
             counters: Arc::clone(&counters),
             echo,
@@ -180,6 +181,8 @@ struct Outlet {
     network: Arc<str>,
     envelope: Arc<Envelope>,
     outbox: Arc<ByteQueue<Outgoing>>,
+    /// Asked whether its wire can carry an event, not handed it: the pump does that.
+    link: Arc<dyn Link>,
     max_payload: Option<usize>,
     counters: Arc<Counters>,
     /// Where a wire does not bring back what this hive publishes on its own channel: the channel's prefix, and the inbox.
@@ -206,6 +209,7 @@ impl Route for Outlet {
             return Err(self.refused(format!("the sealed event has {size} bytes, the wire takes {largest}")));
         }
         let outgoing = Outgoing { topic: Topic::from(name), payload };
+        self.link.check(&outgoing.topic, &outgoing.payload).map_err(|reason| self.refused(reason))?;
         if let Some((_, inbox)) = self.echo.as_ref().filter(|(prefix, _)| name.as_str().starts_with(prefix.as_str())) {
             inbox.deliver(Incoming { topic: outgoing.topic.clone(), payload: outgoing.payload.clone() });
         }

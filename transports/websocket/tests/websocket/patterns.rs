@@ -84,3 +84,13 @@ async fn a_topic_longer_than_names_reaches_no_pattern() {
     }
     assert_eq!(link.notified().await.0.len(), 1024);
 }
+
+#[tokio::test]
+async fn patterns_beyond_their_limit_are_answered_false_and_topics_are_not() {
+    let server = Server::start(Config { max_patterns: 2, ..Config::default() });
+    let mut link = link(&server).await;
+    assert_eq!(link.call("subscribe", json!({"topics": [], "patterns": ["a/*", "b/*", "c/*"]})).await, false);
+    assert_eq!(link.call("subscribe", json!({"topics": [], "patterns": ["a/*", "b/*"]})).await, true);
+    assert_eq!(link.call("subscribe", json!({"topics": ["a", "b", "c"], "patterns": []})).await, true);
+    assert_eq!(server.hub.stats().subscriptions, 5);
+}
