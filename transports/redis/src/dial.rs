@@ -1,5 +1,6 @@
 //! Connecting: to one server, to the master that the Sentinels name, to the nodes of a cluster.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -226,6 +227,7 @@ fn with_tls(info: redis::ConnectionInfo, tls: &Tls) -> Result<Client, RedisError
     };
     let root_cert = match &tls.authorities {
         Some(Authorities::File(path)) => Some(file(path)?),
+        Some(Authorities::Directory(path)) => Some(files(path)?),
         Some(Authorities::Text(text)) => Some(text.clone().into_bytes()),
         None => None,
     };
@@ -236,9 +238,25 @@ fn with_tls(info: redis::ConnectionInfo, tls: &Tls) -> Result<Client, RedisError
     Client::open(info.set_addr(place))
 }
 
-fn file(path: &std::path::Path) -> Result<Vec<u8>, RedisError> {
-    let described = |error: std::io::Error| std::io::Error::new(error.kind(), format!("{}: {error}", path.display()));
-    std::fs::read(path).map_err(described).map_err(RedisError::from)
+fn file(path: &Path) -> Result<Vec<u8>, RedisError> {
+    std::fs::read(path).map_err(|error| named(path, &error))
+}
+
+/// All files of a directory, one behind the other. What is no certificate in them is passed over by whoever reads them.
+fn files(directory: &Path) -> Result<Vec<u8>, RedisError> {
+    let mut all = Vec::new();
+    for entry in std::fs::read_dir(directory).map_err(|error| named(directory, &error))? {
+        let path = entry.map_err(|error| named(directory, &error))?.path();
+        if path.is_file() {
+            all.append(&mut file(&path)?);
+            all.push(b'\n');
+        }
+    }
+    Ok(all)
+}
+
+fn named(path: &Path, error: &std::io::Error) -> RedisError {
+    std::io::Error::new(error.kind(), format!("{}: {error}", path.display())).into()
 }
 
 async fn ask_sentinels(

@@ -1,6 +1,7 @@
 //! Who gets in, and how: passwords, ACL, unix sockets, TLS.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
 use eventhive_transport::settings::Value;
 use eventhive_transport::{Delivery, Filter, Link, LinkError, LinkState, RefusedReason};
@@ -39,6 +40,41 @@ async fn a_password_lets_in_and_a_wrong_one_is_not_tried_again() {
     gives_up(&at(&server), "add `password`").await;
     let told = gives_up(&with(at(&server), [("password", text("hunter2"))]), "WRONGPASS").await;
     assert!(!told.contains("hunter2"));
+}
+
+/// A place for logs.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_password_is_in_no_log_line_however_much_is_logged() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber =
+        tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(move || writer.clone());
+    // The link's task runs on this thread too.
+    let _guard = tracing::subscriber::set_default(subscriber.finish());
+    let server = Server::with(&["--requirepass", "open-sesame"]);
+    works(&*link(&with(at(&server), [("password", text("open-sesame"))])).await).await;
+    gives_up(&with(at(&server), [("password", text("hunter2"))]), "WRONGPASS").await;
+    let url = format!("redis://:hunter3@127.0.0.1:{}", server.port());
+    gives_up(&vec![("url", text(url))], "WRONGPASS").await;
+    let told = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    assert!(told.contains("the link to Redis is up") && told.contains("WRONGPASS"), "{told}");
+    for secret in ["open-sesame", "hunter2", "hunter3"] {
+        assert!(!told.contains(secret), "{told}");
+    }
 }
 
 #[tokio::test]
@@ -132,6 +168,8 @@ impl Secured {
 async fn tls_trusts_the_authority_it_is_given_and_no_other() {
     let secured = Secured::start("no");
     works(&*link(&secured.given()).await).await;
+    let by_directory = secured.given().into_iter().filter(|(key, _)| *key != "ssl_ca_certs").collect();
+    works(&*link(&with(by_directory, [("ssl_ca_path", text(secured.files.path().to_str().unwrap()))])).await).await;
     let strange = rcgen::generate_simple_self_signed(vec!["localhost".into()]).unwrap().cert.pem();
     let port = number(secured.server.port());
     let given = vec![("host", text("localhost")), ("port", port), ("ssl", Value::Bool(true))];
