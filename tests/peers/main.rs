@@ -6,6 +6,7 @@
 //! `tests/all.sh` makes the Python environments.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "test helpers fail the test")]
 
+mod cluster_dict;
 mod command_line;
 mod environment;
 mod hives;

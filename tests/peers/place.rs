@@ -32,6 +32,14 @@ impl Place {
         }
     }
 
+    /// Its address.
+    pub(crate) fn url(&self) -> String {
+        match self {
+            Self::Hub(hub) => hub.url(),
+            Self::Redis(server) => format!("redis://127.0.0.1:{}", server.port),
+        }
+    }
+
     /// The keys of a connector that make it a member, understood by both languages alike.
     pub(crate) fn keys(&self) -> String {
         match self {

@@ -51,7 +51,9 @@ fn hint(config: &Config, address: &Address, error: &RedisError) -> Hint {
         }
         _ if details.ends_with("cluster support disabled") => Hint::Instead("this is no cluster: remove `cluster`"),
         _ if error.is_timeout() && config.tls.is_some() => Hint::Beside("does this port speak TLS?"),
-        _ if error.is_connection_dropped() && config.tls.is_none() => Hint::Beside("if it speaks TLS, add `ssl: true`"),
+        _ if error.is_connection_dropped() && !error.is_connection_refusal() && config.tls.is_none() => {
+            Hint::Beside("if it speaks TLS, add `ssl: true`")
+        }
         _ => Hint::None,
     }
 }
