@@ -5,5 +5,6 @@ mod delivery;
 mod envelopes;
 mod memory;
 mod receive;
+mod requests;
 mod start;
 mod websocket;

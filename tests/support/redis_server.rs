@@ -47,7 +47,7 @@ impl RedisServer {
         let found = Command::new("redis-server").arg("--version").stdout(Stdio::null()).status();
         assert!(found.is_ok(), "install redis-server: apt-get install redis-server");
         let guard = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
-        Self { port, guard, folder: folder }
+        Self { port, guard, folder }
     }
 
     fn log(&self) -> String {
