@@ -84,7 +84,7 @@ fn everything_yaml_has_every_key_of_redis_with_a_comment() {
     let kinds = Kinds::compiled_in();
     let keys = kinds.find("redis").and_then(|kind| kind.connector).unwrap();
     // What redis-py alone has use for is taken, not recommended.
-    for key in keys.iter().filter(|key| !key.help.starts_with("of redis-py; ")) {
+    for key in keys.iter().filter(|key| !key.help.starts_with("Of redis-py; ")) {
         let start = format!("{}: ", key.name);
         let at = lines.iter().position(|line| line.trim_start_matches("# ").starts_with(&start));
         let at = at.unwrap_or_else(|| panic!("{} is not there", key.name));
