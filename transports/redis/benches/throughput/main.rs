@@ -2,7 +2,7 @@
 //! one server.
 //!
 //! ```text
-//! cargo bench -p eventhive-redis [-- MESSAGES [PAYLOAD_BYTES]]
+//! cargo bench -p eventhive-redis --bench throughput [-- MESSAGES [PAYLOAD_BYTES]]
 //! ```
 //!
 //! Starts a `redis-server` of its own on a free port. The contestants take turns; the tables have the medians of the rounds,
