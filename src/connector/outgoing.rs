@@ -20,6 +20,7 @@ use tokio::sync::watch;
 
 use super::counters::Counters;
 use super::outbox::{Next, Outbox, Outgoing};
+use super::pending::Fate;
 use crate::envelope::Envelope;
 
 /// Empties the outbox into the link, in order, for as long as the outbox is open. Owned by one task.
@@ -102,7 +103,12 @@ impl Pump {
     }
 
     /// What is in the way of the next event, if anything is.
-    fn send(&mut self, outgoing: Outgoing) -> Option<Flow> {
+    fn send(&mut self, mut outgoing: Outgoing) -> Option<Flow> {
+        if outgoing.fate.as_ref().is_some_and(Fate::is_moot) {
+            Counters::add(&self.counters.requests_expired, 1);
+            self.outbox.finish(outgoing.number);
+            return None;
+        }
         let sealed = match self.sealed.take() {
             Some((number, sealed)) if number == outgoing.number => Ok(sealed),
             _ => self.envelope.seal_message(&outgoing.topic, &outgoing.message),
@@ -110,7 +116,7 @@ impl Pump {
         let sealed = match sealed {
             Ok(sealed) => sealed,
             Err(error) => {
-                self.give_up(&outgoing, &error.to_string());
+                self.give_up(&mut outgoing, &error.to_string());
                 return None;
             }
         };
@@ -125,7 +131,7 @@ impl Pump {
             RefusedReason::Full => Flow::Full,
             RefusedReason::Down | RefusedReason::Closed => Flow::Down,
             reason => {
-                self.give_up(&outgoing, &reason.to_string());
+                self.give_up(&mut outgoing, &reason.to_string());
                 return None;
             }
         };
@@ -156,21 +162,27 @@ impl Pump {
     }
 
     /// Gives the event back if it must be sent again.
-    fn count(&self, outgoing: Outgoing, answer: Result<Delivery, LinkError>) -> Option<Outgoing> {
+    fn count(&self, mut outgoing: Outgoing, answer: Result<Delivery, LinkError>) -> Option<Outgoing> {
         match answer {
-            Ok(_) => {
+            Ok(delivery) => {
                 Counters::add(&self.counters.published, 1);
+                if let Some(fate) = &mut outgoing.fate {
+                    fate.published(delivery);
+                }
                 self.outbox.finish(outgoing.number);
             }
             Err(LinkError::Unconfirmed | LinkError::Closed) => return Some(outgoing),
-            Err(error) => self.give_up(&outgoing, &error.to_string()),
+            Err(error) => self.give_up(&mut outgoing, &error.to_string()),
         }
         None
     }
 
-    fn give_up(&self, outgoing: &Outgoing, reason: &str) {
+    fn give_up(&self, outgoing: &mut Outgoing, reason: &str) {
         Counters::add(&self.counters.rejected, 1);
         self.outbox.finish(outgoing.number);
+        if let Some(fate) = &mut outgoing.fate {
+            fate.failed(reason);
+        }
         tracing::error!(connector = %self.name, topic = %outgoing.topic, "the event was not published: {reason}");
     }
 }

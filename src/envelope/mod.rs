@@ -5,9 +5,13 @@
 
 pub(crate) mod canonical;
 mod eventhive_0_5;
+mod exchange;
 mod message;
+mod replay;
 mod sealed;
+mod walk;
 
+use std::fmt;
 use std::str::FromStr;
 use std::time::SystemTime;
 
@@ -16,7 +20,7 @@ use eventhive_transport::Topic;
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
-pub use sealed::ReplayWindow;
+pub use replay::ReplayWindow;
 
 use crate::event::Metadata;
 
@@ -62,12 +66,13 @@ impl FromStr for Cipher {
 #[error("`{0}` is no cipher: use aes-256-gcm, or eventhive-0.5 with Python hives")]
 pub struct UnknownCipher(String);
 
-/// The most that sealing can make of one byte: Base64 makes 4 of 3, and Python's JSON, which is sealed by
-/// `eventhive-0.5`, writes a short float such as `1e15,` with 19 characters.
-const MOST_GROWTH: usize = 8;
+/// The most that sealing, and putting the text into another JSON text, can make of one byte: Base64 makes 4 of 3, Python's
+/// JSON, which is sealed by `eventhive-0.5`, writes a short float such as `1e15,` with 19 characters, and an escaped
+/// character has two.
+const MOST_GROWTH: usize = 16;
 
-/// More than the constant parts of any envelope.
-const LONGEST_HEAD: usize = 1024;
+/// More than the constant parts of any envelope and of any wire's frame.
+const LONGEST_HEAD: usize = 4096;
 
 /// Seals what goes out and opens what comes in.
 pub struct Envelope {
@@ -78,8 +83,20 @@ pub struct Envelope {
 
 enum Seal {
     Plain,
-    Eventhive05(Vec<eventhive_0_5::Key>),
+    Eventhive05(eventhive_0_5::Sealer),
     Aes256Gcm(Box<sealed::Sealer>),
+}
+
+// Neither secrets nor what is derived from them are shown.
+impl fmt::Debug for Envelope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let cipher = match &self.seal {
+            Seal::Plain => None,
+            Seal::Eventhive05(_) => Some(Cipher::Eventhive05),
+            Seal::Aes256Gcm(_) => Some(Cipher::Aes256Gcm),
+        };
+        f.debug_struct("Envelope").field("cipher", &cipher).finish_non_exhaustive()
+    }
 }
 
 /// An opened message.
@@ -111,9 +128,7 @@ impl Envelope {
     ) -> Result<Self, SealError> {
         self.seal = match cipher {
             _ if secrets.is_empty() => Seal::Plain,
-            Cipher::Eventhive05 => {
-                Seal::Eventhive05(secrets.iter().map(|secret| eventhive_0_5::Key::new(secret)).collect())
-            }
+            Cipher::Eventhive05 => Seal::Eventhive05(eventhive_0_5::Sealer::new(secrets, window)),
             Cipher::Aes256Gcm => match sealed::Sealer::new(secrets, random()?, window) {
                 Some(sealer) => Seal::Aes256Gcm(Box::new(sealer)),
                 None => Seal::Plain,
@@ -128,12 +143,17 @@ impl Envelope {
         !matches!(self.seal, Seal::Plain)
     }
 
-    /// The text to publish on `topic` for an event's payload (a JSON object's text) and metadata.
+    /// The text to publish on `topic` for an event's payload (a JSON object's text) and metadata. A request and an answer
+    /// always have their metadata, for without it they are none.
     ///
     /// # Errors
     /// [`SealError`]; a plain envelope has none.
     pub fn seal(&self, topic: &str, payload: &Bytes, metadata: &Metadata) -> Result<Bytes, SealError> {
-        self.seal_message(&Topic::from(topic), &self.message(payload, metadata)?)
+        self.seal_at(topic, payload, metadata, SystemTime::now())
+    }
+
+    fn seal_at(&self, topic: &str, payload: &Bytes, metadata: &Metadata, now: SystemTime) -> Result<Bytes, SealError> {
+        self.seal_message_at(&Topic::from(topic), &self.message(payload, metadata)?, now)
     }
 
     /// The first half of [`seal`](Self::seal): the plain message. It can be kept for any time, and sealed again.
@@ -141,7 +161,7 @@ impl Envelope {
     /// # Errors
     /// [`SealError::NotText`].
     pub fn message(&self, payload: &Bytes, metadata: &Metadata) -> Result<Bytes, SealError> {
-        if !self.add_metadata {
+        if !self.add_metadata && metadata.exchange.is_none() {
             return Ok(payload.clone());
         }
         let text = std::str::from_utf8(payload).map_err(|_| SealError::NotText)?;
@@ -153,31 +173,35 @@ impl Envelope {
     /// # Errors
     /// As [`seal`](Self::seal).
     pub fn seal_message(&self, topic: &Topic, message: &Bytes) -> Result<Bytes, SealError> {
+        self.seal_message_at(topic, message, SystemTime::now())
+    }
+
+    fn seal_message_at(&self, topic: &Topic, message: &Bytes, now: SystemTime) -> Result<Bytes, SealError> {
         match &self.seal {
             Seal::Plain => Ok(message.clone()),
-            Seal::Eventhive05(keys) => {
-                let key = keys.first().ok_or(SealError::NoKey)?;
+            Seal::Eventhive05(sealer) => {
                 let text = std::str::from_utf8(message).map_err(|_| SealError::NotText)?;
-                key.seal(text, random()?).map_err(SealError::Message)
+                sealer.seal(text, random()?).map_err(SealError::Message)
             }
             Seal::Aes256Gcm(sealer) => {
                 let topic = topic.as_str().ok_or(SealError::NotText)?;
-                sealer.seal(topic, message, SystemTime::now()).map_err(SealError::Message)
+                sealer.seal(topic, message, now).map_err(SealError::Message)
             }
         }
     }
 
-    /// How many bytes a message will have when it is sealed. Exact where that could be more than `limit`; else it may be
-    /// the plain message's.
+    /// What a wire may be asked before the message is sealed: whether it could carry it. The message sealed, where that
+    /// could be too large for a wire that takes `largest` bytes, else the plain one, which is text as well.
     ///
     /// # Errors
-    /// As [`seal`](Self::seal), where sealing is the way to know it.
-    pub fn sealed_bytes(&self, topic: &Topic, message: &Bytes, limit: usize) -> Result<usize, SealError> {
-        let plain = message.len();
-        if !self.is_sealed() || plain.saturating_mul(MOST_GROWTH).saturating_add(LONGEST_HEAD) <= limit {
-            return Ok(plain);
+    /// As [`seal`](Self::seal), where it is sealed.
+    pub fn sample(&self, topic: &Topic, message: &Bytes, largest: Option<usize>) -> Result<Bytes, SealError> {
+        let most = message.len().saturating_mul(MOST_GROWTH).saturating_add(LONGEST_HEAD);
+        if largest.is_some_and(|largest| most > largest) {
+            self.seal_message(topic, message)
+        } else {
+            Ok(message.clone())
         }
-        self.seal_message(topic, message).map(|sealed| sealed.len())
     }
 
     /// Opens what came on `topic`.
@@ -185,13 +209,23 @@ impl Envelope {
     /// # Errors
     /// [`OpenError`] says why the message must be dropped.
     pub fn open(&self, topic: &str, wire: &Bytes) -> Result<Opened, OpenError> {
-        let message = match &self.seal {
-            Seal::Plain => wire.clone(),
-            Seal::Eventhive05(keys) => open_with_any(keys, wire)?,
-            Seal::Aes256Gcm(sealer) => sealer.open(topic, wire, SystemTime::now())?,
+        self.open_at(topic, wire, SystemTime::now())
+    }
+
+    fn open_at(&self, topic: &str, wire: &Bytes, now: SystemTime) -> Result<Opened, OpenError> {
+        let (message, unadmitted) = match &self.seal {
+            Seal::Plain => (wire.clone(), None),
+            Seal::Eventhive05(sealer) => {
+                let (message, iv) = sealer.open(wire)?;
+                (message, Some((sealer, iv)))
+            }
+            Seal::Aes256Gcm(sealer) => (sealer.open(topic, wire, now)?, None),
         };
         let parts = message::split(&message, &self.metadata_key)?;
         let metadata = parts.metadata.map(|raw| self.read_metadata(&raw, topic)).transpose()?;
+        if let Some((sealer, iv)) = unadmitted {
+            sealer.admit(topic, iv, metadata.as_ref(), now)?;
+        }
         Ok(Opened { payload: parts.payload, metadata })
     }
 
@@ -210,31 +244,29 @@ impl Envelope {
             time: object.get("time").and_then(serde_json::Value::as_f64).unwrap_or_default(),
             version: text("version").unwrap_or_default(),
             event: text("event").unwrap_or_else(|| topic.to_owned()),
+            exchange: exchange::read(&object).map(Box::new),
         })
     }
 }
 
-fn open_with_any(keys: &[eventhive_0_5::Key], wire: &Bytes) -> Result<Bytes, OpenError> {
-    let mut failure = OpenError::NotSealed;
-    for key in keys {
-        match key.open(wire) {
-            Ok(message) => return Ok(message),
-            Err(error) => failure = error,
-        }
-    }
-    Err(failure)
-}
-
-/// The metadata object in the order of the original: time, version, event, id.
+/// The metadata object in the order of the original: time, version, event, id; then what a request or an answer has.
 fn metadata_text(metadata: &Metadata) -> String {
-    let quoted = |text: &str| serde_json::Value::from(text).to_string();
-    format!(
-        r#"{{"time": {:?}, "version": {}, "event": {}, "id": {}}}"#,
+    let mut text = format!(
+        r#"{{"time": {:?}, "version": {}, "event": {}, "id": {}"#,
         metadata.time,
         quoted(&metadata.version),
         quoted(&metadata.event),
         quoted(&metadata.id)
-    )
+    );
+    if let Some(exchange) = &metadata.exchange {
+        exchange::write(&mut text, exchange);
+    }
+    text.push('}');
+    text
+}
+
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
 }
 
 fn random<const N: usize>() -> Result<[u8; N], SealError> {
@@ -250,9 +282,6 @@ pub enum SealError {
     /// The payload is not UTF-8.
     #[error("the payload is not UTF-8 text")]
     NotText,
-    /// There is no secret to seal with.
-    #[error("there is no secret to seal with")]
-    NoKey,
     /// The payload cannot be put into an envelope.
     #[error("the payload cannot be sealed: {0}")]
     Message(#[source] OpenError),
@@ -295,16 +324,20 @@ pub enum OpenError {
     /// The message came before.
     #[error("a replayed message")]
     Replayed,
+    /// The message is older than what is remembered, so that nothing tells whether it came before.
+    #[error("too old to tell whether it is replayed: if such messages are expected, raise `replay_messages`")]
+    Forgotten,
+    /// The event named inside is not the one whose topic it came on.
+    #[error("made for another event than that of its topic")]
+    OtherTopic,
     /// The message's time is too far from now.
     #[error("outside the time window: an old message replayed, or the clocks of the two machines differ")]
     OutsideWindow,
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    let digit = |nibble: u8| char::from(if nibble < 10 { b'0' + nibble } else { b'a' - 10 + nibble });
+    let mut text = String::with_capacity(bytes.len() * 2);
+    text.extend(bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]));
+    text
 }

@@ -435,7 +435,7 @@ impl Blueprint {
         let plan = plan(config, hive).await?;
         let link = transport.connect(settings).map_err(|problems| list_problems(&problems))?;
         let connector = Connector::start(plan, link, transport.capabilities_with(settings), Arc::clone(registry));
-        registry.add_route(&config.name, connector.route());
+        registry.add_connector(&config.name, &connector);
         Ok(connector)
     }
 }

@@ -6,5 +6,6 @@ mod envelopes;
 mod memory;
 mod outbox;
 mod receive;
+mod requests;
 mod start;
 mod websocket;

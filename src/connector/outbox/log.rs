@@ -29,7 +29,7 @@ pub(super) struct Log {
     /// Bytes of the active file.
     length: u64,
     segment_bytes: u64,
-    /// The number of the next event.
+    /// Above the numbers of all events.
     next: u64,
     /// Every event below is noted as done with.
     done: u64,
@@ -109,21 +109,22 @@ impl Log {
         Ok(Opened { log, waiting })
     }
 
-    /// The number of the next event.
+    /// Above the numbers of all events.
     pub(super) const fn next(&self) -> u64 {
         self.next
     }
 
-    /// Writes an event. When this returns, the event survives the end of the process.
+    /// Writes an event; its number must be above all others. When this returns, the event survives the end of the process.
     ///
     /// # Errors
     /// Nothing of the event is in the log then, and later ones may be taken again.
-    pub(super) fn append(&mut self, topic: &Topic, message: &[u8]) -> io::Result<(u64, Place)> {
-        if self.length >= self.segment_bytes && self.segments.last() != Some(&self.next) {
+    pub(super) fn append(&mut self, number: u64, topic: &Topic, message: &[u8]) -> io::Result<Place> {
+        // A file without events has the right name for some that come later, and is not replaced.
+        let has_events = self.segments.last().is_some_and(|first| *first < self.next);
+        if self.length >= self.segment_bytes && has_events {
             self.check()?;
-            self.begin_segment()?;
+            self.begin_segment(number)?;
         }
-        let number = self.next;
         self.buffer.clear();
         self.buffer.shrink_to(LARGE_BUFFER);
         record::write_event(&mut self.buffer, number, topic.as_bytes(), message)
@@ -131,12 +132,12 @@ impl Log {
         let length = self.buffer.len();
         let (segment, offset) = (self.segments.last().copied().unwrap_or_default(), self.write()?);
         let place = Place { segment, offset, length };
-        self.next += 1;
+        self.next = number + 1;
         self.unsynced.below = self.next;
         if self.unsynced.files.last().is_none_or(|last| !Arc::ptr_eq(last, &self.active)) {
             self.unsynced.files.push(Arc::clone(&self.active));
         }
-        Ok((number, place))
+        Ok(place)
     }
 
     /// Notes that every event below `below` is done with. Gives the files that nothing needs any more, and whether it
@@ -169,7 +170,7 @@ impl Log {
     pub(super) fn close(&mut self) {
         self.break_off("it is closed".to_owned());
         let Some(lock) = self.lock.take() else { return };
-        if self.done == self.next {
+        if self.done >= self.next {
             for segment in self.segments.drain(..) {
                 // What stays is read as done with.
                 let _ = fs::remove_file(segment::path_of(&self.folder, segment));
@@ -185,11 +186,11 @@ impl Log {
         self.lock = None;
     }
 
-    fn begin_segment(&mut self) -> io::Result<()> {
-        let file = segment::create(&segment::path_of(&self.folder, self.next))?;
+    fn begin_segment(&mut self, number: u64) -> io::Result<()> {
+        let file = segment::create(&segment::path_of(&self.folder, number))?;
         self.active = Arc::new(file);
         self.length = MAGIC.len() as u64;
-        self.segments.push(self.next);
+        self.segments.push(number);
         self.unsynced.folder = true;
         Ok(())
     }

@@ -24,6 +24,7 @@ use bytes::Bytes;
 use eventhive_transport::{Overflow, Topic};
 use tokio::sync::Notify;
 
+use super::pending::Fate;
 use disk::Disk;
 pub(crate) use error::OutboxError;
 use queue::Queue;
@@ -31,13 +32,15 @@ use record::Record;
 use segment::Reader;
 
 /// An event that was taken.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) struct Outgoing {
     /// Its place in the order of the outbox.
     pub(super) number: u64,
     pub(super) topic: Topic,
     /// The plain message.
     pub(super) message: Bytes,
+    /// For a request of this hive: who waits for the answer, and is told what becomes of the event.
+    pub(super) fate: Option<Fate>,
 }
 
 /// [`push`](Self::push) is for any thread; the rest is for the one task that empties the outbox.
@@ -62,7 +65,7 @@ pub(super) enum Pushed {
 }
 
 /// What is next.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Next {
     /// This event. It counts as under way until it is [finished](Outbox::finish) or put back.
     Event(Outgoing),
@@ -93,19 +96,17 @@ impl Outbox {
         Self { queue: Mutex::new(queue), filled: Notify::new(), settled: Notify::new(), disk }
     }
 
-    /// Takes an event. On disk this is one write to the operating system, in the caller's thread; in memory nothing that
-    /// could wait.
-    pub(super) fn push(&self, topic: Topic, message: Bytes) -> Pushed {
-        let bytes = topic.as_bytes().len() + message.len();
+    /// Takes an event; with `keep` it goes to the disk, if there is one: that is one write to the operating system, in the
+    /// caller's thread. In memory nothing could wait.
+    pub(super) fn push(&self, topic: Topic, message: Bytes, fate: Option<Fate>, keep: bool) -> Pushed {
         let pushed = match &self.disk {
             None => {
                 let mut queue = self.queue();
-                queue.refusal(bytes).unwrap_or_else(|| {
-                    let number = queue.next_number();
-                    Pushed::Queued { dropped: queue.push(number, bytes, topic, message, None) }
-                })
+                let number = queue.next_number();
+                let event = Outgoing { number, topic, message, fate };
+                queue.refusal(&event).unwrap_or_else(|| Pushed::Queued { dropped: queue.push(event, None) })
             }
-            Some(disk) => self.push_to(disk, bytes, topic, message),
+            Some(disk) => self.push_to(disk, topic, message, fate, keep),
         };
         if matches!(pushed, Pushed::Queued { .. }) {
             self.filled.notify_one();
@@ -115,18 +116,22 @@ impl Outbox {
 
     /// The lock of the log is held all the time, so that the order of the log is that of the queue; the queue's is not,
     /// so that a write that takes long does not hold up the task that sends.
-    fn push_to(&self, disk: &Disk, bytes: usize, topic: Topic, message: Bytes) -> Pushed {
+    fn push_to(&self, disk: &Disk, topic: Topic, message: Bytes, fate: Option<Fate>, keep: bool) -> Pushed {
         let mut log = disk.log();
-        if let Some(refusal) = self.queue().refusal(bytes) {
+        let number = self.queue().next_number();
+        let event = Outgoing { number, topic, message, fate };
+        if let Some(refusal) = self.queue().refusal(&event) {
             return refusal;
         }
-        let (number, place) = match log.append(&topic, &message) {
-            Ok(appended) => appended,
+        let place = match keep.then(|| log.append(number, &event.topic, &event.message)).transpose() {
+            Ok(place) => place,
             Err(error) => return Pushed::Failed(error),
         };
-        let dropped = self.queue().push(number, bytes, topic, message, Some(place));
+        let dropped = self.queue().push(event, place);
         drop(log);
-        disk.written();
+        if keep {
+            disk.written();
+        }
         if dropped > 0 {
             disk.done(self.queue().done());
         }

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use eventhive_transport::{Overflow, Topic};
 
+use super::super::pending::Fate;
 use super::segment::{Place, Places};
 use super::{Next, Outgoing, Pushed};
 
@@ -16,6 +17,10 @@ pub(super) const MEMORY_BYTES: usize = 4 << 20;
 
 /// What is read back from the disk at once.
 const LOAD_BYTES: usize = 256 << 10;
+
+fn size_of(event: &Outgoing) -> usize {
+    (event.topic.as_bytes().len() + event.message.len()).saturating_add(ENTRY_BYTES)
+}
 
 pub(super) struct Queue {
     /// In the order of their numbers.
@@ -41,7 +46,7 @@ pub(super) struct Entry {
 }
 
 pub(super) enum Body {
-    Here(Topic, Bytes),
+    Here(Topic, Bytes, Option<Fate>),
     OnDisk(Place),
 }
 
@@ -70,13 +75,13 @@ impl Queue {
         }
     }
 
-    /// Why an event of so many bytes is not taken, if it is not. One that is larger than the limit may wait alone:
-    /// refusing it for ever would lose it.
-    pub(super) fn refusal(&self, bytes: usize) -> Option<Pushed> {
+    /// Why an event is not taken, if it is not. One that is larger than the limit may wait alone: refusing it for ever
+    /// would lose it.
+    pub(super) fn refusal(&self, event: &Outgoing) -> Option<Pushed> {
         if self.closed {
             return Some(Pushed::Closed);
         }
-        let full = !self.waiting.is_empty() && self.is_over(bytes.saturating_add(ENTRY_BYTES));
+        let full = !self.waiting.is_empty() && self.is_over(size_of(event));
         (full && self.overflow != Overflow::DropOldest).then_some(Pushed::Full)
     }
 
@@ -84,23 +89,16 @@ impl Queue {
         self.next
     }
 
-    /// Takes an event that was not refused. Gives how many older ones went for it.
-    pub(super) fn push(
-        &mut self,
-        number: u64,
-        bytes: usize,
-        topic: Topic,
-        message: Bytes,
-        place: Option<Place>,
-    ) -> usize {
-        let size = bytes.saturating_add(ENTRY_BYTES);
+    /// Takes an event that was not refused, with its place on disk if it has one. Gives how many older ones went for it.
+    pub(super) fn push(&mut self, event: Outgoing, place: Option<Place>) -> usize {
+        let (number, size) = (event.number, size_of(&event));
         let mut dropped = 0;
         while self.is_over(size) && self.take().is_some() {
             dropped += 1;
         }
         let body = match place {
             Some(place) if self.here.saturating_add(size) > self.memory => Body::OnDisk(place),
-            _ => Body::Here(topic, message),
+            _ => Body::Here(event.topic, event.message, event.fate),
         };
         self.next = number + 1;
         self.count(&body, size);
@@ -114,18 +112,19 @@ impl Queue {
             Some(Body::OnDisk(_)) => return Next::OnDisk,
             Some(Body::Here(..)) => {}
         }
-        let Some(Entry { number, body: Body::Here(topic, message), .. }) = self.take() else { return Next::Nothing };
+        let Some(Entry { number, body: Body::Here(topic, message, fate), .. }) = self.take() else {
+            return Next::Nothing;
+        };
         let at = self.under_way.partition_point(|other| *other < number);
         self.under_way.insert(at, number);
-        Next::Event(Outgoing { number, topic, message })
+        Next::Event(Outgoing { number, topic, message, fate })
     }
 
     /// Puts an event that was popped where it was.
     pub(super) fn put_back(&mut self, event: Outgoing) {
-        let Outgoing { number, topic, message } = event;
+        let (number, size) = (event.number, size_of(&event));
         self.finish(number);
-        let size = (topic.as_bytes().len() + message.len()).saturating_add(ENTRY_BYTES);
-        let body = Body::Here(topic, message);
+        let body = Body::Here(event.topic, event.message, event.fate);
         self.count(&body, size);
         let at = self.waiting.partition_point(|other| other.number < number);
         self.waiting.insert(at, Entry { number, size, body });
@@ -157,7 +156,7 @@ impl Queue {
         let Some(entry) = self.position(number).and_then(|at| self.waiting.get_mut(at)) else { return };
         if let Body::OnDisk(_) = entry.body {
             self.here = self.here.saturating_add(entry.size);
-            entry.body = Body::Here(topic, message);
+            entry.body = Body::Here(topic, message, None);
         }
     }
 
