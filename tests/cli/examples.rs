@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::serve::certificate;
@@ -36,10 +36,18 @@ fn examples(port: u16) -> (TempDir, Vec<String>) {
     (folder, names)
 }
 
+/// Starts a file; gives what it told of its servers and connectors until all had their first attempt.
 fn serve(folder: &Path, name: &str) -> (Running, Value) {
     let mut running = Running::start_in(folder, &["serve", "--config", name, "--json"]);
-    let started = running.json();
-    (running, started)
+    let mut servers = Vec::new();
+    loop {
+        let line = running.json();
+        servers.extend(line["servers"].as_array().into_iter().flatten().cloned());
+        if let Some(connectors) = line.get("connectors") {
+            let started = json!({"servers": servers, "connectors": connectors});
+            return (running, started);
+        }
+    }
 }
 
 fn all<'a>(started: &'a Value, what: &str) -> &'a [Value] {

@@ -65,10 +65,8 @@ fn what_is_asked_for_without_a_configuration_is_done() {
     let port = free_port();
     let mut running = Running::start(&["serve", "--network", "my-hive", "--port", &port.to_string(), "--json"]);
     let url = format!("ws://127.0.0.1:{port}/pubsub");
-    assert_eq!(
-        running.json(),
-        json!({"servers": [{"name": "my-hive", "state": "listening", "urls": [url]}], "connectors": []})
-    );
+    assert_eq!(running.json(), json!({"servers": [{"name": "my-hive", "state": "listening", "urls": [url]}]}));
+    assert_eq!(running.json(), json!({"connectors": []}));
 }
 
 #[test]
@@ -90,16 +88,30 @@ fn nothing_to_run_and_contradicting_arguments_end_with_code_2() {
 }
 
 #[test]
+fn a_server_is_told_of_as_soon_as_it_listens() {
+    // Its connector has no answer yet, and waits for one far longer than the test does.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let text = format!(
+        "servers: {{a: {{pubsub_type: websocket, create: always, init: {{port: 0}}}}}}\n\
+         connectors: {{b: {{pubsub_type: websocket, input_channel: '', init: {{port: {port}}}}}}}\n"
+    );
+    let folder = folder_with("eventhive.yaml", &text);
+    let mut running = Running::start_in(folder.path(), &["serve", "--json"]);
+    let told = running.json();
+    assert_eq!((&told["servers"][0]["state"], &told["connectors"]), (&json!("listening"), &json!(null)));
+    assert_eq!(running.json()["connectors"][0]["state"], "trying");
+}
+
+#[test]
 fn a_connector_that_cannot_connect_does_not_end_it() {
     let text = "servers: {a: {pubsub_type: websocket, create: always, init: {port: 0}}}\n\
                 connectors: {b: {pubsub_type: websocket, input_channel: '', init: {port: 1}}}\n";
     let folder = folder_with("eventhive.yaml", text);
     let mut running = Running::start_in(folder.path(), &["serve", "--json"]);
+    assert_eq!(running.json()["servers"][0]["state"], "listening");
     let started = running.json();
-    assert_eq!(
-        (&started["servers"][0]["state"], &started["connectors"][0]["state"]),
-        (&json!("listening"), &json!("trying"))
-    );
+    assert_eq!(started["connectors"][0]["state"], "trying");
     assert!(started["connectors"][0]["reason"].as_str().unwrap().contains("cannot be reached"), "{started}");
     running.signal("TERM");
     assert_eq!(running.end().code, 0);
