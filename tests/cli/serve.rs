@@ -134,6 +134,16 @@ fn client(folder: &Path, port: u16, authority: &str) -> i32 {
 
 #[test]
 fn sighup_reads_certificates_again_and_keeps_the_old_ones_when_the_new_are_broken() {
+    certificates_are_read_again("always");
+}
+
+#[cfg(feature = "discovery")]
+#[test]
+fn sighup_reaches_a_server_that_is_needed_too() {
+    certificates_are_read_again("needed");
+}
+
+fn certificates_are_read_again(create: &str) {
     let folder = TempDir::new().unwrap();
     let path = |name: &str| folder.path().join(name);
     certificate(folder.path(), "one");
@@ -143,7 +153,11 @@ fn sighup_reads_certificates_again_and_keeps_the_old_ones_when_the_new_are_broke
         std::fs::copy(path(&format!("{name}.key")), path("used.key")).unwrap();
     };
     install("one");
-    let text = "servers: {a: {pubsub_type: websocket, create: always, init: {port: 0, tls_cert: used.pem, tls_key: used.key}}}";
+    // A test looks for nothing in the network that the machine stands in.
+    let text = format!(
+        "eventhive: {{discovery_mdns: false}}\n\
+         servers: {{a: {{pubsub_type: websocket, create: {create}, init: {{port: 0, tls_cert: used.pem, tls_key: used.key}}}}}}"
+    );
     std::fs::write(path("hub.yaml"), text).unwrap();
     let mut hub = Hub::of(Running::start_in(folder.path(), &["serve", "--config", "hub.yaml", "--json"]));
     assert!(hub.url.starts_with("wss://127.0.0.1:"), "{}", hub.url);

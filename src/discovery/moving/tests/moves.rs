@@ -17,6 +17,8 @@ use crate::discovery::moving::{Helm, MovingLink, Opener};
 /// How long anything may take. Only a failing test waits so long.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+type Answer = Result<eventhive_transport::Delivery, LinkError>;
+
 /// A server in memory, some of whose answers a test withholds.
 #[derive(Clone)]
 struct Server {
@@ -24,7 +26,7 @@ struct Server {
     patterns: bool,
     state: Arc<watch::Sender<LinkState>>,
     /// What the server has not answered for.
-    unanswered: Arc<Mutex<Vec<oneshot::Sender<Result<eventhive_transport::Delivery, LinkError>>>>>,
+    unanswered: Arc<Mutex<Vec<oneshot::Sender<Answer>>>>,
     answers: bool,
 }
 
