@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
+use eventhive::discovery::Claim;
 use serde_json::{Value, json};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
@@ -10,6 +11,7 @@ use crate::alone;
 use crate::bee::{Bee, NEEDED, connector, reaches};
 use crate::namespace::ADDRESS;
 use crate::python::{LIMIT, Packages, Program, read_lines};
+use crate::servers::{open, secret, server};
 
 /// A running `hive-cli serve`; dropped, it is killed.
 struct Serve {
@@ -152,5 +154,93 @@ alone! {
         assert_eq!(ignored.len(), 1, "{said:?}");
         assert!(ignored[0].contains("it is not signed, and this network has a secret"), "{ignored:?}");
         assert!(said.iter().all(|line| !line.contains("hunter2")));
+    }
+}
+
+/// Runs `hive-cli discover` for a moment in a folder with this configuration; gives its lines and its exit code.
+fn discover(yaml: Option<&str>, more: &[&str]) -> (Vec<String>, i32) {
+    let folder = tempfile::tempdir().unwrap();
+    if let Some(yaml) = yaml {
+        std::fs::write(folder.path().join("eventhive.yaml"), yaml).unwrap();
+    }
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hive-cli"));
+    command.args(["discover", "--timeout", "2"]).args(more).current_dir(folder.path()).env_remove("EVENTHIVE_CONFIG");
+    let output = command.env_remove("EVENTHIVE_SECRET").output().unwrap();
+    let lines = String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect();
+    (lines, output.status.code().unwrap())
+}
+
+alone! {
+    async fn discover_lists_what_is_announced_with_its_signature() {
+        assert_eq!(discover(None, &[]), (vec![], 1), "nothing is announced");
+        let mut signed = server("net", ADDRESS, 18085);
+        signed.claim = Some(Claim::now());
+        let _signed = secret("ours").announce(&signed).await.unwrap();
+        let _plain = open().announce(&server("plain", ADDRESS, 18086)).await.unwrap();
+
+        let with = |secret: &str| Some(connector("''", &format!(", secret: {secret}")));
+        for (config, status) in [(None, "unchecked"), (with("ours"), "valid"), (with("theirs"), "wrong")] {
+            let (lines, code) = discover(config.as_deref(), &["--json"]);
+            let mut found: Vec<Value> = lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+            found.sort_by_key(|line| line["name"].to_string());
+            assert_eq!((found.len(), code), (2, 0), "{lines:?}");
+            assert_eq!((&found[0]["change"], &found[0]["signature"]), (&json!("appeared"), &json!(status)));
+            assert_eq!(found[0]["address"], format!("{ADDRESS}:18085/pubsub"));
+            assert_eq!(found[0]["id"], json!(signed.claim.as_ref().unwrap().id()));
+            assert_eq!((&found[1]["name"], &found[1]["signature"]), (&json!("plain"), &json!("unsigned")));
+        }
+
+        let (mut lines, _) = discover(None, &[]);
+        lines.sort();
+        assert!(lines[0].starts_with(&format!("+ net  {ADDRESS}:18085/pubsub  signature unchecked  ")), "{lines:?}");
+        assert_eq!(lines[1], format!("+ plain  {ADDRESS}:18086/pubsub  unsigned"));
+        assert_eq!(discover(None, &["--interface", "eth7"]).1, 4, "there is no such interface");
+    }
+}
+
+alone! {
+    async fn discover_tells_live_what_comes_and_goes() {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_hive-cli"));
+        let folder = tempfile::tempdir().unwrap();
+        command.args(["discover", "--json"]).current_dir(folder.path()).env_remove("EVENTHIVE_CONFIG");
+        let mut child = command.env_remove("EVENTHIVE_SECRET").stdout(Stdio::piped()).spawn().unwrap();
+        let mut lines = read_lines(child.stdout.take().unwrap());
+        let announcement = open().announce(&server("net", ADDRESS, 18085)).await.unwrap();
+        let mut told = async |change: &str| {
+            let told = async { while lines.recv().await.expect("it runs")["change"] != change {} };
+            tokio::time::timeout(LIMIT, told).await.unwrap();
+        };
+        told("appeared").await;
+        announcement.withdraw().await;
+        told("gone").await;
+        Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(130));
+    }
+}
+
+alone! {
+    async fn listen_finds_the_server_of_its_network_by_itself() {
+        let _server = Bee::start(NEEDED).await;
+        let queen = Bee::start(&connector("queen", "")).await;
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("eventhive.yaml"), connector("worker", "")).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_hive-cli"));
+        command.args(["listen", "net/worker/*", "--json"]).current_dir(folder.path()).env_remove("EVENTHIVE_CONFIG");
+        let mut child = command.env_remove("EVENTHIVE_SECRET").stdout(Stdio::piped()).spawn().unwrap();
+        let mut lines = read_lines(child.stdout.take().unwrap());
+        let calling = async {
+            let mut pace = tokio::time::interval(std::time::Duration::from_millis(50));
+            loop {
+                pace.tick().await;
+                queen.call("net/worker/action", json!({"flowers": 3}));
+            }
+        };
+        let line = tokio::select! {
+            line = tokio::time::timeout(LIMIT, lines.recv()) => line.unwrap().unwrap(),
+            () = calling => Value::Null,
+        };
+        assert_eq!((&line["event"], &line["payload"]["flowers"]), (&json!("net/worker/action"), &json!(3)), "{line}");
+        child.kill().unwrap();
+        child.wait().unwrap();
     }
 }
