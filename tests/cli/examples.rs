@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::redis_server::RedisServer;
@@ -21,6 +21,8 @@ fn examples(port: u16) -> (TempDir, Vec<String>) {
             continue;
         }
         let mut text = std::fs::read_to_string(&path).unwrap().replace("8085", &port.to_string());
+        // Another test of this machine may announce the examples too, and would be found.
+        text = text.replace("my-hive", &format!("my-hive-{}", std::process::id()));
         if !text.contains("\neventhive:") {
             // A test announces nothing in the network that the machine stands in.
             text.push_str("eventhive:\n  discovery_interfaces: [lo]\n");
@@ -56,10 +58,18 @@ fn redis_for(folder: &Path, name: &str) -> Option<RedisServer> {
     Some(server)
 }
 
+/// Starts a file; gives what it told of its servers and connectors until all had their first attempt.
 fn serve(folder: &Path, name: &str) -> (Running, Value) {
     let mut running = Running::start_in(folder, &["serve", "--config", name, "--json"]);
-    let started = running.json();
-    (running, started)
+    let mut servers = Vec::new();
+    loop {
+        let line = running.json();
+        servers.extend(line["servers"].as_array().into_iter().flatten().cloned());
+        if let Some(connectors) = line.get("connectors") {
+            let started = json!({"servers": servers, "connectors": connectors});
+            return (running, started);
+        }
+    }
 }
 
 fn all<'a>(started: &'a Value, what: &str) -> &'a [Value] {

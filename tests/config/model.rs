@@ -133,7 +133,7 @@ fn a_transport_that_this_build_lacks_is_told_with_the_command_that_builds_it() {
 fn servers_on_one_port_and_path_clash_before_any_is_started() {
     let servers = |one: &str, other: &str| {
         format!(
-            "servers:\n  one: {{pubsub_type: fastapi, create: always, init: {{{one}}}}}\n  two: {{pubsub_type: fastapi, create: needed, init: {{{other}}}}}\n"
+            "servers:\n  one: {{pubsub_type: fastapi, create: always, init: {{{one}}}}}\n  two: {{pubsub_type: fastapi, create: always, init: {{{other}}}}}\n"
         )
     };
     for (one, other) in [
@@ -154,6 +154,13 @@ fn servers_on_one_port_and_path_clash_before_any_is_started() {
         config(&servers(one, other));
     }
     config("servers: {a: {pubsub_type: fastapi, create: always}, b: {pubsub_type: fastapi, create: never}}");
+    let needed = |other: &str| servers("endpoint: /a", other).replacen("always", "needed", 1);
+    let errors = errors(&needed("endpoint: /b"));
+    assert!(
+        errors.len() == 1 && errors[0].contains("so it shares its port with no other: change the port"),
+        "{errors:?}"
+    );
+    config(&needed("port: 8086"));
 }
 
 #[test]

@@ -3,6 +3,8 @@
 
 mod delivery;
 mod envelopes;
+#[cfg(feature = "discovery")]
+mod found;
 mod memory;
 mod outbox;
 mod receive;
