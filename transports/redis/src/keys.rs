@@ -12,6 +12,20 @@ const BYTES: KeyKind = KeyKind::Integer { min: 1024, max: 512 * 1024 * 1024 };
 const WAIT: KeyKind = KeyKind::Seconds { min: 0.001 };
 const IGNORED: &str = "of redis-py; accepted and ignored";
 
+/// Keys of redis-py that cannot be ignored, because a connection without them would be less than what was asked for; with
+/// what to do.
+pub(crate) const REFUSED: &[(&str, &str)] = &[
+    ("ssl_password", "an encrypted key cannot be read here: decrypt it, as by `openssl pkey -in old.pem -out new.pem`"),
+    ("ssl_validate_ocsp", "OCSP is not checked here: remove it"),
+    ("ssl_validate_ocsp_stapled", "OCSP is not checked here: remove it"),
+    ("ssl_ocsp_expected_cert", "OCSP is not checked here: remove it"),
+    ("ssl_include_verify_flags", "flags of OpenSSL mean nothing here: remove it"),
+    ("ssl_exclude_verify_flags", "flags of OpenSSL mean nothing here: remove it"),
+    ("ssl_min_version", "TLS is 1.2 or later here, and the server can demand more: remove it"),
+    ("ssl_ciphers", "only strong ciphers are known here, and the server can choose among them: remove it"),
+];
+const UNKNOWN: &str = "of redis-py; refused, as it cannot be done here";
+
 /// The words of `mode`.
 pub(crate) const MODES: &[&str] = &["pubsub", "streams"];
 
@@ -36,6 +50,7 @@ pub(crate) const KEYS: &[Key] = &[
     Key::optional("unix_socket_path", KeyKind::Text, "a unix socket, in place of host and port"),
     Key::optional("ssl", KeyKind::Bool, "whether to speak TLS"),
     Key::optional("ssl_ca_certs", KeyKind::Text, "PEM file of the authorities to trust, in place of the system's"),
+    Key::optional("ssl_ca_path", KeyKind::Text, "the same as a directory of PEM files"),
     Key::optional("ssl_ca_data", KeyKind::Text, "the same as text"),
     Key::optional("ssl_certfile", KeyKind::Text, "PEM file of the client's certificate chain"),
     Key::optional("ssl_keyfile", KeyKind::Text, "PEM file of the client's private key"),
@@ -66,13 +81,29 @@ pub(crate) const KEYS: &[Key] = &[
     ),
     Key::optional("client_name", KeyKind::Text, "the name shown by `CLIENT LIST`"),
     Key::optional("decode_responses", KeyKind::Any, IGNORED),
+    Key::optional("driver_info", KeyKind::Any, IGNORED),
     Key::optional("encoding", KeyKind::Any, IGNORED),
     Key::optional("encoding_errors", KeyKind::Any, IGNORED),
+    Key::optional("legacy_responses", KeyKind::Any, IGNORED),
+    Key::optional("lib_name", KeyKind::Any, IGNORED),
+    Key::optional("lib_version", KeyKind::Any, IGNORED),
     Key::optional("max_connections", KeyKind::Any, IGNORED),
+    Key::optional("maint_notifications_config", KeyKind::Any, IGNORED),
     Key::optional("protocol", KeyKind::Any, IGNORED),
+    Key::optional("retry_on_error", KeyKind::Any, IGNORED),
     Key::optional("retry_on_timeout", KeyKind::Any, IGNORED),
     Key::optional("single_connection_client", KeyKind::Any, IGNORED),
     Key::optional("socket_keepalive", KeyKind::Any, IGNORED),
+    Key::optional("socket_keepalive_options", KeyKind::Any, IGNORED),
+    Key::optional("socket_read_size", KeyKind::Any, IGNORED),
+    Key::optional("ssl_password", KeyKind::Secret, UNKNOWN),
+    Key::optional("ssl_validate_ocsp", KeyKind::Any, UNKNOWN),
+    Key::optional("ssl_validate_ocsp_stapled", KeyKind::Any, UNKNOWN),
+    Key::optional("ssl_ocsp_expected_cert", KeyKind::Any, UNKNOWN),
+    Key::optional("ssl_include_verify_flags", KeyKind::Any, UNKNOWN),
+    Key::optional("ssl_exclude_verify_flags", KeyKind::Any, UNKNOWN),
+    Key::optional("ssl_min_version", KeyKind::Any, UNKNOWN),
+    Key::optional("ssl_ciphers", KeyKind::Any, UNKNOWN),
     Key::optional(
         "url",
         KeyKind::Secret,
