@@ -74,7 +74,7 @@ impl DiskSettings {
 /// It goes on where it ended, with the cursors that it gave out. Appending costs no more than handing the message to a
 /// thread, which writes all that has come in the meantime at once; up to 64 MiB may be on their way to the disk. In memory
 /// it has the newest messages, up to about a MiB, however long the log is. Dropping it writes what waits, and blocks for
-/// that long; [`close`](Backlog::close) does it without blocking.
+/// that long; [`close`](Backlog::close) does it without blocking, and lets another have the log.
 ///
 /// Every record has a checksum. What a crash cut short at the end is cut off when the log is opened, with a line in the
 /// log; damage elsewhere is an error to who reads there.
@@ -85,8 +85,8 @@ pub struct DiskBacklog {
     shared: Arc<Shared>,
     durable: bool,
     writer: Option<JoinHandle<()>>,
-    /// Locked for as long as it is open.
-    _lock: File,
+    /// Locked until it is closed.
+    lock: Mutex<Option<File>>,
 }
 
 /// What the log's threads share.
@@ -123,7 +123,7 @@ impl DiskBacklog {
     }
 
     fn open_with(settings: DiskSettings, create: Create) -> Result<Self, OpenError> {
-        let lock = open::take(&settings.path)?;
+        let lock = Mutex::new(Some(open::take(&settings.path)?));
         let state = open::load(&settings)?;
         let shared = Arc::new(Shared {
             first_of_run: state.newest + 1,
@@ -138,7 +138,7 @@ impl DiskBacklog {
         let writer = Writer::new(Arc::clone(&shared), settings, create);
         let thread = thread::Builder::new().name("eventhive-backlog".to_owned());
         let writer = thread.spawn(move || writer.run()).map_err(|source| OpenError::Io { path, source })?;
-        Ok(Self { shared, durable, writer: Some(writer), _lock: lock })
+        Ok(Self { shared, durable, writer: Some(writer), lock })
     }
 
     /// Messages kept now.
@@ -274,6 +274,7 @@ impl Backlog for DiskBacklog {
             loop {
                 let ended = self.shared.ended.notified();
                 if lock(&self.shared.state).ended {
+                    drop(lock(&self.lock).take());
                     return;
                 }
                 ended.await;
