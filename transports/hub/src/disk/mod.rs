@@ -76,6 +76,8 @@ impl DiskSettings {
 /// it has the newest messages, up to about a MiB, however long the log is. Dropping it writes what waits, and blocks for
 /// that long; [`close`](Backlog::close) does it without blocking, and lets another have the log.
 ///
+/// Reading, and looking for a time, needs a tokio runtime, on whose threads for blocking work it is done.
+///
 /// Every record has a checksum. What a crash cut short at the end is cut off when the log is opened, with a line in the
 /// log; damage elsewhere is an error to who reads there.
 ///

@@ -10,6 +10,7 @@ use super::DiskSettings;
 use super::record;
 use super::segment::{HEAD, Head, Next, Records, Segment, mark};
 use super::state::{State, TAIL_BYTES};
+use super::writer::sync_folder;
 use crate::{Cursor, Message};
 
 /// Why a log on disk was not opened.
@@ -46,7 +47,12 @@ const SKIPPED: u64 = 1 << 32;
 
 /// Takes the log for this process, for as long as the file is open.
 pub(super) fn take(folder: &Path) -> Result<File, OpenError> {
-    fs::create_dir_all(folder).map_err(|source| at(folder, source))?;
+    let made = fs::create_dir_all(folder).and_then(|()| match folder.parent() {
+        // So that the folder is still there after a power failure.
+        Some(parent) if !parent.as_os_str().is_empty() => sync_folder(parent),
+        _ => Ok(()),
+    });
+    made.map_err(|source| at(folder, source))?;
     let path = folder.join("lock");
     let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
     let file = file.map_err(|source| at(&path, source))?;

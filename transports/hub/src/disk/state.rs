@@ -201,13 +201,13 @@ impl State {
         let sequence =
             |message: Option<&Arc<Message>>| message.map_or(self.done, |message| message.cursor().sequence());
         let (from, to) = (sequence(batch.messages.first()), sequence(batch.messages.last()));
-        let before = self.tail.len();
+        let kept = |sequence: u64| (from.max(self.first)..=to).contains(&sequence);
+        let gone = batch.messages.iter().filter(|message| kept(message.cursor().sequence())).count() as u64;
         self.tail.retain(|message| !(from..=to).contains(&message.cursor().sequence()));
-        let gone = (before - self.tail.len()) as u64;
         self.tail_bytes -= batch.weight();
         self.waiting_bytes -= batch.weight();
-        self.kept = self.kept.saturating_sub(gone);
-        if self.first >= from {
+        self.kept -= gone;
+        if (from..=to).contains(&self.first) {
             self.first = self.following(to).unwrap_or(self.newest + 1);
         }
         if self.lost.len() == REMEMBERED {

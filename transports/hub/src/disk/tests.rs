@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::segment::{HEAD, Next, Records};
 use super::writer::LogFile;
 use super::*;
-use crate::{CursorError, Draft};
+use crate::{CursorError, Draft, Hub, HubSettings, PublishRefused};
 
 /// How long anything may take. Only a failing test waits so long.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -370,6 +370,49 @@ fn a_disk_that_fails_is_told_to_the_publisher_and_the_log_goes_on_when_it_works_
         assert_eq!(found, stored);
         assert_eq!(log.len(), 4);
     }
+}
+
+/// A batch of which the bound had dropped a part before it was lost.
+#[test]
+fn what_is_kept_is_counted_right_when_a_part_of_what_a_failing_disk_loses_was_dropped_before() {
+    let folder = tempdir().unwrap();
+    let settings = DiskSettings { max_messages: 3, ..small(&folder) };
+    let (log, mood) = frail(&settings);
+    for round in 0..3 {
+        mood.store(FULL, Ordering::Relaxed);
+        while try_add(&log, &[round], SystemTime::now()).is_ok() {}
+        mood.store(FINE, Ordering::Relaxed);
+        until("it is tried again", || try_add(&log, &[round], SystemTime::now()).is_ok());
+        for more in 0..2 * round {
+            let cursor = add(&log, &[round, more]);
+            wait(log.stored(cursor)).unwrap();
+        }
+        wait(log.stored(log.extent().newest)).unwrap();
+        let kept: Vec<_> = all(&log).iter().map(|message| message.cursor()).collect();
+        assert_eq!((kept.len() as u64, kept.first().copied()), (log.len(), log.extent().oldest));
+        assert_eq!(kept.len(), [1, 3, 3][usize::from(round)]);
+    }
+    let kept = log.len();
+    drop(log);
+    assert_eq!(DiskBacklog::open(settings).unwrap().len(), kept);
+}
+
+#[test]
+fn a_publish_on_a_full_disk_is_refused_with_its_draft_and_the_systems_reason() {
+    let folder = tempdir().unwrap();
+    let (log, mood) = frail(&DiskSettings { durable: true, ..small(&folder) });
+    let hub = Hub::with_backlog(HubSettings::default(), Arc::new(log));
+    mood.store(FULL, Ordering::Relaxed);
+    let first = hub.publish(Draft::json("a", "1")).unwrap();
+    let BacklogError::Storage(error) = wait(hub.stored(first.cursor)).unwrap_err() else { panic!("another error") };
+    assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+    let refused = hub.publish(Draft::json("a", "2")).unwrap_err();
+    assert_eq!(refused.draft.payload(), "2");
+    match &refused.reason {
+        PublishRefused::Backlog(BacklogError::Storage(error)) => assert_eq!(error.kind(), io::ErrorKind::StorageFull),
+        other => panic!("{other}"),
+    }
+    assert!(refused.to_string().contains("the backlog's storage failed"), "{refused}");
 }
 
 #[test]

@@ -6,7 +6,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -188,7 +188,7 @@ impl Writer {
         let empty = state.segments.pop_back_if(|last| last.is_empty());
         state.segments.push_back(segment);
         drop(state);
-        empty.iter().for_each(|empty| remove(&empty.path));
+        empty.iter().map(|empty| &empty.path).for_each(remove);
         Ok((file, HEAD))
     }
 
@@ -218,7 +218,7 @@ impl Writer {
     /// Deletes files that are not needed.
     fn shrink(&self) {
         let dead = lock(&self.shared.state).take_dead(self.settings.max_bytes);
-        dead.iter().for_each(|path| remove(path));
+        dead.iter().for_each(remove);
     }
 }
 
@@ -243,7 +243,8 @@ fn tell(waiters: Vec<oneshot::Sender<Outcome>>, outcome: &Outcome) {
     }
 }
 
-fn remove(path: &PathBuf) {
+fn remove(path: impl AsRef<Path>) {
+    let path = path.as_ref();
     if let Err(error) = fs::remove_file(path)
         && error.kind() != io::ErrorKind::NotFound
     {
@@ -252,7 +253,7 @@ fn remove(path: &PathBuf) {
 }
 
 /// Makes the names of new files safe.
-fn sync_folder(folder: &Path) -> io::Result<()> {
+pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
     #[cfg(unix)]
     File::open(folder)?.sync_all()?;
     #[cfg(not(unix))]
