@@ -63,8 +63,8 @@ pub enum End {
     Failed(RequestError),
 }
 
-/// The answers to one request, as they come. It ends by itself; [`end`](Self::end) says why. Dropping it ends it, and frees
-/// everything.
+/// The answers to one request, as they come. It ends by itself; [`end`](Self::end) says why. With the end, or when it is
+/// dropped, nothing is left of the request.
 #[must_use = "answers come only while they are asked for"]
 pub struct Replies {
     source: Source,
@@ -79,6 +79,8 @@ pub struct Replies {
 pub(super) enum Source {
     Network(Box<Conversation>),
     Local(oneshot::Receiver<Answer<Value>>),
+    /// Nothing more is wanted, and nothing kept.
+    Over,
 }
 
 impl Replies {
@@ -115,15 +117,21 @@ impl Replies {
                     Ok(answer) => Heard::Answer { from: None, answer: answer.map(Payload::from) },
                     Err(_) => Heard::Over(RequestError::Stopped),
                 }),
+                Source::Over => return Poll::Ready(None),
             };
-            match heard {
-                Poll::Ready(heard) => {
-                    if let Some(reply) = self.take(heard) {
-                        return Poll::Ready(Some(reply));
-                    }
+            let reply = match heard {
+                Poll::Ready(heard) => self.take(heard),
+                Poll::Pending => {
+                    std::task::ready!(self.deadline.as_mut().poll(context));
+                    self.end = Some(End::Deadline);
+                    None
                 }
-                Poll::Pending if self.deadline.as_mut().poll(context).is_ready() => self.end = Some(End::Deadline),
-                Poll::Pending => return Poll::Pending,
+            };
+            if self.end.is_some() {
+                self.source = Source::Over;
+            }
+            if reply.is_some() {
+                return Poll::Ready(reply);
             }
         }
         Poll::Ready(None)
@@ -153,6 +161,7 @@ impl Replies {
         match &self.source {
             Source::Network(conversation) => conversation.receivers(),
             Source::Local(_) => Some(1),
+            Source::Over => None,
         }
     }
 }

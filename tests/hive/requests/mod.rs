@@ -1,10 +1,15 @@
 //! Requests and answers over every wire that this build has, and what goes wrong with them.
 
+mod faults;
+mod foreign;
+mod gathering;
 mod on_every_wire;
+mod receiving;
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
-use eventhive::{ConnectorStats, Hive, StartOptions};
+use eventhive::{ConnectorStats, Hive, RequestOptions, StartOptions};
 
 use super::memory::{Memory, until};
 use super::websocket::{disguised, hub, member_with};
@@ -88,4 +93,18 @@ pub(crate) fn stats(hive: &Hive) -> ConnectorStats {
 /// Waits until nothing is kept for any request.
 pub(crate) async fn nothing_is_left(hive: &Hive) {
     until("no request is open", || stats(hive).requests_open == 0 && stats(hive).waiting == 0).await;
+}
+
+/// What should come at once must come long before any deadline of the test.
+pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(20), future).await.expect("not at once")
+}
+
+/// So long that a test fails first.
+pub(crate) fn for_ever() -> RequestOptions {
+    RequestOptions::new().within(Duration::from_secs(3600))
+}
+
+pub(crate) fn briefly() -> RequestOptions {
+    RequestOptions::new().within(Duration::from_millis(300))
 }
