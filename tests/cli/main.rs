@@ -6,6 +6,7 @@ mod call;
 mod examples;
 mod legacy;
 mod listen;
+mod request;
 mod serve;
 mod support;
 mod usage;

@@ -6,6 +6,7 @@ mod completions;
 mod explain;
 mod listen;
 mod man;
+mod request;
 mod schema;
 mod serve;
 
@@ -15,6 +16,7 @@ use super::verb::Entry;
 pub(crate) const VERBS: &[Entry] = &[
     Entry::of::<serve::Serve>(),
     Entry::of::<call::Call>(),
+    Entry::of::<request::Request>(),
     Entry::of::<listen::Listen>(),
     Entry::of::<check::Check>(),
     Entry::of::<explain::Explain>(),
