@@ -13,3 +13,4 @@ mod links;
 mod our_hive;
 mod process;
 mod pubsub_clients;
+mod replies;
