@@ -122,6 +122,11 @@ pub(super) async fn dispatch(
                 tracing::debug!(connector = %gate.network, event = %event.name(), id = id.as_deref().unwrap_or("N/A"), "received");
                 desk.take(event);
             }
+            // Mostly what a sender or a broker sent again after a lost connection.
+            Err(Refusal::Open(OpenError::Replayed)) => {
+                Counters::add(&counters.repeated, 1);
+                tracing::debug!(connector = %gate.network, topic = %incoming.topic, "sealed message received before, dropped");
+            }
             Err(refusal) => refuse(&gate, &incoming.topic, &refusal, &counters),
         }
     }

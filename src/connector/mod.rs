@@ -107,6 +107,7 @@ impl Connector {
             network: Arc::clone(&plan.name),
             envelope,
             outbox,
+            link: Arc::clone(&link),
             max_payload: wire.max_payload,
             counters: Arc::clone(&counters),
             echo,
@@ -219,6 +220,8 @@ struct Outlet {
     network: Arc<str>,
     envelope: Arc<Envelope>,
     outbox: Arc<ByteQueue<Outgoing>>,
+    /// Asked whether its wire can carry an event, not handed it: the pump does that.
+    link: Arc<dyn Link>,
     max_payload: Option<usize>,
     counters: Arc<Counters>,
     /// Where a wire does not bring back what this hive publishes to itself: what it hears, and where that goes.
@@ -255,6 +258,7 @@ impl Outlet {
             return Err(self.refused(format!("the sealed event has {size} bytes, the wire takes {largest}")));
         }
         let outgoing = Outgoing { topic: Topic::from(name), payload, fate };
+        self.link.check(&outgoing.topic, &outgoing.payload).map_err(|reason| self.refused(reason))?;
         for (_, sink) in self.echo.iter().filter(|(prefix, _)| name.as_str().starts_with(prefix.as_str())) {
             sink.deliver(Incoming { topic: outgoing.topic.clone(), payload: outgoing.payload.clone() });
         }

@@ -3,8 +3,13 @@
 
 mod delivery;
 mod envelopes;
+#[cfg(feature = "discovery")]
+mod found;
 mod memory;
 mod receive;
+#[cfg(feature = "redis")]
+#[path = "../support/redis_server.rs"]
+mod redis_server;
 mod requests;
 mod start;
 mod websocket;

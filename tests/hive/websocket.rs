@@ -172,4 +172,8 @@ async fn an_event_larger_than_the_settings_allow_is_refused_to_its_caller() {
     let sent = |bytes: usize| hive.emit("net/a/x", json!({"filler": "x".repeat(bytes)})).unwrap().published.unwrap();
     assert!(sent(50_000).is_ok());
     assert!(sent(70_000).unwrap_err().to_string().contains("the wire takes 61440"));
+    // Small enough as it is, but not with the escapes that it travels with.
+    let quotes = hive.emit("net/a/x", json!({"filler": "\"".repeat(25_000)})).unwrap().published.unwrap();
+    assert!(quotes.unwrap_err().to_string().contains("the wire takes 65536"));
+    assert!(hive.stop(Duration::from_secs(5)).await);
 }

@@ -8,21 +8,20 @@ use tempfile::TempDir;
 
 use crate::environment::Stack;
 use crate::hives::file;
-use crate::hub::{Hub, HubKind};
+use crate::place::{Place, Wire};
 use crate::process::{LIMIT, Peer};
 
-fn yaml(channel: &str, port: u16, extra: &str) -> String {
-    format!(
-        "connectors:\n  net:\n    pubsub_type: fastapi\n    input_channel: '{channel}'\n    init: {{host: 127.0.0.1, port: {port}, endpoint: /pubsub}}\n{extra}"
-    )
+/// `extra` are more keys, each behind a comma.
+fn yaml(channel: &str, place: &Place, extra: &str) -> String {
+    format!("connectors: {{net: {{input_channel: '{channel}', {}{extra}}}}}", place.keys())
 }
 
-const SECRET: &str = "    secret: 'a secret'\n";
-const CIPHER: &str = "    cipher: eventhive-0.5\n";
+const SECRET: &str = ", secret: 'a secret'";
+const CIPHER: &str = ", cipher: eventhive-0.5";
 
 /// A Python worker with a hook on `worker/action`.
-fn python(port: u16, extra: &str, more: &[&str]) -> (Peer, TempDir) {
-    let (folder, file) = file(&yaml("worker", port, extra));
+fn python(place: &Place, extra: &str, more: &[&str]) -> (Peer, TempDir) {
+    let (folder, file) = file(&yaml("worker", place, extra));
     let arguments = [&["--config", file.to_str().unwrap(), "--hook", "worker/action"], more].concat();
     let mut process = Peer::python(Stack::Eventhive, "hive", &arguments);
     process.wait_for("state", &json!("ready"));
@@ -34,8 +33,8 @@ async fn started(hive: Hive) -> Hive {
     hive
 }
 
-async fn ours(channel: &str, port: u16, extra: &str) -> Hive {
-    started(Hive::from_yaml(&yaml(channel, port, extra)).unwrap_or_else(|error| panic!("{error}"))).await
+async fn ours(channel: &str, place: &Place, extra: &str) -> Hive {
+    started(Hive::from_yaml(&yaml(channel, place, extra)).unwrap_or_else(|error| panic!("{error}"))).await
 }
 
 async fn ask(hive: &Hive, name: &str, payload: Value, within: Duration) -> Result<Value, RequestError> {
@@ -46,12 +45,12 @@ fn run(test: impl Future<Output = ()>) {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test);
 }
 
-fn a_python_hive_answers_by_calling_the_name_that_it_finds(hub: HubKind) {
-    let hub = Hub::start(hub);
+fn a_python_hive_answers_by_calling_the_name_that_it_finds(wire: Wire) {
+    let place = Place::start(wire);
     for (pythons, queens) in [("", String::new()), (SECRET, format!("{SECRET}{CIPHER}"))] {
-        let (_worker, _folder) = python(hub.port, pythons, &["--reply"]);
+        let (_worker, _folder) = python(&place, pythons, &["--reply"]);
         run(async {
-            let queen = ours("", hub.port, &queens).await;
+            let queen = ours("", &place, &queens).await;
             for payload in [json!({"n": 1, "pi": 3.25, "text": "ü\u{1f41d}"}), json!({}), json!({"list": [1, [null]]})]
             {
                 let answer = ask(&queen, "net/worker/action", payload.clone(), LIMIT).await;
@@ -63,11 +62,11 @@ fn a_python_hive_answers_by_calling_the_name_that_it_finds(hub: HubKind) {
     }
 }
 
-fn a_python_hive_that_ignores_the_metadata_handles_the_event_and_the_request_times_out(hub: HubKind) {
-    let hub = Hub::start(hub);
-    let (mut worker, _folder) = python(hub.port, "", &[]);
+fn a_python_hive_that_ignores_the_metadata_handles_the_event_and_the_request_times_out(wire: Wire) {
+    let place = Place::start(wire);
+    let (mut worker, _folder) = python(&place, "", &[]);
     run(async {
-        let queen = ours("", hub.port, "").await;
+        let queen = ours("", &place, "").await;
         let error = ask(&queen, "net/worker/action", json!({"n": 1}), Duration::from_secs(2)).await.unwrap_err();
         assert!(matches!(error, RequestError::TimedOut { published: true, .. }), "{error:?}");
         queen.stop(Duration::from_secs(5)).await;
@@ -78,14 +77,14 @@ fn a_python_hive_that_ignores_the_metadata_handles_the_event_and_the_request_tim
     assert!(reply_to.starts_with("net/inbox-"), "{reply_to}");
 }
 
-fn hives_of_ours_ask_each_other(hub: HubKind) {
-    let hub = Hub::start(hub);
+fn hives_of_ours_ask_each_other(wire: Wire) {
+    let place = Place::start(wire);
     for extra in [String::new(), SECRET.to_owned(), format!("{SECRET}{CIPHER}")] {
         run(async {
-            let worker = Hive::from_yaml(&yaml("worker", hub.port, &extra)).unwrap();
+            let worker = Hive::from_yaml(&yaml("worker", &place, &extra)).unwrap();
             worker.hook("worker/double", async |Json(json): Json<Value>| json["n"].as_i64().map(|n| n * 2)).unwrap();
             worker.hook("worker/fail", async |_: Event| Err::<(), _>("no honey")).unwrap();
-            let (worker, queen) = (started(worker).await, ours("queen", hub.port, &extra).await);
+            let (worker, queen) = (started(worker).await, ours("queen", &place, &extra).await);
             for n in 0..20 {
                 assert_eq!(ask(&queen, "net/worker/double", json!({"n": n}), LIMIT).await, Ok(json!(n * 2)));
             }
@@ -102,21 +101,23 @@ fn hives_of_ours_ask_each_other(hub: HubKind) {
     }
 }
 
-macro_rules! at_each_hub {
+macro_rules! on_each_wire {
     ($($case:ident),* $(,)?) => { $(
         mod $case {
-            use crate::hub::HubKind;
+            use crate::place::Wire;
             #[test]
-            fn through_python_0_3_1() { super::$case(HubKind::Python03) }
+            fn through_python_0_3_1() { super::$case(Wire::Python03) }
             #[test]
-            fn through_python_1_0_1() { super::$case(HubKind::Python10) }
+            fn through_python_1_0_1() { super::$case(Wire::Python10) }
             #[test]
-            fn through_ours() { super::$case(HubKind::Ours) }
+            fn through_ours() { super::$case(Wire::Ours) }
+            #[test]
+            fn over_redis() { super::$case(Wire::Redis) }
         }
     )* };
 }
 
-at_each_hub!(
+on_each_wire!(
     a_python_hive_answers_by_calling_the_name_that_it_finds,
     a_python_hive_that_ignores_the_metadata_handles_the_event_and_the_request_times_out,
     hives_of_ours_ask_each_other,
@@ -124,10 +125,10 @@ at_each_hub!(
 
 #[test]
 fn the_command_line_asks_a_python_hive() {
-    let hub = Hub::start(HubKind::Python03);
-    let (_worker, folder) = python(hub.port, "", &["--reply"]);
+    let place = Place::start(Wire::Python03);
+    let (_worker, folder) = python(&place, "", &["--reply"]);
     let program = std::path::Path::new(env!("CARGO_BIN_EXE_hive-cli"));
-    let arguments = ["request", "--url", &hub.url(), "net/worker/action", r#"{"n": 1}"#, "--timeout", "60"];
+    let arguments = ["request", "--url", &place.url(), "net/worker/action", r#"{"n": 1}"#, "--timeout", "60"];
     let (out, err, code) = crate::process::run(program, folder.path(), &arguments);
     assert_eq!((out.as_str(), code), ("{\"got\":{\"n\":1}}\n", 0), "{err}");
 }

@@ -12,6 +12,8 @@ use std::time::Duration;
 use eventhive::{ConnectorStats, Hive, RequestOptions, StartOptions};
 
 use super::memory::{Memory, until};
+#[cfg(feature = "redis")]
+use super::redis_server::RedisServer;
 use super::websocket::{disguised, hub, member_with};
 
 /// A network, and what it is made of.
@@ -29,6 +31,12 @@ enum Wire {
         disguise: SocketAddr,
         is_disguised: bool,
         _hub: Hive,
+    },
+    #[cfg(feature = "redis")]
+    Redis {
+        server: RedisServer,
+        /// More keys of `init`.
+        keys: &'static str,
     },
 }
 
@@ -58,6 +66,12 @@ impl Network {
         network
     }
 
+    /// Over a redis-server.
+    #[cfg(feature = "redis")]
+    pub(crate) fn redis(keys: &'static str) -> Self {
+        Self { wire: Wire::Redis { server: RedisServer::start(&[]), keys }, extra: "" }
+    }
+
     pub(crate) fn with(mut self, extra: &'static str) -> Self {
         self.extra = extra;
         self
@@ -73,6 +87,12 @@ impl Network {
             Wire::Hub { address, disguise, is_disguised, .. } => {
                 member_with(if *is_disguised { *disguise } else { *address }, channel, self.extra)
             }
+            #[cfg(feature = "redis")]
+            Wire::Redis { server, keys } => Hive::from_yaml(&format!(
+                "connectors: {{net: {{pubsub_type: redis, input_channel: '{channel}'{}, init: {{host: 127.0.0.1, port: {}{keys}}}}}}}",
+                self.extra, server.port
+            ))
+            .unwrap_or_else(|error| panic!("{error}")),
         }
     }
 

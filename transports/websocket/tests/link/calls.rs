@@ -222,6 +222,17 @@ async fn what_the_wire_cannot_carry_is_refused_with_the_message() {
     let refused = link.publish("a".into(), escapes.clone()).unwrap_err();
     assert!(matches!(refused.reason, RefusedReason::TooLarge { largest: 100_000, .. }), "{}", refused.reason);
     assert_eq!(refused.payload, escapes);
+    assert_eq!(link.check(&"a".into(), &escapes), Err(refused.reason));
+    // What is asked before is what is said then, to the byte.
+    for text in ["\u{1}", "\"\"\"", "\n\n\n", "\u{ff}\u{ff}\u{ff}"] {
+        let payload = |size| Bytes::from(text.repeat(size));
+        let fits = |size: &usize| link.check(&"a\"b".into(), &payload(*size)).is_ok();
+        let sizes: Vec<usize> = (15_000..17_000).collect();
+        let largest = sizes[sizes.partition_point(fits) - 1];
+        assert!(link.publish("a\"b".into(), payload(largest)).is_ok(), "{text:?}");
+        let refused = link.publish("a\"b".into(), payload(largest + 1)).unwrap_err();
+        assert_eq!(link.check(&"a\"b".into(), &payload(largest + 1)), Err(refused.reason));
+    }
     assert!(link.state().borrow().is_up());
 }
 

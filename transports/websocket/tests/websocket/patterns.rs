@@ -86,6 +86,16 @@ async fn a_topic_longer_than_names_reaches_no_pattern() {
 }
 
 #[tokio::test]
+async fn patterns_beyond_their_limit_are_answered_false_and_topics_are_not() {
+    let server = Server::start(Config { max_patterns: 2, ..Config::default() });
+    let mut link = link(&server).await;
+    assert_eq!(link.call("subscribe", json!({"topics": [], "patterns": ["a/*", "b/*", "c/*"]})).await, false);
+    assert_eq!(link.call("subscribe", json!({"topics": [], "patterns": ["a/*", "b/*"]})).await, true);
+    assert_eq!(link.call("subscribe", json!({"topics": ["a", "b", "c"], "patterns": []})).await, true);
+    assert_eq!(server.hub.stats().subscriptions, 5);
+}
+
+#[tokio::test]
 async fn a_link_is_told_the_number_of_receivers_and_any_other_client_what_python_tells_it() {
     let server = Server::start(Config::default());
     let (mut all, mut a) = (link(&server).await, link(&server).await);
