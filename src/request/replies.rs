@@ -20,6 +20,7 @@ use crate::payload::Payload;
 /// One hive's answer.
 #[derive(Debug)]
 pub struct Reply {
+    event: EventName,
     from: Option<Arc<str>>,
     answer: Answer<Payload>,
 }
@@ -41,9 +42,9 @@ impl Reply {
     ///
     /// # Errors
     /// [`RequestError::Remote`], or [`RequestError::Answer`] for a value that is no `T`.
-    pub fn value<T: DeserializeOwned>(&self, event: &EventName) -> Result<T, RequestError> {
+    pub fn value<T: DeserializeOwned>(&self) -> Result<T, RequestError> {
         let payload = self.answer.as_ref().map_err(Clone::clone)?;
-        payload.to().map_err(|misfit| RequestError::Answer { event: event.clone(), misfit })
+        payload.to().map_err(|misfit| RequestError::Answer { event: self.event.clone(), misfit })
     }
 }
 
@@ -67,6 +68,7 @@ pub enum End {
 /// dropped, nothing is left of the request.
 #[must_use = "answers come only while they are asked for"]
 pub struct Replies {
+    event: EventName,
     source: Source,
     deadline: Pin<Box<Sleep>>,
     /// How many are still wanted.
@@ -84,9 +86,9 @@ pub(super) enum Source {
 }
 
 impl Replies {
-    pub(super) fn new(source: Source, deadline: Pin<Box<Sleep>>, wanted: Option<usize>) -> Self {
+    pub(super) fn new(event: EventName, source: Source, deadline: Pin<Box<Sleep>>, wanted: Option<usize>) -> Self {
         let end = (wanted == Some(0)).then_some(End::Enough);
-        Self { source, deadline, wanted, answered: 0, given: 0, end }
+        Self { event, source, deadline, wanted, answered: 0, given: 0, end }
     }
 
     /// The next answer; `None` at the end. Dropping the future loses nothing.
@@ -143,7 +145,7 @@ impl Replies {
             Heard::Answer { from, answer } => {
                 self.answered += 1;
                 let is_none = matches!(&answer, Err(error) if *error.kind() == RemoteErrorKind::NoHook);
-                reply = (!is_none).then_some(Reply { from, answer });
+                reply = (!is_none).then(|| Reply { event: self.event.clone(), from, answer });
             }
             Heard::Receivers => {}
             Heard::Over(error) => self.end = Some(End::Failed(error)),
