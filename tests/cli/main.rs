@@ -10,6 +10,7 @@ mod listen;
 mod redis;
 #[path = "../support/redis_server.rs"]
 mod redis_server;
+mod request;
 mod serve;
 mod support;
 mod usage;

@@ -7,6 +7,9 @@ mod envelopes;
 mod found;
 mod memory;
 mod receive;
+#[cfg(feature = "redis")]
+#[path = "../support/redis_server.rs"]
+mod redis_server;
 mod requests;
 mod start;
 mod websocket;

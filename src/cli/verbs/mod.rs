@@ -8,6 +8,7 @@ mod discover;
 mod explain;
 mod listen;
 mod man;
+mod request;
 mod schema;
 mod serve;
 
@@ -17,6 +18,7 @@ use super::verb::Entry;
 pub(crate) const VERBS: &[Entry] = &[
     Entry::of::<serve::Serve>(),
     Entry::of::<call::Call>(),
+    Entry::of::<request::Request>(),
     Entry::of::<listen::Listen>(),
     #[cfg(feature = "discovery")]
     Entry::of::<discover::Discover>(),
