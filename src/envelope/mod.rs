@@ -11,6 +11,8 @@ mod message;
 mod replay;
 mod sealed;
 mod walk;
+#[cfg(test)]
+mod wycheproof;
 
 use std::fmt;
 use std::str::FromStr;

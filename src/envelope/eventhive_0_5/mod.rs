@@ -24,7 +24,7 @@ use aes::cipher::{InnerIvInit as _, KeyInit as _, StreamCipher as _, StreamCiphe
 use bytes::Bytes;
 use ctr::CtrCore;
 use ctr::flavors::Ctr128BE;
-use hmac::{Hmac, Mac};
+use hmac::{Hmac, Mac as _};
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
@@ -40,6 +40,9 @@ pub(super) const NAME: &str = "eventhive-0.5";
 const SIGNATURE: &str = "__sign__";
 /// The signature's member up to its 40 digits, in canonical text.
 const MEMBER: &str = "\"__sign__\":\"";
+
+/// The MAC of this format.
+pub(super) type Mac = Hmac<Sha1>;
 
 pub(super) type Iv = [u8; 16];
 
@@ -140,14 +143,14 @@ fn since_epoch(seconds: f64) -> u64 {
 /// is zeroed when it is dropped.
 struct Key {
     cipher: Aes128Enc,
-    mac: Hmac<Sha1>,
+    mac: Mac,
 }
 
 impl Key {
     fn new(secret: &str) -> Self {
         let key = derived(secret);
         // A MAC takes a key of any length: there is no error, and an empty key would merely never verify.
-        let mac = Hmac::new_from_slice(&key[..]).unwrap_or_else(|_| Hmac::new(&Default::default()));
+        let mac = Mac::new_from_slice(&key[..]).unwrap_or_else(|_| Mac::new(&Default::default()));
         Self { cipher: Aes128Enc::new((&*key).into()), mac }
     }
 
@@ -200,7 +203,7 @@ impl Key {
         mac.verify_slice(&given).ok().map(|()| member)
     }
 
-    fn mac(&self, parts: &[&[u8]]) -> Hmac<Sha1> {
+    fn mac(&self, parts: &[&[u8]]) -> Mac {
         let mut mac = self.mac.clone();
         parts.iter().for_each(|part| mac.update(part));
         mac

@@ -32,7 +32,7 @@
 //! Vectors, made by another implementation (`tests/vectors/envelope.py`): `tests/vectors/aes-256-gcm.json`. A secret is used
 //! as it is, without stretching: it should have 256 random bits (`hive-cli keygen`).
 
-mod keys;
+pub(super) mod keys;
 mod senders;
 mod wire;
 
