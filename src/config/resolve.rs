@@ -8,6 +8,7 @@ use eventhive_transport::{EventName, Key, KeyKind, Overflow};
 use super::merge::{entries, get};
 use super::model::{Config, ConnectorConfig, Create, DoorConfig, HiveSettings, ServerConfig};
 use super::report::{ConfigError, Report};
+use super::secret::weak;
 use super::sources::Sources;
 use super::{Kind, Kinds, Secrets, clash, tables};
 
@@ -224,10 +225,21 @@ impl Resolve<'_> {
             (Some(node), None) => Secrets::read(node, &path),
             (None, None) => Ok(None),
         };
-        read.unwrap_or_else(|problems| {
+        let secrets = read.unwrap_or_else(|problems| {
             self.problems.extend(problems);
             None
-        })
+        });
+        let at = own.map_or_else(Position::default, |node| node.at);
+        secrets.iter().flat_map(Secrets::iter).filter_map(weak).for_each(|bits| self.doubt_secret(at, &path, bits));
+        secrets
+    }
+
+    fn doubt_secret(&mut self, at: Position, path: &str, bits: u32) {
+        let message = format!(
+            "a weak secret, of {bits} bits at the most: who captures one message can find it by trying; \
+             `hive-cli keygen` makes a strong one"
+        );
+        self.warnings.push(Problem { at, path: path.to_owned(), message });
     }
 
     /// Presence switches it on, except `false`. Null is what the original reads as "the default time".

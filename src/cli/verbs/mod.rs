@@ -4,6 +4,7 @@ mod call;
 mod check;
 mod completions;
 mod explain;
+mod keygen;
 mod listen;
 mod man;
 mod schema;
@@ -18,6 +19,7 @@ pub(crate) const VERBS: &[Entry] = &[
     Entry::of::<listen::Listen>(),
     Entry::of::<check::Check>(),
     Entry::of::<explain::Explain>(),
+    Entry::of::<keygen::Keygen>(),
     Entry::of::<schema::Schema>(),
     Entry::of::<completions::Completions>(),
     Entry::of::<man::Man>(),

@@ -265,6 +265,8 @@ fn unhex(text: &[u8]) -> Option<[u8; 20]> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn vectors() -> serde_json::Value {
@@ -316,5 +318,29 @@ mod tests {
         let text = opened(sample["secret"].as_str().unwrap(), sample["envelope"].to_string().as_bytes());
         let message: serde_json::Value = serde_json::from_slice(&text).unwrap();
         assert_eq!(message, sample["message"]);
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics(iv in ".{0,24}", ciphertext in ".{0,40}", text in "[\\{\\}\\[\\]\":,a0-9]{0,40}") {
+            let sealer = Sealer::new(&[Zeroizing::new("s".to_owned())], ReplayWindow::default());
+            let _ = sealer.open(text.as_bytes());
+            let wire = serde_json::json!({"iv": iv, "ciphertext": ciphertext}).to_string();
+            let _ = sealer.open(wire.as_bytes());
+            // What an owner of the secret could send.
+            let mut bytes = text.clone().into_bytes();
+            sealer.keys[0].apply([7; 16], &mut bytes);
+            let _ = sealer.open(envelope([7; 16], &bytes).as_bytes());
+        }
+
+        #[test]
+        fn what_is_sealed_opens_to_the_same_canonical_text(key in "[A-Za-z_~\u{e9}]{0,12}", number in any::<f64>()) {
+            let message = serde_json::json!({ &key: number, "b": [key], "__sign__": "old" }).to_string();
+            let Json::Object(mut members) = Json::parse(&message).unwrap() else { panic!("{message}") };
+            members.remove(SIGNATURE);
+            let sealer = Sealer::new(&[Zeroizing::new("s".to_owned())], ReplayWindow::default());
+            let opened = sealer.open(&sealer.seal(&message, [1; 16]).unwrap()).unwrap().0;
+            prop_assert_eq!(opened, Json::Object(members).to_text());
+        }
     }
 }
