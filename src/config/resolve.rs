@@ -164,7 +164,9 @@ impl Resolve<'_> {
         let Some(table) = side(kind) else {
             let able =
                 Kinds::words(self.kinds.iter().filter(|kind| side(kind).is_some())).collect::<Vec<_>>().join(", ");
-            self.note(word_node.at, &place, format!("`{word}` cannot be used here: use one of {able}"));
+            // A kind that is here at all has one of the two sides.
+            let lacks = if kind.door.is_none() { "has no server to run here" } else { "cannot be used here" };
+            self.note(word_node.at, &place, format!("`{word}` {lacks}: use one of {able}"));
             return None;
         };
         Some((kind.name, table))

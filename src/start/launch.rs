@@ -64,7 +64,7 @@ impl Blueprint {
         let link = link(config, hive, transport)?;
         let wire = transport.capabilities_with(&config.init);
         let connector = Connector::start(plan(config, hive)?, link, wire, Arc::clone(registry));
-        registry.add_route(&config.name, connector.route());
+        registry.add_connector(&config.name, &connector);
         Ok(connector)
     }
 }

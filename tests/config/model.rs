@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use eventhive::config::{Config, Create, Kinds};
+use eventhive::config::{Config, Create, Kinds, Sources};
 use eventhive_transport::Overflow;
 
 fn config(text: &str) -> Config {
@@ -118,6 +118,14 @@ servers:
         assert!(errors.iter().any(|error| error.starts_with(message)), "{message}\nis not in\n{}", errors.join("\n"));
     }
     assert_eq!(errors.len(), expected.len(), "{}", errors.join("\n"));
+}
+
+#[test]
+fn a_transport_that_this_build_lacks_is_told_with_the_command_that_builds_it() {
+    let mut sources = Sources::new();
+    sources.read_string("connectors: {a: {pubsub_type: redis, input_channel: w, init: {}}}");
+    let told = sources.resolve(&Kinds::none()).unwrap_err().to_string();
+    assert!(told.contains("build it with `cargo build --release --features redis`"), "{told}");
 }
 
 #[test]

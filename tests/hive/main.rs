@@ -7,5 +7,6 @@ mod envelopes;
 mod found;
 mod memory;
 mod receive;
+mod requests;
 mod start;
 mod websocket;
