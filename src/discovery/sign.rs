@@ -18,6 +18,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
+use super::Found;
 use super::txt::Pairs;
 use crate::envelope::canonical::{Json, Members};
 
@@ -47,6 +48,12 @@ impl Signer {
     #[must_use]
     pub fn new(secrets: &[Zeroizing<String>]) -> Option<Self> {
         (!secrets.is_empty()).then(|| Self(secrets.iter().map(|secret| key(secret)).collect()))
+    }
+
+    /// Whether the announcement is signed with one of the secrets.
+    #[must_use]
+    pub fn verify(&self, found: &Found) -> Signature {
+        self.check(&found.name, &found.txt)
     }
 
     pub(super) fn sign(&self, name: &str, pairs: &Pairs) -> Option<String> {

@@ -5,6 +5,7 @@
 
 pub(crate) mod canonical;
 mod eventhive_0_5;
+mod exchange;
 mod message;
 mod replay;
 mod sealed;
@@ -133,7 +134,8 @@ impl Envelope {
         !matches!(self.seal, Seal::Plain)
     }
 
-    /// The text to publish on `topic` for an event's payload (a JSON object's text) and metadata.
+    /// The text to publish on `topic` for an event's payload (a JSON object's text) and metadata. A request and an answer
+    /// always have their metadata, for without it they are none.
     ///
     /// # Errors
     /// [`SealError`]; a plain envelope has none.
@@ -142,7 +144,7 @@ impl Envelope {
     }
 
     fn seal_at(&self, topic: &str, payload: &Bytes, metadata: &Metadata, now: SystemTime) -> Result<Bytes, SealError> {
-        let message = if self.add_metadata {
+        let message = if self.add_metadata || metadata.exchange.is_some() {
             let text = std::str::from_utf8(payload).map_err(|_| SealError::NotText)?;
             message::join(text, &self.metadata_key, &metadata_text(metadata))
         } else {
@@ -198,20 +200,29 @@ impl Envelope {
             time: object.get("time").and_then(serde_json::Value::as_f64).unwrap_or_default(),
             version: text("version").unwrap_or_default(),
             event: text("event").unwrap_or_else(|| topic.to_owned()),
+            exchange: exchange::read(&object).map(Box::new),
         })
     }
 }
 
-/// The metadata object in the order of the original: time, version, event, id.
+/// The metadata object in the order of the original: time, version, event, id; then what a request or an answer has.
 fn metadata_text(metadata: &Metadata) -> String {
-    let quoted = |text: &str| serde_json::Value::from(text).to_string();
-    format!(
-        r#"{{"time": {:?}, "version": {}, "event": {}, "id": {}}}"#,
+    let mut text = format!(
+        r#"{{"time": {:?}, "version": {}, "event": {}, "id": {}"#,
         metadata.time,
         quoted(&metadata.version),
         quoted(&metadata.event),
         quoted(&metadata.id)
-    )
+    );
+    if let Some(exchange) = &metadata.exchange {
+        exchange::write(&mut text, exchange);
+    }
+    text.push('}');
+    text
+}
+
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
 }
 
 fn random<const N: usize>() -> Result<[u8; N], SealError> {

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 use super::memory::{next, until};
 
-async fn hub(port: u16) -> (Hive, SocketAddr) {
+pub(crate) async fn hub(port: u16) -> (Hive, SocketAddr) {
     let yaml = format!(
         "servers: {{net: {{pubsub_type: fastapi, create: always, broadcast: false, init: {{host: 127.0.0.1, port: {port}, endpoint: /pubsub}}}}}}"
     );
@@ -21,9 +21,14 @@ async fn hub(port: u16) -> (Hive, SocketAddr) {
     (hive, bound[0].address)
 }
 
-fn member(address: SocketAddr, channel: &str) -> Hive {
+pub(crate) fn member(address: SocketAddr, channel: &str) -> Hive {
+    member_with(address, channel, "")
+}
+
+/// With more keys for the connector, each behind a comma.
+pub(crate) fn member_with(address: SocketAddr, channel: &str, extra: &str) -> Hive {
     let yaml = format!(
-        "connectors: {{net: {{pubsub_type: websocket, input_channel: '{channel}', init: {{host: {}, port: {}, reconnect_max_secs: 0.2}}}}}}",
+        "connectors: {{net: {{pubsub_type: websocket, input_channel: '{channel}'{extra}, init: {{host: {}, port: {}, reconnect_max_secs: 0.2}}}}}}",
         address.ip(),
         address.port()
     );
@@ -71,7 +76,7 @@ async fn what_is_called_while_the_hub_is_away_arrives_in_order_when_it_is_back()
 
 /// A way to `server` on which link and door do not recognise each other: to the link it is a Python server, and to the
 /// door the link is a Python client, whom it turns out for any argument that Python does not have.
-async fn disguised(server: SocketAddr) -> SocketAddr {
+pub(crate) async fn disguised(server: SocketAddr) -> SocketAddr {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {

@@ -1,6 +1,6 @@
 //! A redis-server of the test's own. Not a test: included by those that need it.
 
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -47,7 +47,7 @@ impl RedisServer {
         let found = Command::new("redis-server").arg("--version").stdout(Stdio::null()).status();
         assert!(found.is_ok(), "install redis-server: apt-get install redis-server");
         let guard = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
-        Self { port, guard, folder: folder }
+        Self { port, guard, folder }
     }
 
     fn log(&self) -> String {
@@ -58,11 +58,12 @@ impl RedisServer {
         self.log().contains("Failed listening on port")
     }
 
-    /// Any answer is one: it may ask for a password, or speak TLS only.
+    /// Any answer is one: it may ask for a password, or speak TLS only and hang up.
     fn answers(&self) -> bool {
         let Ok(mut stream) = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)) else { return false };
         stream.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
-        stream.write_all(b"PING\r\n").is_ok() && stream.read(&mut [0; 64]).is_ok()
+        let answer = stream.write_all(b"PING\r\n").and_then(|()| stream.read(&mut [0; 64]));
+        !matches!(answer, Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut))
     }
 }
 

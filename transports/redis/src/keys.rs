@@ -10,7 +10,7 @@ use eventhive_transport::{Key, KeyKind};
 const COUNT: KeyKind = KeyKind::Integer { min: 0, max: i64::MAX };
 const BYTES: KeyKind = KeyKind::Integer { min: 1024, max: 512 * 1024 * 1024 };
 const WAIT: KeyKind = KeyKind::Seconds { min: 0.001 };
-const IGNORED: &str = "of redis-py; accepted and ignored";
+const IGNORED: &str = "Of redis-py; accepted and ignored.";
 
 /// Keys of redis-py that cannot be ignored, because a connection without them would be less than what was asked for; with
 /// what to do.
@@ -24,7 +24,7 @@ pub(crate) const REFUSED: &[(&str, &str)] = &[
     ("ssl_min_version", "TLS is 1.2 or later here, and the server can demand more: remove it"),
     ("ssl_ciphers", "only strong ciphers are known here, and the server can choose among them: remove it"),
 ];
-const UNKNOWN: &str = "of redis-py; refused, as it cannot be done here";
+const UNKNOWN: &str = "Of redis-py; refused, as it cannot be done here.";
 
 /// The words of `mode`.
 pub(crate) const MODES: &[&str] = &["pubsub", "streams"];
@@ -37,49 +37,49 @@ pub(crate) const KEYS: &[Key] = &[
     Key::optional(
         "host",
         KeyKind::Text,
-        "the server's name or address; `localhost` if neither this nor another place is given",
+        "The server's name or address; `localhost` if neither this nor another place is given.",
     ),
-    Key::optional("port", REMOTE_PORT, "the server's port; 6379 if it is not given"),
+    Key::optional("port", REMOTE_PORT, "The server's port; 6379 if it is not given."),
     Key::optional(
         "db",
         KeyKind::Integer { min: 0, max: 65_535 },
-        "the database; pub/sub does not tell them apart, streams do",
+        "The database; pub/sub does not tell them apart, streams do.",
     ),
-    Key::optional("username", KeyKind::Text, "the ACL user; `default` if only a password is given"),
-    Key::optional("password", KeyKind::Secret, "the password"),
-    Key::optional("unix_socket_path", KeyKind::Text, "a unix socket, in place of host and port"),
-    Key::optional("ssl", KeyKind::Bool, "whether to speak TLS"),
-    Key::optional("ssl_ca_certs", KeyKind::Text, "PEM file of the authorities to trust, in place of the system's"),
-    Key::optional("ssl_ca_path", KeyKind::Text, "the same as a directory of PEM files"),
-    Key::optional("ssl_ca_data", KeyKind::Text, "the same as text"),
-    Key::optional("ssl_certfile", KeyKind::Text, "PEM file of the client's certificate chain"),
-    Key::optional("ssl_keyfile", KeyKind::Text, "PEM file of the client's private key"),
+    Key::optional("username", KeyKind::Text, "The ACL user; `default` if only a password is given."),
+    Key::optional("password", KeyKind::Secret, "The password."),
+    Key::optional("unix_socket_path", KeyKind::Text, "A unix socket, in place of host and port."),
+    Key::optional("ssl", KeyKind::Bool, "Whether to speak TLS."),
+    Key::optional("ssl_ca_certs", KeyKind::Text, "PEM file of the authorities to trust, in place of the system's."),
+    Key::optional("ssl_ca_path", KeyKind::Text, "The same as a directory of PEM files."),
+    Key::optional("ssl_ca_data", KeyKind::Text, "The same as text."),
+    Key::optional("ssl_certfile", KeyKind::Text, "PEM file of the client's certificate chain."),
+    Key::optional("ssl_keyfile", KeyKind::Text, "PEM file of the client's private key."),
     Key::with_default(
         "ssl_cert_reqs",
         KeyKind::Choice(&["required", "optional", "none"]),
         "required",
-        "`none` trusts any certificate: for tests only",
+        "`none` trusts any certificate: for tests only.",
     ),
     Key::with_default(
         "ssl_check_hostname",
         KeyKind::Bool,
         "true",
-        "whether the certificate must be made out for the host's name",
+        "Whether the certificate must be made out for the host's name.",
     ),
-    Key::with_default("socket_connect_timeout", WAIT, "5", "seconds that connecting and logging in may take"),
+    Key::with_default("socket_connect_timeout", WAIT, "5", "Seconds that connecting and logging in may take."),
     Key::with_default(
         "socket_timeout",
         WAIT,
         "10",
-        "seconds until an answer that does not come means that the connection is lost",
+        "Seconds until an answer that does not come means that the connection is lost.",
     ),
     Key::with_default(
         "health_check_interval",
         KeyKind::Seconds { min: 0.0 },
         "10",
-        "seconds between checks of the connection; 0, redis-py's default, is taken as 10",
+        "Seconds between checks of the connection; 0, redis-py's default, is taken as 10.",
     ),
-    Key::optional("client_name", KeyKind::Text, "the name shown by `CLIENT LIST`"),
+    Key::optional("client_name", KeyKind::Text, "The name shown by `CLIENT LIST`."),
     Key::optional("decode_responses", KeyKind::Any, IGNORED),
     Key::optional("driver_info", KeyKind::Any, IGNORED),
     Key::optional("encoding", KeyKind::Any, IGNORED),
@@ -107,78 +107,83 @@ pub(crate) const KEYS: &[Key] = &[
     Key::optional(
         "url",
         KeyKind::Secret,
-        "all of the above in one: redis://user:password@host:port/db, rediss:// for TLS, unix:///path?db=0",
+        "All of the above in one: redis://user:password@host:port/db, rediss:// for TLS, unix:///path?db=0.",
     ),
-    Key::optional("sentinels", KeyKind::Texts, "`host:port` of each Sentinel; port 26379 if it is left out"),
-    Key::optional("service_name", KeyKind::Text, "the name that the Sentinels know the master by"),
-    Key::optional("sentinel_username", KeyKind::Text, "the ACL user at the Sentinels"),
-    Key::optional("sentinel_password", KeyKind::Secret, "the password at the Sentinels"),
-    Key::optional("cluster", KeyKind::Bool, "whether the server is a cluster"),
+    Key::optional("sentinels", KeyKind::Texts, "`host:port` of each Sentinel; port 26379 if it is left out."),
+    Key::optional("service_name", KeyKind::Text, "The name that the Sentinels know the master by."),
+    Key::optional("sentinel_username", KeyKind::Text, "The ACL user at the Sentinels."),
+    Key::optional("sentinel_password", KeyKind::Secret, "The password at the Sentinels."),
+    Key::optional("cluster", KeyKind::Bool, "Whether the server is a cluster."),
     Key::optional(
         "nodes",
         KeyKind::Texts,
-        "`host:port` of some nodes of the cluster, port 6379 if it is left out; the first that answers is used, so lists in different orders spread pub/sub over the nodes",
+        "`host:port` of some nodes of the cluster, port 6379 if it is left out; the first that answers is used, so lists in different orders spread pub/sub over the nodes.",
     ),
     Key::optional(
         "sharded",
         KeyKind::Bool,
-        "cluster: sharded pub/sub (Redis 7), on which every hive of the network must agree; exact topics only, no Python peers",
+        "Cluster: sharded pub/sub (Redis 7), on which every hive of the network must agree; exact topics only, no Python peers.",
     ),
     Key::with_default(
         "mode",
         KeyKind::Choice(MODES),
         "pubsub",
-        "`pubsub` as the original, or `streams`, which keeps what a hive misses while it is away",
+        "`pubsub` as the original, or `streams`, which keeps what a hive misses while it is away.",
     ),
-    Key::with_default("stream_prefix", KeyKind::Text, "eventhive:", "streams: what the keys of the streams start with"),
+    Key::with_default(
+        "stream_prefix",
+        KeyKind::Text,
+        "eventhive:",
+        "Streams: what the keys of the streams start with.",
+    ),
     Key::with_default(
         "stream_segments",
         KeyKind::Integer { min: 0, max: 16 },
         "2",
-        "streams: how many segments of a topic name its stream: 2 is one for each channel, 1 for each network, 0 one for all",
+        "Streams: how many segments of a topic name its stream: 2 is one for each channel, 1 for each network, 0 one for all.",
     ),
-    Key::with_default("stream_separator", KeyKind::Text, "/", "streams: what segments are told apart by"),
+    Key::with_default("stream_separator", KeyKind::Text, "/", "Streams: what segments are told apart by."),
     Key::optional(
         "stream_maxlen",
         COUNT,
-        "streams: about how many messages each stream keeps; 0 keeps all; 10000 (some 10 MB at 1 KiB each) if neither this nor an age is given",
+        "Streams: about how many messages each stream keeps; 0 keeps all; 10000 (some 10 MB at 1 KiB each) if neither this nor an age is given.",
     ),
     Key::optional(
         "stream_max_age_secs",
         KeyKind::Seconds { min: 1.0 },
-        "streams: about how long each stream keeps a message",
+        "Streams: about how long each stream keeps a message.",
     ),
     Key::optional(
         "consumer_group",
         KeyKind::Text,
-        "streams: Redis remembers the position under this name; hives with one name share the work, a hive with a name of its own finds what it missed after a restart",
+        "Streams: Redis remembers the position under this name; hives with one name share the work, a hive with a name of its own finds what it missed after a restart.",
     ),
-    Key::optional("consumer_name", KeyKind::Text, "streams: this hive's name in the group; random if it is not given"),
+    Key::optional("consumer_name", KeyKind::Text, "Streams: this hive's name in the group; random if it is not given."),
     Key::with_default(
         "claim_idle_secs",
         KeyKind::Seconds { min: 1.0 },
         "60",
-        "streams: after how long the work that a dead member left is taken over",
+        "Streams: after how long the work that a dead member left is taken over.",
     ),
-    Key::with_default("backoff_min_secs", WAIT, "0.1", "seconds before the first attempt to reconnect"),
-    Key::with_default("backoff_max_secs", WAIT, "10", "the most seconds between attempts to reconnect"),
+    Key::with_default("backoff_min_secs", WAIT, "0.1", "Seconds before the first attempt to reconnect."),
+    Key::with_default("backoff_max_secs", WAIT, "10", "The most seconds between attempts to reconnect."),
     Key::with_default(
         "close_timeout_secs",
         KeyKind::Seconds { min: 0.0 },
         "5",
-        "seconds that closing waits for what was accepted",
+        "Seconds that closing waits for what was accepted.",
     ),
     Key::with_default(
         "max_payload_bytes",
         BYTES,
         "8388608",
-        "the largest payload; Redis drops subscribers that have more than 32 MiB waiting",
+        "The largest payload; Redis drops subscribers that have more than 32 MiB waiting.",
     ),
     Key::with_default(
         "send_queue_bytes",
         BYTES,
         "16777216",
-        "bytes of messages that were accepted and not yet answered; beyond it publishing is refused",
+        "Bytes of messages that were accepted and not yet answered; beyond it publishing is refused.",
     ),
 ];
 

@@ -132,6 +132,14 @@ impl Live {
         self.answer(|out| encode::bool_result(out, result, call_id));
     }
 
+    /// Queues the answer to a publish: to a link of ours the number of receivers.
+    pub(super) fn answer_publish(&self, receivers: Option<u64>, counts: bool, call_id: Option<&str>) {
+        match receivers.filter(|_| counts) {
+            Some(receivers) => self.answer(|out| encode::count_result(out, receivers, call_id)),
+            None => self.answer_bool(receivers.is_some(), call_id),
+        }
+    }
+
     /// A synchronous publish of this session waits no longer.
     pub(super) fn publish_is_answered(&self) {
         self.waiting.set(self.waiting.get() - 1);

@@ -50,7 +50,8 @@ impl Transport for WebSocket {
             max_payload: Some(DEFAULT_MESSAGE - FRAME_OVERHEAD),
             hears_itself: true,
             native_reply: false,
-            delivery_count: false,
+            // By doors of ours.
+            delivery_count: true,
             broker: true,
         }
     }

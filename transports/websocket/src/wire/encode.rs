@@ -173,6 +173,13 @@ pub fn bool_result(out: &mut String, result: bool, call_id: Option<&str>) {
     end_response(out, "bool", call_id);
 }
 
+/// Appends the answer to a publish of a link of ours: how many sessions the event was handed to.
+pub fn count_result(out: &mut String, receivers: u64, call_id: Option<&str>) {
+    // Writing to a string cannot fail.
+    _ = write!(out, r#"{{"request":null,"response":{{"result":{receivers}"#);
+    end_response(out, "int", call_id);
+}
+
 fn end_response(out: &mut String, result_type: &str, call_id: Option<&str>) {
     out.push_str(r#","result_type":""#);
     out.push_str(result_type);
