@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use actix_web::rt;
 use bytes::Bytes;
-use eventhive_hub::{Cursor, Draft, PublishError, PublishRefused, Tracked, Tracker};
+use eventhive_hub::{BacklogError, Cursor, Draft, Hub, PublishError, PublishRefused, Tracked, Tracker};
 use eventhive_transport::{Filter, Glob};
 use smallvec::SmallVec;
 use tokio::time::{sleep, timeout};
@@ -112,11 +112,16 @@ impl Peer {
         let drafts = self.drafts(arguments, sync.then_some(&tracker));
         drop(tracker);
         let Some(drafts) = drafts else { return self.live.answer_bool(false, call_id) };
-        let mut publish =
-            Publish { busy: None, rest: drafts.into_iter(), receivers: 0, counts: self.is_ours, newest: None };
+        let mut publish = Publish {
+            busy: None,
+            rest: drafts.into_iter(),
+            receivers: 0,
+            unstored: SmallVec::new(),
+            counts: self.is_ours,
+        };
         let tracked = sync.then_some(tracked);
         match publish.hand_in(&self.live) {
-            Poll::Ready(published) => publish.settle(&self.live, published, tracked, call_id),
+            Poll::Ready(published) => publish.answer(&self.live, published, tracked, call_id),
             Poll::Pending => self.held = Some(Held { publish, tracked, call_id: call_id.map(str::to_owned) }),
         }
     }
@@ -171,61 +176,22 @@ struct Publish {
     busy: Option<Draft>,
     rest: smallvec::IntoIter<[Draft; 1]>,
     receivers: u64,
+    /// Its events, where a durable backlog is to be waited for.
+    unstored: SmallVec<[Cursor; 1]>,
     /// Whether the client wants to know the number of receivers.
     counts: bool,
-    /// The last of its events.
-    newest: Option<Cursor>,
 }
 
 impl Publish {
-    /// Answers, when a durable backlog has the events if there is one.
-    fn settle(self, live: &Rc<Live>, published: Option<u64>, tracked: Option<Tracked>, call_id: Option<&str>) {
-        if self.must_be_stored(live) {
-            self.answer_when_stored(live, published, tracked, call_id);
-        } else {
-            self.answer(live, published, tracked, call_id);
-        }
-    }
-
-    /// Whether it is to be answered only when a durable backlog has it.
-    fn must_be_stored(&self, live: &Live) -> bool {
-        self.newest.is_some() && live.shard.hub().is_durable()
-    }
-
-    /// Answers when the backlog has the events; `false` if it has lost them. The client is read on meanwhile, and many
-    /// publishes share the work of storing.
-    fn answer_when_stored(
-        self,
-        live: &Rc<Live>,
-        published: Option<u64>,
-        tracked: Option<Tracked>,
-        call_id: Option<&str>,
-    ) {
-        live.waiting.set(live.waiting.get() + 1);
-        // Weak, as below.
-        let (live, hub, newest) = (Rc::downgrade(live), live.shard.hub().clone(), self.newest);
-        let call_id = call_id.map(str::to_owned);
-        rt::spawn(async move {
-            let stored = match newest {
-                Some(newest) => hub.stored(newest).await,
-                None => Ok(()),
-            };
-            let Some(live) = live.upgrade() else { return };
-            live.publish_is_answered();
-            if let Err(error) = &stored {
-                tracing::error!(session = %live.session.id(), %error, "a publish was not stored");
-            }
-            self.answer(&live, published.filter(|_| stored.is_ok()), tracked, call_id.as_deref());
-        });
-    }
-
     /// Hands in what is left: the number of receivers, or `None` if it was refused. Pending while the hub has no room.
     fn hand_in(&mut self, live: &Live) -> Poll<Option<u64>> {
         while let Some(draft) = self.busy.take().or_else(|| self.rest.next()) {
             match live.shard.hub().publish(draft) {
                 Ok(published) => {
                     self.receivers += published.receivers;
-                    self.newest = Some(published.cursor);
+                    if live.shard.hub().is_durable() {
+                        self.unstored.push(published.cursor);
+                    }
                 }
                 Err(PublishError { draft, reason: PublishRefused::Busy }) => {
                     self.busy = Some(*draft);
@@ -241,13 +207,51 @@ impl Publish {
         Poll::Ready(Some(self.receivers))
     }
 
-    /// Answers: now, or when the subscribers have answered.
-    fn answer(&self, live: &Rc<Live>, published: Option<u64>, tracked: Option<Tracked>, call_id: Option<&str>) {
+    /// Answers: now, or when a durable backlog has the events, or when the subscribers have answered.
+    fn answer(self, live: &Rc<Live>, published: Option<u64>, tracked: Option<Tracked>, call_id: Option<&str>) {
+        if self.unstored.is_empty() {
+            return self.answer_now(live, published, tracked, call_id);
+        }
+        self.answer_when_stored(live, published, tracked, call_id);
+    }
+
+    fn answer_now(&self, live: &Rc<Live>, published: Option<u64>, tracked: Option<Tracked>, call_id: Option<&str>) {
         match (published, tracked) {
             (Some(1..), Some(tracked)) => answer_later(live, tracked, call_id),
             (published, tracked) => live.answer_publish(published, self.counts && tracked.is_none(), call_id),
         }
     }
+
+    /// Answers when the backlog has all of it; `false` if it has lost any. The client is read on meanwhile, and
+    /// many publishes share the work of storing.
+    fn answer_when_stored(
+        self,
+        live: &Rc<Live>,
+        published: Option<u64>,
+        tracked: Option<Tracked>,
+        call_id: Option<&str>,
+    ) {
+        live.waiting.set(live.waiting.get() + 1);
+        // Weak, as below.
+        let (live, hub) = (Rc::downgrade(live), live.shard.hub().clone());
+        let call_id = call_id.map(str::to_owned);
+        rt::spawn(async move {
+            let stored = all_stored(&hub, &self.unstored).await;
+            let Some(live) = live.upgrade() else { return };
+            live.publish_is_answered();
+            if let Err(error) = &stored {
+                tracing::error!(session = %live.session.id(), %error, "a publish was not stored");
+            }
+            self.answer_now(&live, published.filter(|_| stored.is_ok()), tracked, call_id.as_deref());
+        });
+    }
+}
+
+async fn all_stored(hub: &Hub, cursors: &[Cursor]) -> Result<(), BacklogError> {
+    for cursor in cursors {
+        hub.stored(*cursor).await?;
+    }
+    Ok(())
 }
 
 /// A publish for which the hub has no room yet. Its client is read no further meanwhile.
@@ -263,7 +267,7 @@ impl Held {
         loop {
             live.shard.hub().ready().await;
             if let Poll::Ready(published) = self.publish.hand_in(&live) {
-                return self.publish.settle(&live, published, self.tracked, self.call_id.as_deref());
+                return self.publish.answer(&live, published, self.tracked, self.call_id.as_deref());
             }
             // The hub may be set to refuse before it asks for patience; then nothing tells when it has room again.
             sleep(BUSY_PAUSE).await;
