@@ -8,6 +8,7 @@ use eventhive_transport::{EventName, Key, KeyKind, Overflow};
 use super::merge::{entries, get};
 use super::model::{Config, ConnectorConfig, Create, DoorConfig, HiveSettings, OutboxConfig, ServerConfig};
 use super::report::{ConfigError, Report};
+use super::secret::weak;
 use super::sources::Sources;
 use super::{Kind, Kinds, Secrets, clash, tables};
 
@@ -250,19 +251,31 @@ impl Resolve<'_> {
             (Some(node), None) => Secrets::read(node, &path),
             (None, None) => Ok(None),
         };
-        self.noted(read)
+        self.noted(read, own.map_or_else(Position::default, |node| node.at), &path)
     }
 
     fn read_secret(&mut self, node: &Node, path: &str) -> Option<Secrets> {
-        let read = Secrets::read(node, &format!("{path}.secret"));
-        self.noted(read)
+        let path = format!("{path}.secret");
+        let read = Secrets::read(node, &path);
+        let at = get(node, "secret").map_or_else(Position::default, |node| node.at);
+        self.noted(read, at, &path)
     }
 
-    fn noted(&mut self, read: Result<Option<Secrets>, Vec<Problem>>) -> Option<Secrets> {
-        read.unwrap_or_else(|problems| {
+    fn noted(&mut self, read: Result<Option<Secrets>, Vec<Problem>>, at: Position, path: &str) -> Option<Secrets> {
+        let secrets = read.unwrap_or_else(|problems| {
             self.problems.extend(problems);
             None
-        })
+        });
+        secrets.iter().flat_map(Secrets::iter).filter_map(weak).for_each(|bits| self.doubt_secret(at, path, bits));
+        secrets
+    }
+
+    fn doubt_secret(&mut self, at: Position, path: &str, bits: u32) {
+        let message = format!(
+            "a weak secret, of {bits} bits at the most: who captures one message can find it by trying; \
+             `hive-cli keygen` makes a strong one"
+        );
+        self.warnings.push(Problem { at, path: path.to_owned(), message });
     }
 
     /// A name of a network is one segment of event names.

@@ -80,13 +80,13 @@ pub const CONNECTOR: &[Key] = &[
         "replay_secs",
         KeyKind::Seconds { min: 0.0 },
         "300",
-        "How far the time of a sealed message may be from now before it is refused (aes-256-gcm only).",
+        "How far the time of a sealed message may be from now before it is refused. It bounds how old one from a backlog may be, too.",
     ),
     Key::with_default(
         "replay_messages",
         KeyKind::Integer { min: 1, max: MOST_REMEMBERED },
         "65536",
-        "How many sealed messages are remembered so that one sent again is refused; about 60 bytes each (aes-256-gcm only).",
+        "How many sealed messages are remembered so that one sent again is refused: of each sender (a bit each), or with eventhive-0.5 of all (about 100 bytes each). What is too old to be remembered is refused.",
     ),
     Key::optional(
         "from_broadcast",

@@ -3,6 +3,8 @@
 //! [`Envelope`] is what a connector has: it seals what goes out and opens what comes in, for one secret and one cipher.
 //! With a secret nothing unsealed is ever accepted, and nothing of another cipher.
 
+#[cfg(test)]
+mod attacks;
 pub(crate) mod canonical;
 mod eventhive_0_5;
 mod exchange;
@@ -10,6 +12,8 @@ mod message;
 mod replay;
 mod sealed;
 mod walk;
+#[cfg(test)]
+mod wycheproof;
 
 use std::fmt;
 use std::str::FromStr;
@@ -181,7 +185,7 @@ impl Envelope {
             Seal::Plain => Ok(message.clone()),
             Seal::Eventhive05(sealer) => {
                 let text = std::str::from_utf8(message).map_err(|_| SealError::NotText)?;
-                sealer.seal(text, random()?).map_err(SealError::Message)
+                sealer.seal(text, random()?, &self.metadata_key, now).map_err(SealError::Message)
             }
             Seal::Aes256Gcm(sealer) => {
                 let topic = topic.as_str().ok_or(SealError::NotText)?;

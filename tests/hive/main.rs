@@ -8,6 +8,9 @@ mod found;
 mod memory;
 mod outbox;
 mod receive;
+#[cfg(feature = "redis")]
+#[path = "../support/redis_server.rs"]
+mod redis_server;
 mod requests;
 mod start;
 mod websocket;
