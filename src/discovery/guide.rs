@@ -141,7 +141,7 @@ fn merged(init: &Settings, server: &Found, transport: &dyn Transport) -> Node {
 mod tests {
     use super::*;
 
-    use eventhive_transport::{Capabilities, Key, KeyKind, Order};
+    use eventhive_transport::{Capabilities, Key, KeyKind};
 
     struct Wire;
 
@@ -163,18 +163,7 @@ mod tests {
         }
 
         fn capabilities(&self) -> Capabilities {
-            Capabilities {
-                patterns: false,
-                everything: false,
-                order: Order::None,
-                replay: false,
-                binary: false,
-                max_payload: None,
-                hears_itself: false,
-                native_reply: false,
-                delivery_count: false,
-                broker: false,
-            }
+            Capabilities::new()
         }
 
         fn connect(&self, settings: &Settings) -> Result<Arc<dyn Link>, Vec<Problem>> {

@@ -25,19 +25,13 @@ impl LocalBus {
 
 impl Fixture for LocalBus {
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            patterns: true,
-            everything: true,
-            order: Order::PerPublisher,
-            replay: false,
-            // A payload is JSON; here it is a text.
-            binary: false,
-            max_payload: None,
-            hears_itself: true,
-            native_reply: false,
-            delivery_count: true,
-            broker: false,
-        }
+        // A payload is JSON, here a text: it is not binary.
+        Capabilities::new()
+            .with_patterns(true)
+            .with_everything(true)
+            .with_order(Order::PerPublisher)
+            .with_hears_itself(true)
+            .with_delivery_count(true)
     }
 
     fn link(&self) -> BoxFuture<'_, Arc<dyn Link>> {

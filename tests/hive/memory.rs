@@ -89,7 +89,7 @@ impl Transport for Memory {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { patterns: self.patterns, hears_itself: self.hears_itself, ..LocalLink::CAPABILITIES }
+        LocalLink::CAPABILITIES.with_patterns(self.patterns).with_hears_itself(self.hears_itself)
     }
 
     fn connect(&self, settings: &Settings) -> Result<Arc<dyn Link>, Vec<Problem>> {

@@ -53,12 +53,18 @@ pub enum Need {
     Patterns,
     /// [`Capabilities::everything`].
     Everything,
-    /// Not both of them, so that there is a filter to refuse.
+    /// [`Capabilities::segments`].
+    Segments,
+    /// Not all of them, so that there is a filter to refuse.
     MissingFilter,
     /// At least [`Order::PerPublisher`].
     PublisherOrder,
     /// [`Order::Total`].
     TotalOrder,
+    /// [`Capabilities::resumes`].
+    Resumes,
+    /// Not [`Capabilities::resumes`], so that there is a loss to tell of.
+    Forgets,
     /// [`Capabilities::binary`].
     Binary,
     /// Not [`Capabilities::binary`], so that there is a payload to refuse.
@@ -80,9 +86,12 @@ impl Need {
         match self {
             Self::Patterns => "patterns",
             Self::Everything => "everything",
+            Self::Segments => "segments",
             Self::MissingFilter => "filter beyond its capabilities",
             Self::PublisherOrder => "order per publisher",
             Self::TotalOrder => "total order",
+            Self::Resumes => "resumes",
+            Self::Forgets => "loss while a link is down",
             Self::Binary => "binary",
             Self::TextOnly => "payload beyond its capabilities",
             Self::MaxPayload => "max_payload",
@@ -96,9 +105,12 @@ impl Need {
         match self {
             Self::Patterns => capabilities.patterns,
             Self::Everything => capabilities.everything,
-            Self::MissingFilter => !(capabilities.patterns && capabilities.everything),
+            Self::Segments => capabilities.segments,
+            Self::MissingFilter => !(capabilities.patterns && capabilities.everything && capabilities.segments),
             Self::PublisherOrder => capabilities.order != Order::None,
             Self::TotalOrder => capabilities.order == Order::Total,
+            Self::Resumes => capabilities.resumes,
+            Self::Forgets => !capabilities.resumes,
             Self::Binary => capabilities.binary,
             Self::TextOnly => !capabilities.binary,
             Self::MaxPayload => capabilities.max_payload.is_some(),

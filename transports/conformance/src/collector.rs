@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use eventhive_transport::{Incoming, Sink, Subscription, Topic};
+use eventhive_transport::{Gap, Incoming, Sink, Subscription, Topic};
 use tokio::sync::mpsc;
 
 use crate::case::{Check, Stop, ensure};
@@ -11,18 +11,27 @@ use crate::context::within;
 
 /// The sink's end. Several subscriptions may share it; unbounded, because a case sends a known amount.
 #[derive(Clone)]
-pub(crate) struct Tap(mpsc::UnboundedSender<Incoming>);
+pub(crate) struct Tap(mpsc::UnboundedSender<Heard>);
+
+/// What a sink is told; `None` is a gap.
+type Heard = Option<Incoming>;
 
 impl Sink for Tap {
     fn deliver(&self, incoming: Incoming) {
         // The case may have ended, and nobody looks any more.
-        let _ = self.0.send(incoming);
+        let _ = self.0.send(Some(incoming));
+    }
+
+    fn gap(&self, _: Gap) {
+        let _ = self.0.send(None);
     }
 }
 
 /// The case's end.
 pub(crate) struct Collector {
-    incoming: mpsc::UnboundedReceiver<Incoming>,
+    incoming: mpsc::UnboundedReceiver<Heard>,
+    /// Gaps that were told before the last message that was looked at.
+    gaps: usize,
     subscriptions: Vec<Subscription>,
     patience: Duration,
 }
@@ -30,7 +39,7 @@ pub(crate) struct Collector {
 impl Collector {
     pub(crate) fn new(patience: Duration) -> (Tap, Self) {
         let (sender, incoming) = mpsc::unbounded_channel();
-        (Tap(sender), Self { incoming, subscriptions: Vec::new(), patience })
+        (Tap(sender), Self { incoming, gaps: 0, subscriptions: Vec::new(), patience })
     }
 
     pub(crate) fn hold(&mut self, subscription: Subscription) {
@@ -39,8 +48,21 @@ impl Collector {
 
     /// The next message.
     pub(crate) async fn next(&mut self) -> Check<Incoming> {
-        let next = within(self.patience, "waiting for a message", self.incoming.recv()).await?;
-        next.ok_or_else(|| Stop::Failed("the link dropped the sink of a subscription that stands".into()))
+        let dropped = || Stop::Failed("the link dropped the sink of a subscription that stands".into());
+        within(self.patience, "waiting for a message", async {
+            loop {
+                match self.incoming.recv().await.ok_or_else(dropped)? {
+                    Some(incoming) => return Ok(incoming),
+                    None => self.gaps += 1,
+                }
+            }
+        })
+        .await?
+    }
+
+    /// How often it was told, before the last message that was looked at, that messages may be lost.
+    pub(crate) const fn gaps(&self) -> usize {
+        self.gaps
     }
 
     /// The next message must be this one.
@@ -81,7 +103,7 @@ impl Collector {
 
     /// What is there now, without waiting.
     pub(crate) fn here(&mut self) -> Vec<Incoming> {
-        std::iter::from_fn(|| self.incoming.try_recv().ok()).collect()
+        std::iter::from_fn(|| self.incoming.try_recv().ok()).flatten().collect()
     }
 
     /// Ends the subscriptions and waits for the broker; what was collected stays.

@@ -204,12 +204,12 @@ fn as_object<S: serde::Serializer>(capabilities: &Capabilities, serializer: S) -
     let mut object = serializer.serialize_struct("Capabilities", 10)?;
     object.serialize_field("patterns", &capabilities.patterns)?;
     object.serialize_field("everything", &capabilities.everything)?;
+    object.serialize_field("segments", &capabilities.segments)?;
     object.serialize_field("order", &format!("{:?}", capabilities.order))?;
-    object.serialize_field("replay", &capabilities.replay)?;
+    object.serialize_field("resumes", &capabilities.resumes)?;
     object.serialize_field("binary", &capabilities.binary)?;
     object.serialize_field("max_payload", &capabilities.max_payload)?;
     object.serialize_field("hears_itself", &capabilities.hears_itself)?;
-    object.serialize_field("native_reply", &capabilities.native_reply)?;
     object.serialize_field("delivery_count", &capabilities.delivery_count)?;
     object.serialize_field("broker", &capabilities.broker)?;
     object.end()

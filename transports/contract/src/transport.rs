@@ -44,7 +44,15 @@ pub trait Transport: Send + Sync {
 
 /// What a wire can do. The connector makes up for what is missing where it can, and the conformance suite skips, by
 /// name, the cases that need what is missing.
+///
+/// ```
+/// use eventhive_transport::{Capabilities, Order};
+///
+/// const MINE: Capabilities = Capabilities::new().with_order(Order::PerPublisher).with_binary(true).with_broker(true);
+/// assert!(MINE.binary && !MINE.patterns);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Capabilities {
     /// The broker matches [`Filter::Glob`](crate::Filter::Glob). Without it only exact topics can be subscribed. Where
     /// some brokers of the wire do and some do not, a link to one that does not answers
@@ -52,22 +60,118 @@ pub struct Capabilities {
     pub patterns: bool,
     /// [`Filter::All`](crate::Filter::All) can be subscribed.
     pub everything: bool,
+    /// [`Filter::Segments`](crate::Filter::Segments) can be subscribed.
+    pub segments: bool,
     /// What order messages keep.
     pub order: Order,
-    /// A subscription can start in the past, at a cursor.
-    pub replay: bool,
+    /// What is published while a link is down reaches its subscriptions when it is up again. Without it the link tells a
+    /// [`gap`](crate::Sink::gap) then.
+    pub resumes: bool,
     /// Payloads may be any bytes. Without it they must be UTF-8.
     pub binary: bool,
     /// The largest payload in bytes.
     pub max_payload: Option<usize>,
     /// A link receives what it published itself, where its subscriptions match.
     pub hears_itself: bool,
-    /// A request can be answered on the wire, without an inbox topic.
-    pub native_reply: bool,
     /// A receipt tells the number of receivers ([`Delivery::Counted`](crate::Delivery::Counted)).
     pub delivery_count: bool,
     /// A broker stands between the links, can be restarted, and is reached over TCP.
     pub broker: bool,
+}
+
+impl Capabilities {
+    /// The least that a wire can do: exact topics, text of any length, in no order, and not to oneself.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            patterns: false,
+            everything: false,
+            segments: false,
+            order: Order::None,
+            resumes: false,
+            binary: false,
+            max_payload: None,
+            hears_itself: false,
+            delivery_count: false,
+            broker: false,
+        }
+    }
+
+    /// The same with another [`patterns`](Self::patterns).
+    #[must_use]
+    pub const fn with_patterns(mut self, patterns: bool) -> Self {
+        self.patterns = patterns;
+        self
+    }
+
+    /// The same with another [`everything`](Self::everything).
+    #[must_use]
+    pub const fn with_everything(mut self, everything: bool) -> Self {
+        self.everything = everything;
+        self
+    }
+
+    /// The same with another [`segments`](Self::segments).
+    #[must_use]
+    pub const fn with_segments(mut self, segments: bool) -> Self {
+        self.segments = segments;
+        self
+    }
+
+    /// The same with another [`order`](Self::order).
+    #[must_use]
+    pub const fn with_order(mut self, order: Order) -> Self {
+        self.order = order;
+        self
+    }
+
+    /// The same with another [`resumes`](Self::resumes).
+    #[must_use]
+    pub const fn with_resumes(mut self, resumes: bool) -> Self {
+        self.resumes = resumes;
+        self
+    }
+
+    /// The same with another [`binary`](Self::binary).
+    #[must_use]
+    pub const fn with_binary(mut self, binary: bool) -> Self {
+        self.binary = binary;
+        self
+    }
+
+    /// The same with another [`max_payload`](Self::max_payload).
+    #[must_use]
+    pub const fn with_max_payload(mut self, max_payload: Option<usize>) -> Self {
+        self.max_payload = max_payload;
+        self
+    }
+
+    /// The same with another [`hears_itself`](Self::hears_itself).
+    #[must_use]
+    pub const fn with_hears_itself(mut self, hears_itself: bool) -> Self {
+        self.hears_itself = hears_itself;
+        self
+    }
+
+    /// The same with another [`delivery_count`](Self::delivery_count).
+    #[must_use]
+    pub const fn with_delivery_count(mut self, delivery_count: bool) -> Self {
+        self.delivery_count = delivery_count;
+        self
+    }
+
+    /// The same with another [`broker`](Self::broker).
+    #[must_use]
+    pub const fn with_broker(mut self, broker: bool) -> Self {
+        self.broker = broker;
+        self
+    }
+}
+
+impl Default for Capabilities {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 /// What order messages keep.

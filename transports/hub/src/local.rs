@@ -53,18 +53,14 @@ enum Request {
 
 impl LocalLink {
     /// What the link can do.
-    pub const CAPABILITIES: Capabilities = Capabilities {
-        patterns: true,
-        everything: true,
-        order: Order::Total,
-        replay: false,
-        binary: true,
-        max_payload: None,
-        hears_itself: true,
-        native_reply: false,
-        delivery_count: true,
-        broker: false,
-    };
+    pub const CAPABILITIES: Capabilities = Capabilities::new()
+        .with_patterns(true)
+        .with_everything(true)
+        .with_segments(true)
+        .with_order(Order::Total)
+        .with_binary(true)
+        .with_hears_itself(true)
+        .with_delivery_count(true);
 
     /// Starts a link.
     ///

@@ -65,18 +65,16 @@ impl Transport for Redis {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            patterns: true,
-            everything: true,
-            order: Order::Total,
-            replay: false,
-            binary: true,
-            max_payload: Some(MAX_PAYLOAD),
-            hears_itself: true,
-            native_reply: false,
-            delivery_count: true,
-            broker: true,
-        }
+        Capabilities::new()
+            .with_patterns(true)
+            .with_everything(true)
+            .with_segments(true)
+            .with_order(Order::Total)
+            .with_binary(true)
+            .with_max_payload(Some(MAX_PAYLOAD))
+            .with_hears_itself(true)
+            .with_delivery_count(true)
+            .with_broker(true)
     }
 
     fn capabilities_with(&self, settings: &Settings) -> Capabilities {
@@ -94,12 +92,17 @@ impl Transport for Redis {
 
 fn capabilities(config: &Config, usual: Capabilities) -> Capabilities {
     let cluster = matches!(config.servers, Servers::Cluster(_));
-    let usual = Capabilities { max_payload: Some(config.max_payload), ..usual };
+    let usual = usual.with_max_payload(Some(config.max_payload));
     match &config.mode {
         Mode::PubSub if !cluster => usual,
-        Mode::PubSub => Capabilities { order: Order::PerPublisher, delivery_count: false, ..usual },
+        Mode::PubSub => usual.with_order(Order::PerPublisher).with_delivery_count(false),
         // A subscription is to one topic, and a topic is on one node: the order is total in each, as it is in a stream.
-        Mode::Sharded => Capabilities { patterns: false, everything: false, delivery_count: false, ..usual },
-        Mode::Streams(streams) => Capabilities { everything: streams.segments == 0, delivery_count: false, ..usual },
+        Mode::Sharded => {
+            usual.with_patterns(false).with_everything(false).with_segments(false).with_delivery_count(false)
+        }
+        Mode::Streams(streams) => {
+            let one = streams.segments == 0;
+            usual.with_everything(one).with_segments(one).with_resumes(true).with_delivery_count(false)
+        }
     }
 }

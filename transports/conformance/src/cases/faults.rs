@@ -1,5 +1,7 @@
 //! Brokers that go away, and networks that do worse. One broker, restarted; or the fault proxy in front of one.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use eventhive_transport::{LinkState, RefusedReason, Topic};
 
@@ -146,6 +148,16 @@ impl Scene {
         self.is_good_again().await
     }
 
+    /// Takes the link down, publishes what it cannot hear, and lets it up again.
+    async fn misses(&mut self, numbers: Range<u64>) -> Check {
+        self.mode(Mode::Refuse).await?;
+        self.proxy.cut();
+        self.link.until_down().await?;
+        self.other.publish_numbers(&self.topic, numbers).await?;
+        self.mode(Mode::Pass).await?;
+        self.link.until_up().await
+    }
+
     async fn is_good_again(&mut self) -> Check {
         self.link.until_up().await?;
         self.other.publish(&self.topic, "after").await?;
@@ -168,6 +180,28 @@ pub(super) async fn a_cut_connection_is_made_again_with_its_subscriptions(contex
         let topic = context.topic("b/c");
         scene.other.publish(&topic, "after").await?;
         matched.expect(&topic, "after").await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn what_is_published_while_a_link_is_away_reaches_it(context: Context) -> Check {
+    let mut scene = Scene::set(&context).await?;
+    scene.misses(0..50).await?;
+    scene.other.publish_numbers(&scene.topic, 50..100).await?;
+    scene.received.expect_numbers(0..100).await?;
+    ensure!(scene.received.gaps() == 0, "nothing was lost, but a gap was told");
+    Ok(())
+}
+
+pub(super) async fn a_link_that_was_away_tells_that_messages_may_be_lost(context: Context) -> Check {
+    let mut scene = Scene::set(&context).await?;
+    ensure!(scene.received.gaps() == 0, "a gap was told of a link that was never down");
+    for round in 1..=2 {
+        scene.misses(0..1).await?;
+        scene.other.publish_numbers(&scene.topic, round..round + 1).await?;
+        scene.received.expect_numbers(round..round + 1).await?;
+        let gaps = scene.received.gaps();
+        ensure!(gaps >= usize::try_from(round).unwrap_or(0), "down {round} times, and {gaps} gaps were told");
     }
     Ok(())
 }

@@ -56,6 +56,35 @@ pub(super) async fn a_glob_filter_receives_what_it_matches(context: Context) -> 
     Ok(())
 }
 
+pub(super) async fn a_segments_filter_receives_what_has_all_segments_of_a_set(context: Context) -> Check {
+    let (publisher, subscriber) = (context.link().await?, context.link().await?);
+    let marker = context.topic("marker");
+    let names = ["a", "b", "a/b", "b/a", "a/c/b", "ab", "a/bb", "c/d", "c", "a*/b", "A/b", "ä/b"];
+    // The id of this copy is the first segment of its topics, and a member of every set.
+    let sets: [&[&[&str]]; 5] = [&[&["a", "b"]], &[&["a", "b"], &["c"]], &[&["b"]], &[&["a*"], &["ä"]], &[&[]]];
+    for sets in sets {
+        let own = |set: &&[&str]| set.iter().chain(&[context.id()]).map(|name| Topic::from(*name)).collect();
+        let filter = Filter::Segments(sets.iter().map(own).collect());
+        let mut received = subscriber.collect([filter.clone(), Filter::Exact(marker.clone())]).await?;
+        let mut expected = Vec::new();
+        for topic in names.iter().map(|name| context.topic(name)) {
+            publisher.publish(&topic, "x").await?;
+            expected.extend(filter.matches(&topic).then_some(topic));
+        }
+        publisher.publish(&marker, "end").await?;
+        expected.extend(std::iter::repeat_n(marker.clone(), 1 + usize::from(filter.matches(&marker))));
+        let mut got = Vec::new();
+        for _ in &expected {
+            got.push(received.next().await?.topic);
+        }
+        got.sort();
+        expected.sort();
+        ensure!(got == expected, "{sets:?} should receive {expected:?}, got {got:?}");
+        received.cancel().await?;
+    }
+    Ok(())
+}
+
 pub(super) async fn the_everything_filter_receives_everything(context: Context) -> Check {
     let (publisher, subscriber) = (context.link().await?, context.link().await?);
     let mut received = subscriber.collect([Filter::All]).await?;
@@ -122,7 +151,12 @@ pub(super) async fn patterns_beside_a_name_each_receive_a_message_once(context: 
 pub(super) async fn a_filter_beyond_the_capabilities_is_unsupported(context: Context) -> Check {
     let (publisher, link) = (context.link().await?, context.link().await?);
     let (capabilities, topic) = (context.capabilities(), context.topic("a"));
-    let filters = [(capabilities.patterns, context.glob("*")?), (capabilities.everything, Filter::All)];
+    let segments = Filter::Segments(vec![[Topic::from(context.id())].into_iter().collect()]);
+    let filters = [
+        (capabilities.patterns, context.glob("*")?),
+        (capabilities.everything, Filter::All),
+        (capabilities.segments, segments),
+    ];
     for (_, filter) in filters.into_iter().filter(|(supported, _)| !supported) {
         let made = link.try_subscribe(filter.clone(), Arc::new(|_: Incoming| {})).await?;
         ensure!(matches!(made, Err(LinkError::Unsupported(_))), "{filter:?} is not supported, but gave {made:?}");

@@ -32,6 +32,7 @@ macro_rules! __with_cases {
             basics::publishing_to_nobody_is_fine, 10, Shared, [];
             filters::an_exact_filter_does_not_leak_to_its_neighbours, 10, Shared, [];
             filters::a_glob_filter_receives_what_it_matches, 10, Shared, [Patterns];
+            filters::a_segments_filter_receives_what_has_all_segments_of_a_set, 10, Shared, [Segments];
             filters::the_everything_filter_receives_everything, 10, Shared, [Everything];
             filters::overlapping_filters_each_receive_a_message_once, 10, Shared, [Everything];
             filters::patterns_beside_a_name_each_receive_a_message_once, 10, Shared, [Patterns];
@@ -65,6 +66,8 @@ macro_rules! __with_cases {
             faults::a_subscription_made_while_down_stands_when_up, 10, Own, [Broker];
             faults::the_states_of_a_link_are_told, 10, Own, [Broker];
             faults::a_cut_connection_is_made_again_with_its_subscriptions, 10, Shared, [Broker];
+            faults::what_is_published_while_a_link_is_away_reaches_it, 10, Shared, [Resumes, Broker];
+            faults::a_link_that_was_away_tells_that_messages_may_be_lost, 10, Shared, [Forgets, Broker];
             faults::a_refused_connection_is_tried_again, 10, Shared, [Broker];
             faults::a_stalled_connection_is_noticed, 10, Shared, [Broker];
             faults::a_connection_that_loses_what_the_link_sends_is_noticed, 10, Shared, [Broker];

@@ -18,6 +18,7 @@ use tokio::sync::watch;
 pub(crate) enum Flaw {
     None,
     AltersPayloads,
+    AnySegmentSuffices,
     BringsBackAllButOwn,
     CallsItUpAfterClosing,
     CannotSubscribeAgain,
@@ -76,29 +77,17 @@ struct Subscriber {
     sink: Arc<dyn Sink>,
 }
 
-const EVERYTHING: Capabilities = Capabilities {
-    patterns: true,
-    everything: true,
-    order: Order::Total,
-    replay: false,
-    binary: true,
-    max_payload: Some(LARGEST),
-    hears_itself: true,
-    native_reply: false,
-    delivery_count: true,
-    broker: false,
-};
+const EVERYTHING: Capabilities = Capabilities::new()
+    .with_patterns(true)
+    .with_everything(true)
+    .with_segments(true)
+    .with_order(Order::Total)
+    .with_binary(true)
+    .with_max_payload(Some(LARGEST))
+    .with_hears_itself(true)
+    .with_delivery_count(true);
 
-const LITTLE: Capabilities = Capabilities {
-    patterns: false,
-    everything: false,
-    order: Order::PerPublisher,
-    binary: false,
-    max_payload: None,
-    hears_itself: false,
-    delivery_count: false,
-    ..EVERYTHING
-};
+const LITTLE: Capabilities = Capabilities::new().with_order(Order::PerPublisher);
 
 impl Bus {
     pub(crate) async fn sound() -> Self {
@@ -206,6 +195,9 @@ impl Shared {
             (Flaw::TopicsAreTrimmed, Filter::Exact(wanted)) => {
                 wanted.as_bytes().trim_ascii() == topic.as_bytes().trim_ascii()
             }
+            (Flaw::AnySegmentSuffices, Filter::Segments(sets)) => sets.iter().flatten().any(|segment| {
+                topic.as_bytes().split(|byte| *byte == b'/').skip(1).any(|found| found == segment.as_bytes())
+            }),
             (Flaw::GlobStopsAtSlash, Filter::Glob(glob)) => {
                 let slashes = |text: &str| text.matches('/').count();
                 topic.as_str().is_some_and(|text| glob.matches(text) && slashes(text) == slashes(glob.as_str()))
@@ -303,6 +295,7 @@ impl Link for MemoryLink {
             let supported = match &filter {
                 Filter::All => capabilities.everything,
                 Filter::Exact(_) => true,
+                Filter::Segments(_) => capabilities.segments,
                 _ => capabilities.patterns,
             };
             if !supported && flaw != Flaw::IgnoresUnsupported {

@@ -40,25 +40,22 @@ impl Transport for WebSocket {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            // On doors of ours.
-            patterns: true,
-            everything: true,
-            order: Order::PerPublisher,
-            replay: false,
-            binary: true,
-            max_payload: Some(DEFAULT_MESSAGE - FRAME_OVERHEAD),
-            hears_itself: true,
-            native_reply: false,
-            // By doors of ours.
-            delivery_count: true,
-            broker: true,
-        }
+        // Patterns, and the number of receivers, are known to doors of ours alone.
+        Capabilities::new()
+            .with_patterns(true)
+            .with_everything(true)
+            .with_order(Order::PerPublisher)
+            .with_binary(true)
+            .with_max_payload(Some(DEFAULT_MESSAGE - FRAME_OVERHEAD))
+            .with_hears_itself(true)
+            .with_delivery_count(true)
+            .with_broker(true)
     }
 
     fn capabilities_with(&self, settings: &Settings) -> Capabilities {
         let max_payload = LinkSettings::from_settings(settings).ok().map(|settings| settings.max_payload());
-        Capabilities { max_payload: max_payload.or(self.capabilities().max_payload), ..self.capabilities() }
+        let usual = self.capabilities();
+        usual.with_max_payload(max_payload.or(usual.max_payload))
     }
 
     fn connect(&self, settings: &Settings) -> Result<Arc<dyn Link>, Vec<Problem>> {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use eventhive_transport::{Incoming, LinkError, Sink};
+use eventhive_transport::{Gap, Incoming, LinkError, Sink};
 use tokio::sync::oneshot;
 
 use super::caller::Caller;
@@ -95,16 +95,24 @@ impl Registry {
         let alone = !server.ours && inner.table.get(&Wish::EVERYTHING).is_some();
         let wanted = if alone { vec![Wish::EVERYTHING] } else { inner.table.iter().map(|(wish, _)| wish).collect() };
         inner.ask(wanted, caller);
+        let missed = inner.table.take_missed();
         drop(inner);
         tell(turned_away);
+        // Nothing of this connection was delivered yet: what is lost lies before what comes.
+        let _delivering = self.delivering.lock().unwrap_or_else(PoisonError::into_inner);
+        missed.iter().for_each(|sink| sink.gap(Gap { lost: None }));
     }
 
     /// The connection is gone, and with it all that stood there.
     pub(super) fn lost(&self) {
         let mut inner = self.lock();
+        // One subscription to everything brings the others along.
+        let all = inner.everything() != Wire::Absent;
         inner.server = None;
         inner.asked = 0;
         inner.table.retain(|entry| {
+            // Some servers notify before they answer, so what was asked for counts as well.
+            entry.missed |= all || entry.wire != Wire::Absent;
             entry.wire = Wire::Absent;
             !entry.sinks.is_empty()
         });

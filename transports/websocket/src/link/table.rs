@@ -25,9 +25,11 @@ pub(super) struct Entry {
     /// Subscribers that wait for the server's answer.
     pub(super) waiters: Vec<(u64, Waiter)>,
     pub(super) wire: Wire,
+    /// It stood, or may have, on a connection that is gone, and its subscribers were not told yet.
+    pub(super) missed: bool,
 }
 
-type Sinks = SmallVec<[Arc<dyn Sink>; 4]>;
+pub(super) type Sinks = SmallVec<[Arc<dyn Sink>; 4]>;
 
 pub(super) type Waiter = oneshot::Sender<Result<(), LinkError>>;
 
@@ -117,6 +119,17 @@ impl Table {
             !entry.sinks.is_empty()
         });
         told
+    }
+
+    /// The sinks that have missed events since they were last asked for; who still waits for its subscription has not.
+    pub(super) fn take_missed(&mut self) -> Sinks {
+        let mut missed = Sinks::new();
+        for entry in self.values_mut().filter(|entry| entry.missed) {
+            entry.missed = false;
+            let waits = |id: u64| entry.waiters.iter().any(|(waiting, _)| *waiting == id);
+            missed.extend(entry.sinks.iter().filter(|(id, _)| !waits(*id)).map(|(_, sink)| Arc::clone(sink)));
+        }
+        missed
     }
 
     /// The sinks that an event goes to, each once a subscription, and the topic if the table has it.

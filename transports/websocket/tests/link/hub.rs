@@ -53,7 +53,7 @@ fn listen(port: u16) -> (Hub, Listeners) {
 
 impl Fixture for Server {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { max_payload: Some(settings(self.address, &[]).max_payload()), ..WebSocket.capabilities() }
+        WebSocket.capabilities().with_max_payload(Some(settings(self.address, &[]).max_payload()))
     }
 
     fn link(&self) -> BoxFuture<'_, Arc<dyn Link>> {

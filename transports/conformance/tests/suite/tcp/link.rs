@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use eventhive_transport::{
-    Delivery, Filter, Incoming, Link, LinkError, LinkState, Receipt, Refused, RefusedReason, Sink, Subscription, Topic,
+    Delivery, Filter, Gap, Incoming, Link, LinkError, LinkState, Receipt, Refused, RefusedReason, Sink, Subscription,
+    Topic,
 };
 use futures_util::future::BoxFuture;
 use tokio::io::{AsyncWriteExt, BufReader};
@@ -215,6 +216,10 @@ async fn run(
         }
     });
     let standing = shared.inner.lock().unwrap().sinks.clone();
+    if !matches!(shared.flaw, Flaw::NeverTellsOfGaps | Flaw::OnlySaysThatItResumes) {
+        // Also to those that are new, who missed nothing: this is a small link.
+        standing.iter().for_each(|(_, _, sink)| sink.gap(Gap { lost: None }));
+    }
     let wanted = standing.into_iter().filter(|_| shared.flaw != Flaw::ForgetsSubscriptions);
     let mut unsent: VecDeque<_> = wanted
         .map(|(_, topic, _)| (Frame { kind: Kind::Subscribe, topic, payload: Bytes::new() }, None))

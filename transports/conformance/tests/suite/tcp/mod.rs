@@ -28,7 +28,9 @@ pub(crate) enum Flaw {
     GivesUpAtRefusal,
     KeepsAllForTheSlow,
     NeverSaysDown,
+    NeverTellsOfGaps,
     NoKeepalive,
+    OnlySaysThatItResumes,
     QueuesWithoutBound,
     RepeatsAfterReconnect,
     ServesInTurn,
@@ -94,18 +96,13 @@ impl Server {
 
 impl Fixture for Server {
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            patterns: false,
-            everything: false,
-            order: Order::Total,
-            replay: false,
-            binary: true,
-            max_payload: Some(2 << 20),
-            hears_itself: true,
-            native_reply: false,
-            delivery_count: false,
-            broker: true,
-        }
+        Capabilities::new()
+            .with_order(Order::Total)
+            .with_resumes(self.flaw == Flaw::OnlySaysThatItResumes)
+            .with_binary(true)
+            .with_max_payload(Some(2 << 20))
+            .with_hears_itself(true)
+            .with_broker(true)
     }
 
     fn link(&self) -> BoxFuture<'_, Arc<dyn Link>> {
