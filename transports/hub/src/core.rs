@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use eventhive_transport::Filter;
+use eventhive_transport::filter::SegmentSet;
 use slab::Slab;
 use smallvec::SmallVec;
 use tokio::sync::Notify;
@@ -25,6 +26,8 @@ pub(crate) struct Core {
     pub(crate) gate: Arc<Gate>,
     /// Told when the last session has gone.
     pub(crate) deserted: Notify,
+    /// Told when the hub begins to close.
+    pub(crate) closing: Notify,
     order: Mutex<Order>,
 }
 
@@ -64,7 +67,7 @@ impl Core {
             past: HubStats::default(),
         };
         let gate = Arc::new(Gate::new(settings.worker_inbox_bytes));
-        Self { settings, backlog, gate, deserted: Notify::new(), order: Mutex::new(order) }
+        Self { settings, backlog, gate, deserted: Notify::new(), closing: Notify::new(), order: Mutex::new(order) }
     }
 
     /// Stamps a draft, keeps it, and hands it to the workers concerned.
@@ -117,6 +120,7 @@ impl Core {
             lane,
             slot,
             max_subscriptions: settings.max_subscriptions,
+            max_patterns: settings.max_patterns,
             deduplicate: settings.deduplicate,
             access: settings.access.clone(),
         };
@@ -140,6 +144,18 @@ impl Core {
         if deserted {
             self.deserted.notify_waiters();
         }
+    }
+
+    /// Refuses a filter that asks for longer topics than there can be. Globs have a limit of their own.
+    pub(crate) fn check(&self, filter: &Filter) -> Result<(), SubscribeError> {
+        let largest = self.settings.max_topic_bytes;
+        let needed = |set: &SegmentSet| set.iter().map(|segment| segment.as_bytes().len() + 1).sum::<usize>();
+        let size = match filter {
+            Filter::Exact(topic) => topic.as_bytes().len(),
+            Filter::Segments(sets) => sets.iter().map(needed).max().unwrap_or_default().saturating_sub(1),
+            _ => 0,
+        };
+        if size > largest { Err(SubscribeError::TopicTooLong { size, largest }) } else { Ok(()) }
     }
 
     pub(crate) fn subscribe(&self, session: u32, filter: Filter) -> Result<SubscriptionId, SubscribeError> {
@@ -186,7 +202,10 @@ impl Core {
             // A closed lane has no session to tell.
             let _ = lane.push(Parcel::Finish);
         }
-        order.lanes.iter().map(|(_, lane)| Arc::clone(lane)).collect()
+        let lanes = order.lanes.iter().map(|(_, lane)| Arc::clone(lane)).collect();
+        drop(order);
+        self.closing.notify_waiters();
+        lanes
     }
 
     pub(crate) fn lanes(&self) -> Vec<Arc<Lane>> {

@@ -4,17 +4,28 @@ use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use eventhive_transport::Topic;
 
 use crate::{Cursor, Draft, Ended};
 
 /// A draft that the hub did not take, with the draft.
 #[derive(Debug, thiserror::Error)]
-#[error("not published to `{}`: {reason}", draft.topic())]
+#[error("not published to `{}`: {reason}", excerpt(draft.topic()))]
 pub struct PublishError {
     /// The draft, as given.
     pub draft: Box<Draft>,
     /// Why.
     pub reason: PublishRefused,
+}
+
+/// What of a topic goes into a message: a topic too long to be taken must not fill the log.
+fn excerpt(topic: &Topic) -> String {
+    const LONGEST: usize = 200;
+    let text = topic.to_string();
+    match text.char_indices().nth(LONGEST) {
+        Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()),
+        None => text,
+    }
 }
 
 impl PublishError {
@@ -55,6 +66,20 @@ pub enum SubscribeError {
     TooMany {
         /// The limit.
         limit: usize,
+    },
+    /// The session has all the patterns it may have: subscriptions to anything but one topic.
+    #[error("the session has {limit} patterns, which is its limit (`max_patterns`)")]
+    TooManyPatterns {
+        /// The limit.
+        limit: usize,
+    },
+    /// No topic can match: what it would have to hold is longer than the hub takes topics.
+    #[error("the subscription asks for a topic of at least {size} bytes, the hub takes {largest} (`max_topic_bytes`)")]
+    TopicTooLong {
+        /// Bytes of the shortest topic that would match.
+        size: usize,
+        /// The most that a topic may have.
+        largest: usize,
     },
     /// The hub has all the subscriptions it can number.
     #[error("the hub has as many subscriptions as it can number")]

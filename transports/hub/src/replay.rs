@@ -25,6 +25,7 @@ pub(crate) async fn replay_then_live(
     filter: Filter,
     start: Start,
 ) -> Result<SubscriptionId, ReplayError> {
+    core.check(&filter)?;
     let replay = Replay { core, queue, filter, access: core.access(queue.key) };
     let mut place = core.backlog.locate(start).await?;
     let mut bound_to_place = matches!(start, Start::After(_));

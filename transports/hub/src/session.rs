@@ -56,9 +56,10 @@ impl Session {
     /// Subscribes to events published from now on. Filters may repeat; each is a subscription of its own.
     ///
     /// # Errors
-    /// [`SubscribeError`] at the session's limit, or when it has ended.
+    /// [`SubscribeError`] at one of the session's limits, for a topic that is too long, or when it has ended.
     pub fn subscribe(&self, filter: Filter) -> Result<SubscriptionId, SubscribeError> {
         self.queue.ended().map_or(Ok(()), |why| Err(SubscribeError::Ended(why)))?;
+        self.local.core.check(&filter)?;
         self.local.core.subscribe(self.queue.key, filter)
     }
 

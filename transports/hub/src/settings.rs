@@ -69,6 +69,9 @@ pub struct SessionSettings {
     pub longest_block: Duration,
     /// Subscriptions it may have.
     pub max_subscriptions: usize,
+    /// Of these, how many may be patterns: anything but one topic. A pattern costs more than a topic: when one comes or
+    /// goes, every cached match is stale, and one without any literal text is looked at for each topic anew.
+    pub max_patterns: usize,
     /// Whether an event that several subscriptions of the session match comes once. Otherwise it comes once for each.
     /// A replay beside other subscriptions still repeats what they have delivered.
     pub deduplicate: bool,
@@ -83,6 +86,7 @@ impl Default for SessionSettings {
             overflow: Overflow::Disconnect,
             longest_block: Duration::from_secs(5),
             max_subscriptions: 10_000,
+            max_patterns: 1000,
             deduplicate: false,
             access: None,
         }

@@ -171,6 +171,15 @@ fn canonical(filter: Filter) -> Filter {
     }
 }
 
+/// Whether a filter is anything but one topic.
+pub(super) fn is_pattern(filter: &Filter) -> bool {
+    match filter {
+        Filter::Exact(_) => false,
+        Filter::Glob(glob) => glob.literal().is_none(),
+        _ => true,
+    }
+}
+
 /// The topic in memory of its own.
 pub(super) fn own(topic: &Topic) -> Topic {
     Topic::new(Bytes::copy_from_slice(topic.as_bytes()))

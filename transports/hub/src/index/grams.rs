@@ -5,10 +5,9 @@
 //! is a candidate. Patterns that differ (`site/room17/*`, `site/room18/*`) so end in different places, whether they differ
 //! at the start or after a wildcard; nothing is ever rebuilt.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use eventhive_transport::Glob;
-use smallvec::SmallVec;
 
 const LONGEST: usize = 8;
 
@@ -30,7 +29,7 @@ impl Gram {
 /// Patterns by gram. The quick hasher will do: a peer who wants many patterns in one place need only give them one gram.
 #[derive(Default)]
 pub(super) struct Grams {
-    filed: HashMap<Gram, SmallVec<[u32; 2]>, foldhash::fast::RandomState>,
+    filed: HashMap<Gram, BTreeSet<u32>, foldhash::fast::RandomState>,
     /// How many patterns are filed under grams of each length: lengths that nobody has are not looked up.
     lengths: [usize; LONGEST + 1],
 }
@@ -41,16 +40,15 @@ impl Grams {
         let literals = glob.literals();
         let length = literals.iter().map(String::len).max()?.min(LONGEST);
         let windows = literals.iter().flat_map(|literal| literal.as_bytes().windows(length));
-        let gram = windows.map(Gram::new).min_by_key(|gram| self.filed.get(gram).map_or(0, SmallVec::len))?;
-        self.filed.entry(gram).or_default().push(key);
+        let gram = windows.map(Gram::new).min_by_key(|gram| self.filed.get(gram).map_or(0, BTreeSet::len))?;
+        self.filed.entry(gram).or_default().insert(key);
         self.lengths[length] += 1;
         Some(gram)
     }
 
     pub(super) fn remove(&mut self, gram: Gram, key: u32) {
         let Some(keys) = self.filed.get_mut(&gram) else { return };
-        if let Some(at) = keys.iter().position(|known| *known == key) {
-            keys.swap_remove(at);
+        if keys.remove(&key) {
             self.lengths[usize::from(gram.length)] -= 1;
         }
         if keys.is_empty() {

@@ -6,8 +6,9 @@
 //! whole match is cached by topic ([`cache`]): an exact subscription that comes or goes throws out its own topic, any
 //! other makes the cached matches stale, and each is found again when its topic is next published.
 //!
-//! Subscribing and unsubscribing cost the same however many there are: a member is removed by moving the last one to its
-//! place, and the subscriptions of a session are a linked list through their table.
+//! Subscribing and unsubscribing to a topic cost the same however many there are: a member is removed by moving the last
+//! one to its place, and the subscriptions of a session are a linked list through their table. With a pattern that nobody
+//! else has it is the logarithm of how many patterns are filed in the same place.
 
 mod bucket;
 mod cache;
@@ -23,7 +24,7 @@ use std::sync::Arc;
 use eventhive_transport::{Filter, Topic};
 use slab::Slab;
 
-use self::bucket::{Buckets, Member};
+use self::bucket::{Buckets, Member, is_pattern};
 use self::cache::Cache;
 pub(crate) use self::matched::{Group, Matched, Target};
 pub(crate) use self::sessions::NewSession;
@@ -82,17 +83,15 @@ impl Index {
         let (Some(key), Some(subscriber)) = (key, self.subscribers.get_mut(session as usize)) else {
             return Err(SubscribeError::HubFull);
         };
-        let limit = subscriber.max_subscriptions;
-        if subscriber.subscriptions >= limit {
-            return Err(SubscribeError::TooMany { limit });
-        }
+        let pattern = is_pattern(&filter);
+        subscriber.admits(pattern)?;
         let serial = self.next_serial;
         self.next_serial = self.next_serial.wrapping_add(1);
         let (bucket, position) = self.buckets.join(filter, Member { session, subscription: key });
         self.buckets.invalidate(bucket, &mut self.cache);
         let next = std::mem::replace(&mut subscriber.first, key);
-        subscriber.subscriptions += 1;
-        self.subscriptions.insert(Record { session, serial, bucket, position, previous: NONE, next });
+        subscriber.came(pattern);
+        self.subscriptions.insert(Record { session, serial, pattern, bucket, position, previous: NONE, next });
         if let Some(next) = self.subscriptions.get_mut(next as usize) {
             next.previous = key;
         }
@@ -120,7 +119,7 @@ impl Index {
             next.previous = record.previous;
         }
         if let Some(subscriber) = self.subscribers.get_mut(record.session as usize) {
-            subscriber.subscriptions -= 1;
+            subscriber.went(record.pattern);
         }
         self.buckets.invalidate(record.bucket, &mut self.cache);
         let moved = self.buckets.leave(record.bucket, record.position);

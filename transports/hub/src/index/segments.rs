@@ -1,6 +1,6 @@
 //! Segment sets by their rarest segment.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use eventhive_transport::Topic;
 use eventhive_transport::filter::SegmentSet;
@@ -9,10 +9,11 @@ use smallvec::SmallVec;
 /// The segment that a set is filed under.
 pub(super) type SetHome = Topic;
 
-/// Sets of segments by one segment of each: of its segments the one that the fewest other sets are filed under.
+/// Sets of segments by one segment of each: of its segments the one that the fewest other filters are filed under. A filter
+/// may have several of its sets in one place.
 #[derive(Default)]
 pub(super) struct Segments {
-    filed: HashMap<Topic, Vec<(u32, SegmentSet)>>,
+    filed: HashMap<Topic, BTreeMap<u32, SmallVec<[SegmentSet; 1]>>>,
 }
 
 impl Segments {
@@ -23,8 +24,8 @@ impl Segments {
         }
         let mut homes = SmallVec::new();
         for set in sets {
-            let rarest = set.iter().min_by_key(|segment| self.filed.get(*segment).map_or(0, Vec::len))?.clone();
-            self.filed.entry(rarest.clone()).or_default().push((key, set.clone()));
+            let rarest = set.iter().min_by_key(|segment| self.filed.get(*segment).map_or(0, BTreeMap::len))?.clone();
+            self.filed.entry(rarest.clone()).or_default().entry(key).or_default().push(set.clone());
             homes.push(rarest);
         }
         Some(homes)
@@ -33,7 +34,7 @@ impl Segments {
     pub(super) fn remove(&mut self, homes: &[SetHome], key: u32) {
         for home in homes {
             let Some(filed) = self.filed.get_mut(home) else { continue };
-            filed.retain(|(known, _)| *known != key);
+            filed.remove(&key);
             if filed.is_empty() {
                 self.filed.remove(home);
             }
@@ -47,11 +48,8 @@ impl Segments {
         }
         let segments: SmallVec<[&[u8]; 16]> = topic.as_bytes().split(|byte| *byte == b'/').collect();
         for filed in segments.iter().filter_map(|segment| self.filed.get(*segment)) {
-            for (key, set) in filed {
-                if set.iter().all(|wanted| segments.contains(&wanted.as_bytes())) {
-                    matching(*key);
-                }
-            }
+            let fits = |set: &SegmentSet| set.iter().all(|wanted| segments.contains(&wanted.as_bytes()));
+            filed.iter().filter(|(_, sets)| sets.iter().any(fits)).for_each(|(key, _)| matching(*key));
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::matched::Matched;
 use crate::lane::Lane;
-use crate::{Access, SessionId};
+use crate::{Access, SessionId, SubscribeError};
 
 /// No place in a table.
 pub(super) const NONE: u32 = u32::MAX;
@@ -15,6 +15,7 @@ pub(crate) struct NewSession {
     pub(crate) lane: Arc<Lane>,
     pub(crate) slot: u32,
     pub(crate) max_subscriptions: usize,
+    pub(crate) max_patterns: usize,
     pub(crate) deduplicate: bool,
     pub(crate) access: Option<Arc<dyn Access>>,
 }
@@ -26,8 +27,10 @@ pub(crate) struct Subscriber {
     slot: u32,
     deduplicate: bool,
     pub(crate) access: Option<Arc<dyn Access>>,
-    pub(super) max_subscriptions: usize,
-    pub(super) subscriptions: usize,
+    max_subscriptions: usize,
+    subscriptions: usize,
+    max_patterns: usize,
+    patterns: usize,
     /// The first of its list of subscriptions.
     pub(super) first: u32,
     /// The merge it was last part of, and where in it: a second match of one topic is found without a search.
@@ -40,6 +43,8 @@ pub(crate) struct Subscriber {
 pub(super) struct Record {
     pub(super) session: u32,
     pub(super) serial: u32,
+    /// Whether it counts as a pattern.
+    pub(super) pattern: bool,
     pub(super) bucket: u32,
     /// Where it is among the bucket's members.
     pub(super) position: u32,
@@ -50,7 +55,7 @@ pub(super) struct Record {
 
 impl Subscriber {
     pub(super) fn new(session: NewSession) -> Self {
-        let NewSession { id, lane, slot, max_subscriptions, deduplicate, access } = session;
+        let NewSession { id, lane, slot, max_subscriptions, max_patterns, deduplicate, access } = session;
         Self {
             id,
             lane,
@@ -59,11 +64,34 @@ impl Subscriber {
             access,
             max_subscriptions,
             subscriptions: 0,
+            max_patterns,
+            patterns: 0,
             first: NONE,
             merge: 0,
             group: 0,
             target: 0,
         }
+    }
+
+    /// Whether one more subscription would be within the limits.
+    pub(super) const fn admits(&self, pattern: bool) -> Result<(), SubscribeError> {
+        if self.subscriptions >= self.max_subscriptions {
+            return Err(SubscribeError::TooMany { limit: self.max_subscriptions });
+        }
+        if pattern && self.patterns >= self.max_patterns {
+            return Err(SubscribeError::TooManyPatterns { limit: self.max_patterns });
+        }
+        Ok(())
+    }
+
+    pub(super) fn came(&mut self, pattern: bool) {
+        self.subscriptions += 1;
+        self.patterns += usize::from(pattern);
+    }
+
+    pub(super) fn went(&mut self, pattern: bool) {
+        self.subscriptions -= 1;
+        self.patterns -= usize::from(pattern);
     }
 
     /// Adds one match of this session.

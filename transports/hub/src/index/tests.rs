@@ -69,7 +69,15 @@ impl Pair {
     fn open(&mut self, lane: usize, deduplicate: bool, access: Option<Arc<dyn Access>>) {
         self.opened += 1;
         let (id, lane) = (SessionId(self.opened), Arc::clone(&self.lanes[lane]));
-        let session = NewSession { id, lane, slot: 0, max_subscriptions: usize::MAX, deduplicate, access };
+        let session = NewSession {
+            id,
+            lane,
+            slot: 0,
+            max_subscriptions: usize::MAX,
+            max_patterns: usize::MAX,
+            deduplicate,
+            access,
+        };
         let key = self.index.add(session).unwrap();
         self.sessions.push((id, key, deduplicate));
     }
@@ -172,6 +180,38 @@ fn a_session_with_very_many_subscriptions_is_silenced_in_steps() {
     let steps = std::iter::repeat_with(|| pair.index.silence_some(key)).take_while(|more| *more).count();
     assert_eq!(steps, 3);
     assert_eq!(pair.index.counts().0, 0);
+}
+
+/// Were a removal to look through what is filed beside it, this would take many minutes.
+#[test]
+fn a_hundred_thousand_subscriptions_in_one_place_go_in_any_order() {
+    let set = |one: &str, other: String| {
+        Filter::Segments(vec![[one.into()].into_iter().collect(), [other.into()].into_iter().collect()])
+    };
+    let kinds: [&dyn Fn(u32) -> Filter; 3] = [
+        &|_| Filter::exact("one/topic"),
+        // One gram and one segment for all of them.
+        &|number| {
+            Filter::Glob(
+                Glob::new(&format!(
+                    "a*{}",
+                    "?".repeat(number as usize % 200 + 1) + &"*?".repeat(number as usize / 200 % 100)
+                ))
+                .unwrap(),
+            )
+        },
+        &|number| set("all", format!("s{number}")),
+    ];
+    for kind in kinds {
+        let mut pair = Pair::new();
+        pair.open(0, false, None);
+        let key = pair.sessions[0].1;
+        let mut made: Vec<_> = (0..100_000).map(|number| pair.index.subscribe(key, kind(number)).unwrap()).collect();
+        let later = made.split_off(50_000);
+        // The first half from its start, the second from its end.
+        assert!(made.into_iter().chain(later.into_iter().rev()).all(|id| pair.index.unsubscribe(key, id)));
+        assert_eq!(pair.index.counts(), (0, 0, 0));
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Who gets what, how often, in what order.
 
 use bytes::Bytes;
-use eventhive_hub::{Draft, SendError, SessionSettings, SubscribeError, Tracker};
+use eventhive_hub::{Draft, Hub, HubSettings, ReplayError, SendError, SessionSettings, Start, SubscribeError, Tracker};
 use eventhive_transport::{Filter, Topic};
 use futures_util::FutureExt;
 
@@ -160,4 +160,43 @@ fn the_same_thread_has_one_worker_for_each_hub() {
         drop(workers);
         assert_eq!((one.stats().workers, other.stats().workers), (0, 0));
     });
+}
+
+#[test]
+fn a_subscription_to_a_longer_topic_than_there_can_be_is_refused_live_and_from_the_past() {
+    run(async {
+        let hub = Hub::new(HubSettings { max_topic_bytes: 10, ..HubSettings::default() });
+        let (session, _outgoing) = session(&hub, SessionSettings::default(), &[]);
+        let refused = Err(SubscribeError::TopicTooLong { size: 11, largest: 10 });
+        assert_eq!(session.subscribe(Filter::exact("0123456789a")).map(|_| ()), refused);
+        assert_eq!(session.subscribe(segments(&["01234", "6789a"])).map(|_| ()), refused);
+        let replayed = session.subscribe_from(Filter::exact("0123456789a"), Start::Oldest).await;
+        assert!(matches!(replayed, Err(ReplayError::Subscribe(SubscribeError::TopicTooLong { .. }))));
+        session.subscribe(Filter::exact("0123456789")).unwrap();
+        session.subscribe(segments(&["0123", "56789"])).unwrap();
+        assert_eq!(hub.stats().subscriptions, 2);
+    });
+}
+
+#[test]
+fn a_session_has_a_limit_of_patterns_beside_that_of_subscriptions() {
+    run(async {
+        let hub = hub();
+        let settings = SessionSettings { max_patterns: 2, max_subscriptions: 4, ..SessionSettings::default() };
+        let (session, _outgoing) = session(&hub, settings, &[Filter::All, glob("a/*"), glob("no/wildcard")]);
+        assert_eq!(session.subscribe(segments(&["a"])).unwrap_err(), SubscribeError::TooManyPatterns { limit: 2 });
+        let last = session.subscribe(Filter::exact("a")).unwrap();
+        assert_eq!(session.subscribe(Filter::exact("b")).unwrap_err(), SubscribeError::TooMany { limit: 4 });
+        assert!(session.unsubscribe(last));
+        assert_eq!(session.subscribe(glob("b/*")).unwrap_err(), SubscribeError::TooManyPatterns { limit: 2 });
+    });
+}
+
+#[test]
+fn the_error_of_a_topic_that_is_too_long_does_not_repeat_it() {
+    let topic = "é".repeat(100_000);
+    let error = hub().publish(Draft::json(topic.as_str(), "1")).unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains(&"é".repeat(200)) && text.contains("the topic has 200000 bytes"), "{text}");
+    assert!(text.len() < 600, "{}", text.len());
 }
