@@ -4,6 +4,7 @@
 mod answers;
 mod call;
 mod examples;
+mod keygen;
 mod legacy;
 mod listen;
 #[cfg(feature = "redis")]

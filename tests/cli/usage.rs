@@ -15,6 +15,7 @@ const VERBS: &[&str] = &[
     "discover",
     "check",
     "explain",
+    "keygen",
     "schema",
     "completions",
     "man",

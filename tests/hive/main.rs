@@ -6,6 +6,7 @@ mod envelopes;
 #[cfg(feature = "discovery")]
 mod found;
 mod memory;
+mod outbox;
 mod receive;
 #[cfg(feature = "redis")]
 #[path = "../support/redis_server.rs"]

@@ -6,6 +6,7 @@ mod completions;
 #[cfg(feature = "discovery")]
 mod discover;
 mod explain;
+mod keygen;
 mod listen;
 mod man;
 mod request;
@@ -24,6 +25,7 @@ pub(crate) const VERBS: &[Entry] = &[
     Entry::of::<discover::Discover>(),
     Entry::of::<check::Check>(),
     Entry::of::<explain::Explain>(),
+    Entry::of::<keygen::Keygen>(),
     Entry::of::<schema::Schema>(),
     Entry::of::<completions::Completions>(),
     Entry::of::<man::Man>(),
