@@ -45,8 +45,9 @@
 //!
 //! # How to read it
 //! `options`, `replies` and `error` are what users hold, `verbs` the methods of the hive; `answer` is what hooks
-//! come to, and `body` its form on the wire. The two ends on the network are in `connector`: `asker` and `desk`.
+//! come to, `body` its form on the wire, `alarm` a deadline. The two ends on the network are in `connector`: `asker` and `desk`.
 
+mod alarm;
 pub(crate) mod answer;
 pub(crate) mod body;
 mod error;
