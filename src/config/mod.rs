@@ -37,7 +37,9 @@ pub mod tables;
 mod yaml;
 
 pub use kinds::{Kind, Kinds};
-pub use model::{Config, ConnectorConfig, Create, DiscoverySettings, DoorConfig, HiveSettings, ServerConfig};
+pub use model::{
+    Config, ConnectorConfig, Create, DiscoverySettings, DoorConfig, HiveSettings, OutboxConfig, ServerConfig,
+};
 pub use report::{ConfigError, Report};
 pub use secret::Secrets;
 pub use sources::Sources;
