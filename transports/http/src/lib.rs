@@ -3,5 +3,7 @@
 //! # Layout
 //!
 //! - [`wire`]: requests, payloads and lines; no sockets.
+//! - [`access`]: who may publish, and who sees private events.
 
+pub mod access;
 pub mod wire;
