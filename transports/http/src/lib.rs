@@ -4,6 +4,13 @@
 //!
 //! - [`wire`]: requests, payloads and lines; no sockets.
 //! - [`access`]: who may publish, and who sees private events.
+//! - [`config`]: the tables of keys, and what they mean.
+//! - [`door`]: the server's side.
 
 pub mod access;
+pub mod config;
+pub mod door;
 pub mod wire;
+
+pub use config::{Config, Http};
+pub use door::{DoorStats, HttpDoor, scope};

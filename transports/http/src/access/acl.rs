@@ -17,7 +17,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
 use eventhive_transport::settings::{Entry, Node, Value};
@@ -89,11 +89,14 @@ pub struct AclFile {
 #[derive(Debug, Default)]
 struct Watched {
     read: Option<Version>,
-    /// Seen once; read when it is still the same at the next look, so that nobody is still writing it.
-    changed: Option<Version>,
+    /// Seen, and when; read when it is still the same a while later, so that nobody is still writing it.
+    changed: Option<(Version, Instant)>,
 }
 
 type Version = (SystemTime, u64);
+
+/// How long a changed file must have been left alone before it is read.
+const SETTLED: Duration = Duration::from_millis(500);
 
 impl fmt::Debug for AclFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -125,21 +128,29 @@ impl AclFile {
     }
 
     /// Reads the file again if it has changed and is no longer being written. Costs one look at the file system.
-    pub fn follow(&self) {
-        let now = version(&self.path);
+    pub fn follow(&self, now: Instant) {
+        if self.is_to_be_read(version(&self.path), now)
+            && let Err(error) = self.reload()
         {
-            let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
-            if now.is_none() || now == watched.read {
-                return;
-            }
-            if watched.changed != now {
-                watched.changed = now;
-                return;
-            }
-            *watched = Watched { read: now, changed: None };
-        }
-        if let Err(error) = self.reload() {
             tracing::error!(%error, "the access list was not replaced; the old one stays in use");
+        }
+    }
+
+    fn is_to_be_read(&self, seen: Option<Version>, now: Instant) -> bool {
+        let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(version) = seen.filter(|version| watched.read != Some(*version)) else { return false };
+        match watched.changed {
+            Some((known, since)) if known == version => {
+                let settled = now.duration_since(since) >= SETTLED;
+                if settled {
+                    *watched = Watched { read: seen, changed: None };
+                }
+                settled
+            }
+            _ => {
+                watched.changed = Some((version, now));
+                false
+            }
         }
     }
 
@@ -290,14 +301,16 @@ mod tests {
             let then = SystemTime::now() - std::time::Duration::from_secs(age);
             std::fs::File::options().write(true).open(file.path()).unwrap().set_modified(then).unwrap();
         };
+        let start = Instant::now();
         write("u: {password: two, acl: {}}", 100);
-        acl.follow();
+        acl.follow(start);
+        acl.follow(start + SETTLED / 2);
         assert!(acl.user(&who("one"), |_| true), "it may still be being written");
-        acl.follow();
+        acl.follow(start + SETTLED);
         assert!(acl.user(&who("two"), |_| true) && !acl.user(&who("one"), |_| true));
         write("u: {password: [", 50);
-        acl.follow();
-        acl.follow();
+        acl.follow(start);
+        acl.follow(start + SETTLED);
         assert!(acl.user(&who("two"), |_| true));
     }
 

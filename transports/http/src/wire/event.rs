@@ -81,31 +81,34 @@ fn decorated(message: &Message, topic: &str) -> String {
     let cursor = format!("\"{}\"", message.cursor());
     let added = [(TIMESTAMP, &*timestamp), (TOPICS, &topics), (PATH, &path), (CURSOR, &cursor)];
     match content(message) {
-        Content::Object(object) => object.with(&added),
-        Content::Wrapped(value, kind) => {
-            let wrap = format!("{{\"{PAYLOAD}\": {value}, \"{WRAPPED}\": \"{kind}\"}}");
-            // What is written here can be read.
-            Object::read(&wrap).map_or(wrap, |object| object.with(&added))
+        Ok(object) => object.with(&added),
+        Err(Wrapped { value, kind }) => {
+            let [timestamp, topics, path, cursor] = added;
+            Object::default().with(&[(PAYLOAD, &value), (WRAPPED, kind), timestamp, topics, path, cursor])
         }
     }
 }
 
-enum Content {
-    Object(Object),
-    /// The text of a value, and the word for what it stands for.
-    Wrapped(String, &'static str),
+/// The texts of the two members that stand for a payload that is no object.
+struct Wrapped {
+    value: String,
+    kind: &'static str,
 }
 
-fn content(message: &Message) -> Content {
+const JSON: &str = "\"json\"";
+const TEXT: &str = "\"text\"";
+const BASE64: &str = "\"base64\"";
+
+fn content(message: &Message) -> Result<Object, Wrapped> {
     let payload = message.attribute(ORIGINAL).unwrap_or_else(|| message.payload());
     let Ok(text) = std::str::from_utf8(payload) else {
-        return Content::Wrapped(format!("\"{}\"", STANDARD.encode(payload)), "base64");
+        return Err(Wrapped { value: format!("\"{}\"", STANDARD.encode(payload)), kind: BASE64 });
     };
     match (message.format(), Object::read(text)) {
-        (Format::Json, Ok(object)) => Content::Object(object),
-        (Format::Bytes, Ok(object)) if !object.members().any(|(key, _)| is_ours(key)) => Content::Object(object),
-        (Format::Json, Err(_)) if let Some(value) = json::value(text) => Content::Wrapped(value, "json"),
-        _ => Content::Wrapped(string(text), "text"),
+        (Format::Json, Ok(object)) => Ok(object),
+        (Format::Bytes, Ok(object)) if !object.members().any(|(key, _)| is_ours(key)) => Ok(object),
+        (Format::Json, Err(_)) if let Some(value) = json::value(text) => Err(Wrapped { value, kind: JSON }),
+        _ => Err(Wrapped { value: string(text), kind: TEXT }),
     }
 }
 
@@ -116,12 +119,13 @@ fn is_ours(key: &str) -> bool {
 /// The body that carries a payload to a server: the object that it is, or one around it.
 #[must_use]
 pub fn body(payload: &[u8]) -> Cow<'_, str> {
+    let wrap = |value: &str, kind| Cow::Owned(Object::default().with(&[(PAYLOAD, value), (WRAPPED, kind)]));
     let Ok(text) = std::str::from_utf8(payload) else {
-        return Cow::Owned(format!("{{\"{PAYLOAD}\": \"{}\", \"{WRAPPED}\": \"base64\"}}", STANDARD.encode(payload)));
+        return wrap(&format!("\"{}\"", STANDARD.encode(payload)), BASE64);
     };
     match Object::read(text) {
         Ok(object) if !object.members().any(|(key, _)| is_ours(key)) => Cow::Borrowed(text),
-        _ => Cow::Owned(format!("{{\"{PAYLOAD}\": {}, \"{WRAPPED}\": \"text\"}}", string(text))),
+        _ => wrap(&string(text), TEXT),
     }
 }
 
@@ -130,9 +134,9 @@ fn unwrapped(object: &Object) -> Option<Bytes> {
     let member = |name| object.members().find(|(key, _)| *key == name).map(|(_, value)| value);
     let value = member(PAYLOAD)?;
     match member(WRAPPED)? {
-        "\"json\"" => Some(value.to_owned().into()),
-        "\"text\"" => serde_json::from_str::<String>(value).ok().map(Bytes::from),
-        "\"base64\"" => STANDARD.decode(value.trim_matches('"')).ok().map(Bytes::from),
+        JSON => Some(value.to_owned().into()),
+        TEXT => serde_json::from_str::<String>(value).ok().map(Bytes::from),
+        BASE64 => STANDARD.decode(value.trim_matches('"')).ok().map(Bytes::from),
         _ => None,
     }
 }

@@ -36,6 +36,13 @@ pub struct Object {
 /// Where each key and each value stands.
 type Members = SmallVec<[(Range<usize>, Range<usize>); 8]>;
 
+/// The object without members.
+impl Default for Object {
+    fn default() -> Self {
+        Self { text: "{}".to_owned(), members: Members::new(), has_lone_surrogate: false }
+    }
+}
+
 impl Object {
     /// Reads a text.
     ///

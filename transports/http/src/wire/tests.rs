@@ -76,7 +76,7 @@ fn every_match_of_the_vectors_is_one_here_but_for_empty_batches() {
         let topic = topics::EventPath::new(&target::path_of(event)).topic();
         // `/foo,` and the like: the original gives everything.
         let has_stray_comma = path.split(',').any(|batch| topics::topics_of(batch).next().is_none());
-        if has_stray_comma && path.trim_matches([',', '/']) != "" {
+        if has_stray_comma && !path.trim_matches([',', '/']).is_empty() {
             assert_eq!(row[2], true, "{row}");
             let named = path
                 .split(',')
