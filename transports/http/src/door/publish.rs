@@ -1,5 +1,6 @@
 //! Events in: PUT and POST.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
@@ -16,14 +17,15 @@ use super::reply::Reply;
 use super::request::{credentials, peer, text};
 use super::shard::Shard;
 use crate::wire::answers::{
-    BAD_PAYLOAD, BAD_REQUEST, IDEMPOTENCY_KEY, LINK_HEADER, NOT_ALLOWED, RECEIVED, TEXT_TYPE, TOO_LARGE,
+    BAD_PAYLOAD, BAD_REQUEST, IDEMPOTENCY_KEY, LINK_HEADER, MAX_TARGET, NOT_ALLOWED, RECEIVED, TEXT_TYPE, TOO_LARGE,
     X_PUBSUB_CURSOR,
 };
+use crate::wire::batch::{self, BATCH_TYPE};
 use crate::wire::json::JsonError;
-use crate::wire::{charset, event};
+use crate::wire::{charset, event, target};
 
-/// A body's first allocation at most; the rest comes with what arrives.
-const FIRST_BYTES: usize = 16 << 10;
+/// What the body of a batch may have beside its payloads: the head of one event that is as large as one may be.
+const BATCH_ROOM: usize = MAX_TARGET + 32;
 
 /// A refusal: its status and text.
 type Refusal = (StatusCode, &'static str);
@@ -40,31 +42,36 @@ pub(super) async fn publish(
     path: &str,
     body: web::Payload,
 ) -> HttpResponse {
-    match try_publish(shard, request, path, body).await {
-        Ok(cursor) => reply
-            .builder(StatusCode::ACCEPTED, TEXT_TYPE)
-            .insert_header((X_PUBSUB_CURSOR, cursor.to_string()))
-            .body(RECEIVED),
+    let is_batch = text(request.headers(), header::CONTENT_TYPE.as_str()) == Some(BATCH_TYPE);
+    let answer = if is_batch && is_link(request) {
+        batch(shard, reply, request, body).await
+    } else {
+        one(shard, request, path, body).await.map(|cursor| {
+            reply
+                .builder(StatusCode::ACCEPTED, TEXT_TYPE)
+                .insert_header((X_PUBSUB_CURSOR, cursor.to_string()))
+                .body(RECEIVED)
+        })
+    };
+    match answer {
+        Ok(response) => response,
         Err((StatusCode::SERVICE_UNAVAILABLE, text)) => reply.later(text),
         Err((status, text)) => reply.text(status, text),
     }
 }
 
-async fn try_publish(shard: &Shard, request: &HttpRequest, path: &str, body: web::Payload) -> Result<Cursor, Refusal> {
+fn is_link(request: &HttpRequest) -> bool {
+    request.headers().contains_key(LINK_HEADER)
+}
+
+async fn one(shard: &Shard, request: &HttpRequest, path: &str, body: web::Payload) -> Result<Cursor, Refusal> {
     let (config, headers) = (shard.config(), request.headers());
-    let foreign = origin::is_foreign(headers, &config.origins, &config.host);
-    if foreign || !config.access.may_publish(peer(request), path, credentials(headers).as_ref()) {
-        shard.counters().refused.add_one();
-        return Err((StatusCode::FORBIDDEN, NOT_ALLOWED));
-    }
+    admit(shard, request, path)?;
     let body = read(request, body, config.max_payload, config.send_timeout).await?;
     let content_type = text(headers, header::CONTENT_TYPE.as_str());
     let bad = (StatusCode::BAD_REQUEST, BAD_REQUEST);
     let payload = charset::decode(&body, content_type).ok_or(bad)?;
-    let draft = event::draft(path, &payload, headers.contains_key(LINK_HEADER)).map_err(|error| match error {
-        JsonError::NoObject => (StatusCode::BAD_REQUEST, BAD_PAYLOAD),
-        JsonError::Syntax(_) => bad,
-    })?;
+    let draft = draft(path, &payload, is_link(request))?;
     match headers.get(IDEMPOTENCY_KEY).filter(|_| config.idempotency_keys > 0) {
         None => hand_in(shard.hub(), draft).await,
         Some(key) => {
@@ -72,6 +79,64 @@ async fn try_publish(shard: &Shard, request: &HttpRequest, path: &str, body: web
             hand_in_once(shard, draft, key, path, &body).await
         }
     }
+}
+
+/// Many events of a link; each is answered for itself.
+async fn batch(
+    shard: &Shard,
+    reply: &Reply,
+    request: &HttpRequest,
+    body: web::Payload,
+) -> Result<HttpResponse, Refusal> {
+    let config = shard.config();
+    let body = read(request, body, config.max_payload + BATCH_ROOM, config.send_timeout).await?;
+    let bad = (StatusCode::BAD_REQUEST, BAD_REQUEST);
+    let body = std::str::from_utf8(&body).map_err(|_| bad)?;
+    let mut answers = String::new();
+    for event in batch::events(body) {
+        let outcome = match event {
+            Some((target, payload)) => batched(shard, request, target, payload).await,
+            None => Err(bad),
+        };
+        match outcome {
+            Ok(_) => answers.push_str("202\n"),
+            Err((status, text)) => {
+                // Writing to a string does not fail.
+                let _ = write!(answers, "{} {text}", status.as_u16());
+                if status == StatusCode::SERVICE_UNAVAILABLE {
+                    break;
+                }
+            }
+        }
+    }
+    Ok(reply.builder(StatusCode::ACCEPTED, TEXT_TYPE).body(answers))
+}
+
+async fn batched(shard: &Shard, request: &HttpRequest, target: &str, payload: &str) -> Result<Cursor, Refusal> {
+    if payload.len() > shard.config().max_payload {
+        return Err((StatusCode::BAD_REQUEST, TOO_LARGE));
+    }
+    let path = target::path_of(target);
+    admit(shard, request, &path)?;
+    hand_in(shard.hub(), draft(&path, payload, true)?).await
+}
+
+/// Whether the request may publish on this path.
+fn admit(shard: &Shard, request: &HttpRequest, path: &str) -> Result<(), Refusal> {
+    let (config, headers) = (shard.config(), request.headers());
+    let foreign = origin::is_foreign(headers, &config.origins, &config.host);
+    if foreign || !config.access.may_publish(peer(request), path, credentials(headers).as_ref()) {
+        shard.counters().refused.add_one();
+        return Err((StatusCode::FORBIDDEN, NOT_ALLOWED));
+    }
+    Ok(())
+}
+
+fn draft(path: &str, payload: &str, exact: bool) -> Result<Draft, Refusal> {
+    event::draft(path, payload, exact).map_err(|error| match error {
+        JsonError::NoObject => (StatusCode::BAD_REQUEST, BAD_PAYLOAD),
+        JsonError::Syntax(_) => (StatusCode::BAD_REQUEST, BAD_REQUEST),
+    })
 }
 
 /// The body, up to its limit. What is announced to be larger is not read at all.
@@ -86,16 +151,21 @@ async fn read(
     if announced.is_some_and(|size| size > most as u64) {
         return Err(too_large);
     }
-    let mut read = BytesMut::with_capacity(announced.map_or(0, |size| size.min(FIRST_BYTES as u64) as usize));
+    // Most bodies come in one piece, which is not copied. The end is waited for in any case: a body that is left before
+    // its end costs the connection.
+    let (mut first, mut joined) = (Bytes::new(), BytesMut::new());
     loop {
         match timeout(patience, body.next()).await {
-            Ok(None) => return Ok(read.freeze()),
-            Ok(Some(Ok(chunk))) if read.len() + chunk.len() > most => {
-                drop(chunk);
-                return Err(too_large);
+            Ok(None) if joined.is_empty() => return Ok(first),
+            Ok(None) => return Ok(joined.freeze()),
+            Ok(Some(Ok(chunk))) if first.len().max(joined.len()) + chunk.len() > most => return Err(too_large),
+            Ok(Some(Ok(chunk))) if first.is_empty() => first = chunk,
+            Ok(Some(Ok(chunk))) => {
+                if joined.is_empty() {
+                    joined.extend_from_slice(&first);
+                }
+                joined.extend_from_slice(&chunk);
             }
-            Ok(Some(Ok(chunk))) if read.is_empty() && announced == Some(chunk.len() as u64) => return Ok(chunk),
-            Ok(Some(Ok(chunk))) => read.extend_from_slice(&chunk),
             Ok(Some(Err(_))) => return Err((StatusCode::BAD_REQUEST, BAD_REQUEST)),
             Err(_) => return Err((StatusCode::REQUEST_TIMEOUT, BAD_REQUEST)),
         }

@@ -100,7 +100,7 @@ fn begin(live: &Rc<Live>, filter: Filter, start: Start) -> Result<(), eventhive_
 struct Place {
     start: Start,
     was_asked_for: bool,
-    /// The place that was asked for cannot be found: events may have been missed. The stream begins now.
+    /// The place that was asked for cannot be found.
     is_unknown: bool,
 }
 
@@ -116,13 +116,11 @@ impl Place {
                 Some(cursor) => located(shard, Start::After(cursor)).await?,
                 None => None,
             };
-            let is_unknown = start.is_none();
-            return Ok(Self { start: start.unwrap_or(Start::Now), was_asked_for: true, is_unknown });
+            // Events may have been missed. Who gives a time as well gets at least what followed that.
+            let (is_unknown, start) = (start.is_none(), start.unwrap_or_else(|| since(headers)));
+            return Ok(Self { start, was_asked_for: true, is_unknown });
         }
-        let start = match text(headers, X_FETCH_SINCE).map(str::trim).filter(|since| !since.is_empty()) {
-            None => Start::Now,
-            Some(since) => since_epoch(since),
-        };
+        let start = since(headers);
         Ok(Self { start, was_asked_for: start != Start::Now, is_unknown: false })
     }
 }
@@ -133,6 +131,11 @@ async fn located(shard: &Shard, start: Start) -> Result<Option<Start>, BacklogEr
         Err(BacklogError::Cursor(_)) => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+fn since(headers: &HeaderMap) -> Start {
+    let since = text(headers, X_FETCH_SINCE).map(str::trim).filter(|since| !since.is_empty());
+    since.map_or(Start::Now, since_epoch)
 }
 
 /// What is no number, or lies before the epoch, is its beginning, as in the original.
