@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Takes all figures of benches/README.md: one event in one process, then the hub beside nats-server, redis-server and the
-# Python hub. Prints tables. Arguments name the systems to measure (nats redis eventhive python) and leave the first part
-# out. Needs what tests/all.sh needs, and the two servers, which it installs from Debian's packages when it runs as root.
+# Takes all figures of benches/README.md: one event in one process, the link to Redis beside bare loops, then the hub beside
+# nats-server, redis-server and the Python hub. Prints tables. Arguments name the systems to measure (nats redis eventhive
+# python) and leave the first parts out. Needs what tests/all.sh needs, and the two servers, which it installs from Debian's
+# packages when it runs as root.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -23,7 +24,9 @@ target="$(realpath "${CARGO_TARGET_DIR:-target}")"
 if [ "$#" -eq 0 ]; then
     printf '### In one process\n\n```text'
     cargo bench --locked --bench in_process
-    printf '```\n\n### Side by side\n'
+    printf '```\n\n### Redis\n\n'
+    cargo bench --locked --package eventhive-redis --bench throughput
+    printf '\n### Side by side\n'
 fi
 
 # A thousand subscribers need as many files at each end.

@@ -66,6 +66,29 @@ pub struct Metadata {
     pub version: String,
     /// The full name as it was called, the network included.
     pub event: String,
+    /// What an event has that asks for an answer, or is one. Most events are neither.
+    pub exchange: Option<Box<Exchange>>,
+}
+
+/// An event's part in a request and its answer. The format on the wire is written down in [`request`](crate::request).
+#[derive(Debug, Clone, PartialEq)]
+pub enum Exchange {
+    /// It asks for an answer.
+    Request {
+        /// The full name of the event to answer with; `None` if it was asked in this process.
+        reply_to: Option<String>,
+        /// Seconds since the epoch after which nobody waits for the answer any more.
+        deadline: Option<f64>,
+    },
+    /// It is an answer.
+    Reply {
+        /// The id of the event that asked.
+        in_reply_to: String,
+        /// The id of the hive that answers, if it gave one.
+        from: Option<String>,
+        /// Whether the payload is an error in place of a value.
+        is_error: bool,
+    },
 }
 
 impl Event {
@@ -81,6 +104,13 @@ impl Event {
     pub fn received(name: EventName, payload: Payload, metadata: Option<Metadata>, network: Arc<str>) -> Self {
         let stamp = metadata.map(|metadata| Stamp { metadata, sent: true });
         Self::assemble(name, payload, stamp, Origin::Network(network))
+    }
+
+    /// An event called in this process that asks for an answer.
+    pub(crate) fn asking(name: EventName, payload: Payload, id: Uuid, exchange: Exchange) -> Self {
+        let mut metadata = Metadata::made_now(id, name.as_str());
+        metadata.exchange = Some(Box::new(exchange));
+        Self::assemble(name, payload, Some(Stamp { metadata, sent: false }), Origin::Local)
     }
 
     /// The same event with another payload: one step of a waterfall.
@@ -119,6 +149,32 @@ impl Event {
         self.0.stamp.get().filter(|stamp| stamp.sent).map(|stamp| &stamp.metadata)
     }
 
+    /// When the caller stops waiting for the answer, by the caller's clock; `None` if nobody waits, or it was not said. A hook
+    /// with much to do may look here whether it is still worth while.
+    #[must_use]
+    pub fn deadline(&self) -> Option<SystemTime> {
+        match self.exchange()? {
+            Exchange::Request { deadline: Some(seconds), .. } => {
+                UNIX_EPOCH.checked_add(Duration::try_from_secs_f64(*seconds).ok()?)
+            }
+            _ => None,
+        }
+    }
+
+    /// Where an answer is expected, for an event from a network whose caller waits for one.
+    #[must_use]
+    pub fn reply_to(&self) -> Option<&str> {
+        match self.exchange()? {
+            Exchange::Request { reply_to, .. } => reply_to.as_deref(),
+            Exchange::Reply { .. } => None,
+        }
+    }
+
+    /// Without making metadata for an event that has none.
+    fn exchange(&self) -> Option<&Exchange> {
+        self.0.stamp.get()?.metadata.exchange.as_deref()
+    }
+
     /// The event's metadata, made when first asked for: an event that stays in the process mostly needs none, and
     /// reading the clock would cost as much as all the rest of the way to a hook. Its time is that moment. An event that
     /// goes to a network is asked before the call returns.
@@ -128,15 +184,28 @@ impl Event {
 
     fn stamp(&self) -> &Stamp {
         self.0.stamp.get_or_init(|| {
-            let metadata = Metadata {
-                id: Uuid::new_v4().to_string(),
-                time: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs_f64(),
-                version: env!("CARGO_PKG_VERSION").to_owned(),
-                event: self.0.name.as_str().to_owned(),
-            };
+            let metadata = Metadata::made_now(Uuid::new_v4(), self.0.name.as_str());
             Box::new(Stamp { metadata, sent: false })
         })
     }
+}
+
+impl Metadata {
+    /// Of an event that is called now under its full name.
+    pub(crate) fn made_now(id: Uuid, event: &str) -> Self {
+        Self {
+            id: id.to_string(),
+            time: since_epoch(SystemTime::now()),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            event: event.to_owned(),
+            exchange: None,
+        }
+    }
+}
+
+/// A time as it travels: seconds since the epoch.
+pub(crate) fn since_epoch(time: SystemTime) -> f64 {
+    time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs_f64()
 }
 
 impl actix::Message for Event {
@@ -174,10 +243,23 @@ mod tests {
 
     #[test]
     fn metadata_that_came_in_is_kept_as_it_is() {
-        let metadata = Metadata { id: "x".into(), time: 1.5, version: "0.5.0".into(), event: "net/worker/act".into() };
+        let (version, event) = ("0.5.0".into(), "net/worker/act".into());
+        let metadata = Metadata { id: "x".into(), time: 1.5, version, event, exchange: None };
         let name = EventName::new("worker/act").unwrap();
         let event = Event::received(name, Payload::from(()), Some(metadata.clone()), "net".into());
         assert_eq!(event.metadata(), &metadata);
         assert_eq!(event.origin(), &Origin::Network("net".into()));
+    }
+
+    #[test]
+    fn a_deadline_that_is_no_time_is_none() {
+        let event = |deadline| {
+            let exchange = Exchange::Request { reply_to: None, deadline };
+            Event::asking(EventName::new("a").unwrap(), ().into(), Uuid::new_v4(), exchange)
+        };
+        assert_eq!(event(Some(1.5)).deadline(), Some(UNIX_EPOCH + Duration::from_millis(1500)));
+        for odd in [None, Some(-1.0), Some(f64::MAX), Some(f64::NAN)] {
+            assert_eq!(event(odd).deadline(), None, "{odd:?}");
+        }
     }
 }

@@ -69,7 +69,7 @@ impl Hive {
     }
 
     pub(crate) fn assemble(registry: Registry, threads: Threads, states: States, blueprint: Blueprint) -> Self {
-        let networks = Mutex::new(Networks::Idle(Box::new(blueprint)));
+        let networks = Mutex::new(Networks::new(blueprint));
         Self(Arc::new(Parts { registry: Arc::new(registry), threads, states: Arc::new(states), networks }))
     }
 

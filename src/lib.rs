@@ -39,6 +39,7 @@
 //! | [`hook`](macro@hook), [`hooks!`] | the same by an attribute on a function |
 //! | [`Hive::call`] | wait for the outcome of each hook |
 //! | [`Hive::emit`] | fire and forget, never waits; [`Hive::send`] waits for room |
+//! | [`Hive::request`], [`Hive::request_all`] | ask, here or on a network, and get the answer of a hook or of several hives ([`request`]) |
 //! | [`Hive::call_matching`], [`Hive::waterfall`], [`Hive::call_blocking`] | a call of many events; a chain; a plain thread |
 //! | [`Hive::stream`] | events as a `Stream` |
 //! | [`Hive::events`], [`Hive::hooks`] | what there is, where it was declared, what it has counted |
@@ -65,6 +66,7 @@
 //! - `hive`, `builder`, `hooking`: [`Hive`] and how it and its hooks are put together.
 //! - `event`, `payload`: what is called.
 //! - [`handler`]: what can be hooked: arguments, results, actors.
+//! - [`request`]: asking and answering.
 //! - `registry`: events, hooks, mailboxes, calls.
 //! - `runtime`: the threads and actors that run hooks.
 //! - `declared`: hooks declared by attribute.
@@ -90,6 +92,7 @@ mod hive;
 mod hooking;
 mod payload;
 mod registry;
+pub mod request;
 mod runtime;
 mod server;
 mod start;
@@ -98,7 +101,7 @@ pub use builder::{BuildError, HiveBuilder};
 pub use config::Config;
 pub use connector::ConnectorStats;
 pub use declared::DeclaredHook;
-pub use event::{Event, Metadata, Origin};
+pub use event::{Event, Exchange, Metadata, Origin};
 pub use eventhive_listener::{Bound, BoundDoor};
 pub use eventhive_macros::{hook, main};
 pub use eventhive_transport::{EventName, Glob, LinkState, NameError, Overflow};
@@ -110,6 +113,7 @@ pub use registry::{
     CallError, CallOptions, Earlier, Emitted, EventInfo, EventStream, HookId, HookInfo, HookStats, IntoPatterns,
     Outcome, Outcomes, Pattern, Refusal, Registry, Route, RouteError, Sent, SetupError, Skip, Source, Status,
 };
+pub use request::{RemoteError, RemoteErrorKind, RequestError, RequestOptions};
 pub use server::{ServerOutcome, ServerStarted};
 pub use start::{ConnectorOutcome, ConnectorStarted, StartError, StartOptions, Started};
 

@@ -67,7 +67,8 @@ impl Payload {
         Ok(Self::of_text(text))
     }
 
-    const fn of_text(text: Bytes) -> Self {
+    /// Of text that is known to be one JSON value in UTF-8.
+    pub(crate) const fn of_text(text: Bytes) -> Self {
         Self { weight: text.len(), form: Form::Text { text, value: OnceLock::new() } }
     }
 

@@ -9,6 +9,7 @@ use super::model::{Create, ServerConfig};
 /// Where a door listens.
 struct Place<'a> {
     server: &'a str,
+    needed: bool,
     init: &'a Settings,
     host: &'a str,
     port: i64,
@@ -17,11 +18,12 @@ struct Place<'a> {
 
 /// Two servers on the same address and path, or on addresses of which one contains the other.
 ///
-/// The same address with different paths is fine: they share a listener. Port 0 is a free port, never a clash.
+/// The same address with different paths is fine: they share a listener. One that is `needed` shares none, because it is
+/// started and stopped while the others run. Port 0 is a free port, never a clash.
 pub(super) fn clashes(servers: &[ServerConfig]) -> Vec<Problem> {
     let started = servers.iter().filter(|server| server.create != Create::Never);
     let places: Vec<_> =
-        started.flat_map(|server| server.doors.iter().filter_map(|door| place(&server.name, &door.init))).collect();
+        started.flat_map(|server| server.doors.iter().filter_map(|door| place(server, &door.init))).collect();
     let pairs = places
         .iter()
         .enumerate()
@@ -30,9 +32,10 @@ pub(super) fn clashes(servers: &[ServerConfig]) -> Vec<Problem> {
 }
 
 /// What the transport's settings say of the place; `None` for a door that listens on no port of its own.
-fn place<'a>(server: &'a str, init: &'a Settings) -> Option<Place<'a>> {
+fn place<'a>(server: &'a ServerConfig, init: &'a Settings) -> Option<Place<'a>> {
     Some(Place {
-        server,
+        server: &server.name,
+        needed: server.create == Create::Needed,
         init,
         host: init.text("host").unwrap_or_default(),
         port: init.integer("port").filter(|port| *port != 0)?,
@@ -50,6 +53,10 @@ fn clash(first: &Place<'_>, later: &Place<'_>) -> Option<Problem> {
         let path = later.endpoint.trim_start_matches('/');
         format!(
             "the server `{other}` listens on {host}:{port} under `/{path}` already: change the port or the endpoint"
+        )
+    } else if first.host == host && (first.needed || later.needed) && first.server != later.server {
+        format!(
+            "the server `{other}` listens on {host}:{port} too, and a server with `create: needed` starts and stops by itself, so it shares its port with no other: change the port"
         )
     } else if first.host != host && (is_wildcard(first.host) || is_wildcard(host)) {
         let theirs = first.host;

@@ -66,7 +66,9 @@ impl Kinds {
     pub(super) fn unknown(&self, word: &str) -> String {
         let known = Self::words(self.0.iter()).collect::<Vec<_>>().join(", ");
         if let Some((_, feature)) = OPTIONAL.iter().find(|(kind, _)| *kind == word) {
-            return format!("`{word}` is not in this build: build with `--features {feature}`; there are: {known}");
+            return format!(
+                "`{word}` is not in this build: build it with `cargo build --release --features {feature}`; there are {known}"
+            );
         }
         if PLANNED.contains(&word) {
             return format!("the transport `{word}` is planned and not in this version: there are {known}");

@@ -7,7 +7,8 @@
 //! - [`sources`]: built-in defaults, files, text and environment variables, merged as the original merges them.
 //! - YAML is read by the crate `eventhive-yaml`.
 //! - [`tables`]: the keys of `eventhive`, of a connector and of a server; [`kinds`] has those of the transports.
-//! - `resolve`: the tree against the tables, into the typed [`Config`] of [`model`].
+//! - `resolve`: the tree against the tables, into the typed [`Config`] of [`model`]; `discovery` has what concerns finding
+//!   servers, `clash` finds servers that are in each other's way.
 //! - [`secret`]: literal, `env:`, `file:`, or a list of them; never printed.
 //! - [`report`]: all problems at once, each with file, line, column, key and fix, for people and as JSON.
 //! - [`schema`]: the JSON Schema of the same tables, for editors.
@@ -22,6 +23,7 @@
 //! ```
 
 mod clash;
+mod discovery;
 pub mod kinds;
 mod mask;
 mod merge;
@@ -34,7 +36,7 @@ pub mod sources;
 pub mod tables;
 
 pub use kinds::{Kind, Kinds};
-pub use model::{Config, ConnectorConfig, Create, DoorConfig, HiveSettings, ServerConfig};
+pub use model::{Config, ConnectorConfig, Create, DiscoverySettings, DoorConfig, HiveSettings, ServerConfig};
 pub use report::{ConfigError, Report};
 pub use secret::Secrets;
 pub use sources::Sources;

@@ -1,6 +1,7 @@
 //! What a configuration says, checked and typed.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use eventhive_transport::Overflow;
@@ -33,8 +34,22 @@ pub struct HiveSettings {
     pub remove_metadata: bool,
     /// What joins the segments of a name. Never empty.
     pub channel_separator: String,
+    /// `discovery_...`: where servers are looked for.
+    pub discovery: DiscoverySettings,
+}
+
+/// Where servers are looked for: by mDNS, then in the list, then in the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DiscoverySettings {
     /// The network interfaces that mDNS uses, by name; empty: the usual ones.
-    pub discovery_interfaces: Vec<String>,
+    pub interfaces: Vec<String>,
+    /// Whether mDNS is used.
+    pub mdns: bool,
+    /// Servers that are written down in the configuration.
+    pub servers: Vec<String>,
+    /// A file with more of them.
+    pub file: Option<PathBuf>,
 }
 
 /// One entry of `connectors:`.
@@ -57,7 +72,7 @@ pub struct ConnectorConfig {
     pub replay_time: Duration,
     /// How many sealed messages are remembered.
     pub replay_messages: usize,
-    /// Find the server by mDNS within this time, and use what it announces in place of `init`.
+    /// Look for the server, at first for this long; what it announces goes before the address in `init`.
     pub from_broadcast: Option<Duration>,
     /// The bound of the outbox in bytes.
     pub outbox_bytes: usize,
@@ -81,6 +96,8 @@ pub struct ServerConfig {
     pub create: Create,
     /// Whether it is announced by mDNS.
     pub broadcast: bool,
+    /// Signs the announcement: its own, or that of the connector of the same name.
+    pub secret: Option<Secrets>,
     /// The hub's doors. A server with `pubsub_type` and `init` is a hub with one door.
     pub doors: Vec<DoorConfig>,
 }
@@ -100,7 +117,7 @@ pub struct DoorConfig {
 pub enum Create {
     /// Not at all.
     Never,
-    /// Only if none is found by mDNS.
+    /// While no other hive runs one.
     Needed,
     /// Always.
     Always,
@@ -149,6 +166,13 @@ impl Config {
 }
 
 impl ConnectorConfig {
+    /// What announcements of its server must be signed with: its secret, unless it talks with hives of eventhive 0.5.0,
+    /// which do not sign.
+    #[must_use]
+    pub fn announcement_secret(&self) -> Option<&Secrets> {
+        self.secret.as_ref().filter(|_| self.cipher != Cipher::Eventhive05)
+    }
+
     /// How far the time of a sealed message may be off, and how many are remembered.
     #[must_use]
     pub const fn replay_window(&self) -> ReplayWindow {

@@ -1,7 +1,5 @@
 //! From the merged tree to the typed model, with every problem on the way.
 
-use std::time::Duration;
-
 use eventhive_transport::settings::{Entry, Node, Position, Problem, Settings, Value, unknown_key};
 use eventhive_transport::{EventName, Key, KeyKind, Overflow};
 
@@ -11,16 +9,13 @@ use super::report::{ConfigError, Report};
 use super::sources::Sources;
 use super::{Kind, Kinds, Secrets, clash, tables};
 
-/// What the original waits for discovery when nothing else is said.
-const DISCOVERY: Duration = Duration::from_secs(5);
-
 /// One run over the tree.
-struct Resolve<'a> {
-    sources: &'a Sources,
+pub(super) struct Resolve<'a> {
+    pub(super) sources: &'a Sources,
     kinds: &'a Kinds,
-    problems: Vec<Problem>,
+    pub(super) problems: Vec<Problem>,
     /// What is doubtful and not wrong.
-    warnings: Vec<Problem>,
+    pub(super) warnings: Vec<Problem>,
     separator: String,
 }
 
@@ -30,12 +25,14 @@ pub(super) fn resolve(sources: &Sources, kinds: &Kinds) -> Result<Config, Config
     run.top();
     let hive = run.hive();
     let connectors = run.section("connectors", Resolve::connector);
-    let servers = run.section("servers", Resolve::server);
+    let mut servers = run.section("servers", Resolve::server);
     run.problems.extend(clash::clashes(&servers));
     let documents = sources.documents.clone();
     match hive {
         Some(hive) if run.problems.is_empty() => {
             run.unused_secrets(&connectors);
+            run.sign_with_connectors(&mut servers, &connectors);
+            run.doubt_discovery(&hive.discovery, &servers, &connectors);
             let warnings = Report::new(run.warnings, documents.clone());
             Ok(Config { hive, connectors, servers, warnings, documents })
         }
@@ -75,7 +72,7 @@ impl Resolve<'_> {
             metadata_key: text("metadata_key"),
             remove_metadata: settings.flag("remove_metadata"),
             channel_separator: text("channel_separator"),
-            discovery_interfaces: settings.texts("discovery_interfaces").into_iter().map(str::to_owned).collect(),
+            discovery: self.discovery_settings(&settings),
         })
     }
 
@@ -101,7 +98,7 @@ impl Resolve<'_> {
         let transport = self.transport(path, &entry.node, Kind::connector_side);
         let input_channel = self.input_channel(path, &entry.node);
         let secret = self.secret(path, entry);
-        let from_broadcast = self.discovery(path, &entry.node);
+        let from_broadcast = self.look_time(path, &entry.node);
         let (settings, (pubsub_type, init)) = (settings?, transport?);
         let size = |name: &str| settings.size(name).unwrap_or(usize::MAX);
         let overflow =
@@ -127,6 +124,7 @@ impl Resolve<'_> {
     fn server(&mut self, path: &str, entry: &Entry) -> Option<ServerConfig> {
         let settings = self.check(path, &entry.node, tables::SERVER);
         let transport = self.transport(path, &entry.node, Kind::door_side);
+        let secret = get(&entry.node, "secret").and_then(|node| self.read_secret(node, path));
         let (settings, (pubsub_type, init)) = (settings?, transport?);
         let create = match settings.text("create") {
             Some("always") => Create::Always,
@@ -134,7 +132,8 @@ impl Resolve<'_> {
             _ => Create::Never,
         };
         let doors = vec![DoorConfig { pubsub_type, init }];
-        Some(ServerConfig { name: entry.key.clone(), create, broadcast: settings.flag("broadcast"), doors })
+        let broadcast = settings.flag("broadcast");
+        Some(ServerConfig { name: entry.key.clone(), create, broadcast, secret, doors })
     }
 
     /// The kind and its settings. Without a kind, of `init` only that it is a mapping is known.
@@ -165,7 +164,9 @@ impl Resolve<'_> {
         let Some(table) = side(kind) else {
             let able =
                 Kinds::words(self.kinds.iter().filter(|kind| side(kind).is_some())).collect::<Vec<_>>().join(", ");
-            self.note(word_node.at, &place, format!("`{word}` cannot be used here: use one of {able}"));
+            // A kind that is here at all has one of the two sides.
+            let lacks = if kind.door.is_none() { "has no server to run here" } else { "cannot be used here" };
+            self.note(word_node.at, &place, format!("`{word}` {lacks}: use one of {able}"));
             return None;
         };
         Some((kind.name, table))
@@ -224,36 +225,19 @@ impl Resolve<'_> {
             (Some(node), None) => Secrets::read(node, &path),
             (None, None) => Ok(None),
         };
+        self.noted(read)
+    }
+
+    fn read_secret(&mut self, node: &Node, path: &str) -> Option<Secrets> {
+        let read = Secrets::read(node, &format!("{path}.secret"));
+        self.noted(read)
+    }
+
+    fn noted(&mut self, read: Result<Option<Secrets>, Vec<Problem>>) -> Option<Secrets> {
         read.unwrap_or_else(|problems| {
             self.problems.extend(problems);
             None
         })
-    }
-
-    /// Presence switches it on, except `false`. Null is what the original reads as "the default time".
-    fn discovery(&mut self, path: &str, node: &Node) -> Option<Duration> {
-        let node = get(node, "from_broadcast")?;
-        #[expect(clippy::cast_precision_loss, reason = "a time of more than 2^53 seconds is as good as for ever")]
-        let seconds = match &node.value {
-            Value::Bool(false) => return None,
-            Value::Bool(true) | Value::Null => return Some(DISCOVERY),
-            Value::Integer(seconds) => *seconds as f64,
-            Value::Float(seconds) => *seconds,
-            other => {
-                let message = format!("expected true, false or a number of seconds, found {}", other.describe());
-                self.note(node.at, &format!("{path}.from_broadcast"), message);
-                return None;
-            }
-        };
-        let time = Duration::try_from_secs_f64(seconds).ok();
-        if time.is_none() {
-            self.note(
-                node.at,
-                &format!("{path}.from_broadcast"),
-                format!("{seconds} is no time: use 0 or more seconds"),
-            );
-        }
-        time
     }
 
     /// A name of a network is one segment of event names.
@@ -282,7 +266,7 @@ impl Resolve<'_> {
         Settings::check(path, node, table).map_err(|problems| self.problems.extend(problems)).ok()
     }
 
-    fn note(&mut self, at: Position, path: &str, message: String) {
+    pub(super) fn note(&mut self, at: Position, path: &str, message: String) {
         self.problems.push(Problem { at, path: path.to_owned(), message });
     }
 }

@@ -223,11 +223,13 @@ fn map(entries: impl Iterator<Item = (&'static str, Value)>) -> Node {
     Node { value: Value::Map(entries.map(entry).collect()), at }
 }
 
-/// The three keys that every document resets.
+/// The keys of `eventhive` that every document resets, as in the original. Those that are ours stay.
+const RESET: &[&str] = &["metadata_key", "remove_metadata", "channel_separator"];
+
 fn defaults() -> Node {
     let settings = eventhive_transport::Settings::defaults("eventhive", tables::HIVE);
     let value = |name: &str| settings.as_ref().ok()?.get(name).map(|node| node.value.clone());
-    let hive = map(tables::HIVE.iter().filter_map(|key| Some((key.name, value(key.name)?))));
+    let hive = map(RESET.iter().filter_map(|name| Some((*name, value(name)?))));
     map([("eventhive", hive.value)].into_iter())
 }
 

@@ -30,7 +30,23 @@ pub const HIVE: &[Key] = &[
     Key::optional(
         "discovery_interfaces",
         KeyKind::Texts,
-        "The network interfaces that mDNS uses, by name. Left out: all but those of containers, virtual machines and VPNs.",
+        "The network interfaces that mDNS uses, by name; `loopback` is this machine. Left out: all but those of containers, virtual machines and VPNs.",
+    ),
+    Key::with_default(
+        "discovery_mdns",
+        KeyKind::Bool,
+        "true",
+        "false: mDNS is not used. Servers are then found in discovery_servers and discovery_file only.",
+    ),
+    Key::optional(
+        "discovery_servers",
+        KeyKind::Texts,
+        "Where servers are looked for that mDNS has not found: `scheme://host:port/endpoint`, all but the host may be left out, with the network's name before it if it is for that one only. The first that answers is taken.",
+    ),
+    Key::optional(
+        "discovery_file",
+        KeyKind::Text,
+        "A file with such servers, one a line, looked at after discovery_servers and read anew each time. It may be missing.",
     ),
 ];
 
@@ -75,7 +91,7 @@ pub const CONNECTOR: &[Key] = &[
     Key::optional(
         "from_broadcast",
         KeyKind::Any,
-        "Find the server by mDNS instead of `init`: true (waits 5 seconds), false, or the seconds to wait.",
+        "Find the server by mDNS: true (looks for 5 seconds at first), false, or the seconds. What is announced goes before host, port and endpoint of `init`; the other keys of `init` stay.",
     ),
     Key::with_default(
         "outbox_bytes",
@@ -119,9 +135,14 @@ pub const SERVER: &[Key] = &[
     Key::required(
         "create",
         KeyKind::Choice(&["never", "needed", "always"]),
-        "never; always; or needed: only if none is found by mDNS.",
+        "never; always; or needed: while no other hive runs one. It then has its port to itself.",
     ),
     Key::with_default("broadcast", KeyKind::Bool, "false", "Whether the server is announced by mDNS."),
+    Key::optional(
+        "secret",
+        KeyKind::Any,
+        "Signs the announcement, as in a connector; hives with the secret then heed no other. Left out: that of the connector of the same name, unless its cipher is eventhive-0.5. Empty text: not signed.",
+    ),
     Key::optional("init", KeyKind::Any, "Where and how to listen: the transport's own keys."),
 ];
 

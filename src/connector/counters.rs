@@ -14,6 +14,13 @@ pub(super) struct Counters {
     pub(super) refused: AtomicU64,
     pub(super) repeated: AtomicU64,
     pub(super) gaps: AtomicU64,
+    pub(super) requests: AtomicU64,
+    pub(super) requests_expired: AtomicU64,
+    pub(super) requests_received: AtomicU64,
+    pub(super) requests_answered: AtomicU64,
+    pub(super) replies: AtomicU64,
+    pub(super) replies_late: AtomicU64,
+    pub(super) replies_repeated: AtomicU64,
 }
 
 /// A snapshot of a connector's counts since it was started.
@@ -40,6 +47,22 @@ pub struct ConnectorStats {
     pub gaps: u64,
     /// Events that wait in the outbox now.
     pub waiting: u64,
+    /// Requests of this hive; they count as events too.
+    pub requests: u64,
+    /// Requests that wait for an answer now.
+    pub requests_open: u64,
+    /// Requests whose deadline had passed: those of this hive were not sent, those of others not run.
+    pub requests_expired: u64,
+    /// Requests of other hives; they count as events received too.
+    pub requests_received: u64,
+    /// Requests of other hives that were answered, with a value or an error; the answers count as events published too.
+    pub requests_answered: u64,
+    /// Answers that reached a request.
+    pub replies: u64,
+    /// Answers that nobody waited for any more.
+    pub replies_late: u64,
+    /// Answers dropped because the same hive had answered the same request before.
+    pub replies_repeated: u64,
 }
 
 impl Counters {
@@ -48,7 +71,7 @@ impl Counters {
         counter.fetch_add(count as u64, Ordering::Relaxed)
     }
 
-    pub(super) fn snapshot(&self, waiting: usize) -> ConnectorStats {
+    pub(super) fn snapshot(&self, waiting: usize, requests_open: usize) -> ConnectorStats {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         ConnectorStats {
             published: read(&self.published),
@@ -61,6 +84,14 @@ impl Counters {
             repeated: read(&self.repeated),
             gaps: read(&self.gaps),
             waiting: waiting as u64,
+            requests: read(&self.requests),
+            requests_open: requests_open as u64,
+            requests_expired: read(&self.requests_expired),
+            requests_received: read(&self.requests_received),
+            requests_answered: read(&self.requests_answered),
+            replies: read(&self.replies),
+            replies_late: read(&self.replies_late),
+            replies_repeated: read(&self.replies_repeated),
         }
     }
 }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use eventhive_transport::{EventName, Gap, Incoming, NameError, Sink, Topic};
 
 use super::counters::Counters;
+use super::desk::Desk;
 use super::queue::{ByteQueue, Pushed};
 use super::seen::Seen;
 use crate::envelope::{Envelope, OpenError};
 use crate::event::{Event, Metadata};
 use crate::payload::{Payload, PayloadError};
-use crate::registry::Registry;
 
 /// Decides what may come in, and under which name.
 pub(super) struct Gate {
@@ -107,7 +107,7 @@ impl Inbox {
 pub(super) async fn dispatch(
     gate: Arc<Gate>,
     inbox: Arc<ByteQueue<Incoming>>,
-    registry: Arc<Registry>,
+    desk: Arc<Desk>,
     counters: Arc<Counters>,
     mut seen: Seen,
 ) {
@@ -120,9 +120,12 @@ pub(super) async fn dispatch(
             Ok((event, id)) => {
                 Counters::add(&counters.received, 1);
                 tracing::debug!(connector = %gate.network, event = %event.name(), id = id.as_deref().unwrap_or("N/A"), "received");
-                if let Err(error) = registry.fire(event) {
-                    tracing::debug!(connector = %gate.network, "{error}");
-                }
+                desk.take(event);
+            }
+            // Mostly what a sender or a broker sent again after a lost connection.
+            Err(Refusal::Open(OpenError::Replayed)) => {
+                Counters::add(&counters.repeated, 1);
+                tracing::debug!(connector = %gate.network, topic = %incoming.topic, "sealed message received before, dropped");
             }
             Err(refusal) => refuse(&gate, &incoming.topic, &refusal, &counters),
         }

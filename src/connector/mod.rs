@@ -4,10 +4,16 @@
 //! [`outgoing`] pump hands it to the link and keeps it until the broker has answered. In: the link delivers to the inbox;
 //! [`incoming`] opens each message, checks it and gives it to the hooks. [`topics`] keeps the subscriptions. Each of the
 //! three is a task that owns its state; they share queues bounded in bytes, and no lock is held while one waits.
+//!
+//! Requests ([`crate::request`]) go the same ways: [`asker`] sends them and hears the answers, with [`pending`] as its table;
+//! [`desk`] answers those of others.
 
+mod asker;
 mod counters;
+mod desk;
 mod incoming;
 mod outgoing;
+mod pending;
 mod queue;
 mod seen;
 mod topics;
@@ -16,19 +22,24 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use eventhive_transport::{Capabilities, Incoming, Link, LinkState, Overflow, Sink, Topic};
-use tokio::sync::watch;
+use bytes::Bytes;
+use eventhive_transport::{Capabilities, EventName, Incoming, Link, LinkState, Overflow, Sink, Topic};
+use tokio::sync::{OnceCell, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+pub(crate) use asker::{Asker, Conversation, Heard};
 pub use counters::ConnectorStats;
 
 use crate::envelope::Envelope;
-use crate::event::Event;
+use crate::event::{Event, Metadata};
 use crate::registry::{Registry, Route, RouteError, Sent};
+use asker::ReplyInbox;
 use counters::Counters;
+use desk::Desk;
 use incoming::{Gate, Inbox};
 use outgoing::{Outgoing, Pump};
+use pending::{Fate, Pending};
 use queue::{ByteQueue, Pushed};
 use seen::Seen;
 use topics::{Standing, Topics};
@@ -54,6 +65,9 @@ pub(crate) struct Connector {
     name: Arc<str>,
     link: Arc<dyn Link>,
     outlet: Arc<Outlet>,
+    asker: Arc<Asker>,
+    /// Only where it listens.
+    desk: Option<Arc<Desk>>,
     inbox: Arc<ByteQueue<Incoming>>,
     counters: Arc<Counters>,
     standing: watch::Receiver<Standing>,
@@ -77,32 +91,48 @@ impl Connector {
             Arc::new(Gate::new(Arc::clone(&plan.name), &plan.input_channel, &plan.separator, Arc::clone(&envelope)));
         let pump = Pump::new(Arc::clone(&plan.name), Arc::clone(&outbox), Arc::clone(&link), Arc::clone(&counters));
         let listens = !plan.input_channel.is_empty();
-        let echo = (listens && !wire.hears_itself).then(|| (gate.prefix().to_owned(), Arc::clone(&sink)));
+        let replies = Arc::new(ReplyInbox {
+            network: Arc::clone(&plan.name),
+            prefix: ReplyInbox::prefix(&plan.name, &plan.separator),
+            pending: Pending::new(plan.inbox_bytes),
+            counters: Arc::clone(&counters),
+            envelope: Arc::clone(&envelope),
+        });
+        let mut echo: Vec<Echo> = Vec::new();
+        if listens && !wire.hears_itself {
+            echo.push((gate.prefix().to_owned(), Arc::clone(&sink) as Arc<dyn Sink>));
+            echo.push((replies.prefix.clone(), Arc::clone(&replies) as Arc<dyn Sink>));
+        }
         let outlet = Arc::new(Outlet {
             network: Arc::clone(&plan.name),
             envelope,
             outbox,
+            link: Arc::clone(&link),
             max_payload: wire.max_payload,
             counters: Arc::clone(&counters),
             echo,
         });
+        let asker = Arc::new(Asker {
+            link: Arc::clone(&link),
+            outlet: Arc::clone(&outlet),
+            inbox: replies,
+            patterns: wire.patterns,
+            listening: OnceCell::new(),
+        });
         let mut tasks = vec![tokio::spawn(pump.run())];
         let (standing_sender, standing) = watch::channel(if listens { Standing::Waiting } else { Standing::Complete });
-        let mut dispatcher = None;
+        let (mut dispatcher, mut answers) = (None, None);
         if listens {
+            let desk = Arc::new(Desk::new(Arc::clone(&outlet), Arc::clone(&registry), &plan.separator));
+            answers = Some(Arc::clone(&desk));
             let seen = Seen::new(plan.remembered_events);
-            let dispatch = incoming::dispatch(
-                Arc::clone(&gate),
-                Arc::clone(&inbox),
-                Arc::clone(&registry),
-                Arc::clone(&counters),
-                seen,
-            );
+            let dispatch = incoming::dispatch(Arc::clone(&gate), Arc::clone(&inbox), desk, Arc::clone(&counters), seen);
             dispatcher = Some(tokio::spawn(dispatch));
             let topics = Topics { link: Arc::clone(&link), gate, sink, registry, standing: standing_sender };
             tasks.push(tokio::spawn(topics.run(wire.patterns)));
         }
-        Self { name: plan.name, link, outlet, inbox, counters, standing, dispatch: dispatcher, tasks }
+        let (name, desk, dispatch) = (plan.name, answers, dispatcher);
+        Self { name, link, outlet, asker, desk, inbox, counters, standing, dispatch, tasks }
     }
 
     /// The network's name.
@@ -115,13 +145,18 @@ impl Connector {
         Arc::clone(&self.outlet) as Arc<dyn Route>
     }
 
+    /// How to ask on this network.
+    pub(crate) fn asker(&self) -> Arc<Asker> {
+        Arc::clone(&self.asker)
+    }
+
     /// Where the link stands, now and later.
     pub(crate) fn state(&self) -> watch::Receiver<LinkState> {
         self.link.state()
     }
 
     pub(crate) fn stats(&self) -> ConnectorStats {
-        self.counters.snapshot(self.outlet.outbox.len())
+        self.counters.snapshot(self.outlet.outbox.len(), self.asker.inbox.pending.len())
     }
 
     /// Resolves when the link is up and the subscriptions known at the start stand, or with what is in the way when the
@@ -148,10 +183,15 @@ impl Connector {
         async move { outlet.outbox.settled().await }
     }
 
-    /// Sends what waits, if the link is up and takes it within the time, closes the link, and gives the hooks what has
-    /// arrived. Returns how many events were left unsent.
+    /// Ends the requests of this hive, answers those of others, sends what waits, if the link is up and takes it within the
+    /// time, closes the link, and gives the hooks what has arrived. Returns how many events were left unsent.
     pub(crate) async fn close(mut self, within: Duration) -> u64 {
         let deadline = Instant::now() + within;
+        self.asker.inbox.pending.close();
+        if let Some(desk) = &self.desk {
+            // Half: a hook that never ends must not cost what waits in the outbox its time.
+            desk.close(within / 2).await;
+        }
         self.outlet.outbox.close();
         if self.link.state().borrow().is_up() {
             let _ = tokio::time::timeout_at(deadline, self.outlet.outbox.settled()).await;
@@ -180,34 +220,47 @@ struct Outlet {
     network: Arc<str>,
     envelope: Arc<Envelope>,
     outbox: Arc<ByteQueue<Outgoing>>,
+    /// Asked whether its wire can carry an event, not handed it: the pump does that.
+    link: Arc<dyn Link>,
     max_payload: Option<usize>,
     counters: Arc<Counters>,
-    /// Where a wire does not bring back what this hive publishes on its own channel: the channel's prefix, and the inbox.
-    echo: Option<(String, Arc<Inbox>)>,
+    /// Where a wire does not bring back what this hive publishes to itself: what it hears, and where that goes.
+    echo: Vec<Echo>,
 }
+
+/// The start of the names that a hive hears, and where they go.
+type Echo = (String, Arc<dyn Sink>);
 
 impl Outlet {
     fn refused(&self, reason: impl ToString) -> RouteError {
         RouteError { network: self.network.to_string(), reason: reason.to_string() }
     }
-}
 
-impl Route for Outlet {
-    fn publish(&self, event: &Event) -> Result<Sent, RouteError> {
-        let payload = event.payload().as_bytes();
+    /// Whether an event of this name is delivered to this hive here, and not by the wire.
+    fn echoes(&self, name: &str) -> bool {
+        self.echo.iter().any(|(prefix, _)| name.starts_with(prefix.as_str()))
+    }
+
+    /// Seals an event and puts it into the outbox. `fate` is told what becomes of it there.
+    fn send(
+        &self,
+        name: &EventName,
+        payload: &Bytes,
+        metadata: &Metadata,
+        fate: Option<Fate>,
+    ) -> Result<Sent, RouteError> {
         if payload.trim_ascii_start().first() != Some(&b'{') {
             return Err(self.refused("the payload is not a JSON object, and only objects travel"));
         }
-        let name = event.name();
-        let payload =
-            self.envelope.seal(name.as_str(), payload, event.metadata()).map_err(|error| self.refused(error))?;
+        let payload = self.envelope.seal(name.as_str(), payload, metadata).map_err(|error| self.refused(error))?;
         if let Some(largest) = self.max_payload.filter(|largest| payload.len() > *largest) {
             let size = payload.len();
             return Err(self.refused(format!("the sealed event has {size} bytes, the wire takes {largest}")));
         }
-        let outgoing = Outgoing { topic: Topic::from(name), payload };
-        if let Some((_, inbox)) = self.echo.as_ref().filter(|(prefix, _)| name.as_str().starts_with(prefix.as_str())) {
-            inbox.deliver(Incoming { topic: outgoing.topic.clone(), payload: outgoing.payload.clone() });
+        let outgoing = Outgoing { topic: Topic::from(name), payload, fate };
+        self.link.check(&outgoing.topic, &outgoing.payload).map_err(|reason| self.refused(reason))?;
+        for (_, sink) in self.echo.iter().filter(|(prefix, _)| name.as_str().starts_with(prefix.as_str())) {
+            sink.deliver(Incoming { topic: outgoing.topic.clone(), payload: outgoing.payload.clone() });
         }
         let bytes = outgoing.bytes();
         match self.outbox.push(outgoing, bytes) {
@@ -224,5 +277,11 @@ impl Route for Outlet {
             }
             Pushed::Closed(_) => Err(self.refused("the hive is stopping")),
         }
+    }
+}
+
+impl Route for Outlet {
+    fn publish(&self, event: &Event) -> Result<Sent, RouteError> {
+        self.send(event.name(), event.payload().as_bytes(), event.metadata(), None)
     }
 }

@@ -16,13 +16,16 @@ use eventhive_transport::{Delivery, Link, LinkError, LinkState, Receipt, Refused
 use tokio::sync::watch;
 
 use super::counters::Counters;
+use super::pending::Fate;
 use super::queue::ByteQueue;
 
 /// A sealed event, ready for the wire.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Outgoing {
     pub(super) topic: Topic,
     pub(super) payload: Bytes,
+    /// For a request of this hive: who waits for the answer, and is told what becomes of the event.
+    pub(super) fate: Option<Fate>,
 }
 
 impl Outgoing {
@@ -87,7 +90,12 @@ impl Pump {
 
     fn send_waiting(&mut self) -> Flow {
         while self.state.borrow().is_up() {
-            let Some(outgoing) = self.outbox.pop() else { return Flow::Open };
+            let Some(mut outgoing) = self.outbox.pop() else { return Flow::Open };
+            if outgoing.fate.as_ref().is_some_and(Fate::is_moot) {
+                Counters::add(&self.counters.requests_expired, 1);
+                self.outbox.finish();
+                continue;
+            }
             match self.link.publish(outgoing.topic.clone(), outgoing.payload.clone()) {
                 Ok(receipt) => self.unconfirmed.push_back((receipt, outgoing)),
                 Err(refused) => match refused.reason {
@@ -96,7 +104,7 @@ impl Pump {
                         self.outbox.put_back(std::iter::once((outgoing, bytes)));
                         return if refused.reason == RefusedReason::Full { Flow::Full } else { Flow::Down };
                     }
-                    reason => self.give_up(&outgoing, &reason.to_string()),
+                    reason => self.give_up(&mut outgoing, &reason.to_string()),
                 },
             }
         }
@@ -127,21 +135,27 @@ impl Pump {
     }
 
     /// Gives the event back if it must be sent again.
-    fn count(&self, outgoing: Outgoing, answer: Result<Delivery, LinkError>) -> Option<Outgoing> {
+    fn count(&self, mut outgoing: Outgoing, answer: Result<Delivery, LinkError>) -> Option<Outgoing> {
         match answer {
-            Ok(_) => {
+            Ok(delivery) => {
                 Counters::add(&self.counters.published, 1);
+                if let Some(fate) = &mut outgoing.fate {
+                    fate.published(delivery);
+                }
                 self.outbox.finish();
             }
             Err(LinkError::Unconfirmed | LinkError::Closed) => return Some(outgoing),
-            Err(error) => self.give_up(&outgoing, &error.to_string()),
+            Err(error) => self.give_up(&mut outgoing, &error.to_string()),
         }
         None
     }
 
-    fn give_up(&self, outgoing: &Outgoing, reason: &str) {
+    fn give_up(&self, outgoing: &mut Outgoing, reason: &str) {
         Counters::add(&self.counters.rejected, 1);
         self.outbox.finish();
+        if let Some(fate) = &mut outgoing.fate {
+            fate.failed(reason);
+        }
         tracing::error!(connector = %self.name, topic = %outgoing.topic, "the event was not published: {reason}");
     }
 }

@@ -58,6 +58,12 @@ impl Found {
         get(&self.txt, "host")
     }
 
+    /// One of its settings, as it says.
+    #[must_use]
+    pub fn setting(&self, key: &str) -> Option<&str> {
+        get(&self.txt, key)
+    }
+
     /// Its settings, as they would stand under a connector's `init`. They came from the network: take only those that
     /// the transport knows, by [`keep_known`](super::keep_known).
     #[must_use]

@@ -40,9 +40,12 @@ pub enum Interfaces {
     Usual,
     /// The loopback interface: hives of this machine.
     Loopback,
-    /// The interfaces of these names.
+    /// The interfaces of these names; `loopback` stands for the loopback interface, whatever its name.
     Named(Vec<String>),
 }
+
+/// The name of the loopback interface on every system.
+const LOOPBACK: &str = "loopback";
 
 impl Interfaces {
     /// Whether this address of an interface takes part.
@@ -50,7 +53,9 @@ impl Interfaces {
         match self {
             Self::Usual => is_usual(&interface.name),
             Self::Loopback => interface.is_loopback(),
-            Self::Named(names) => names.contains(&interface.name),
+            Self::Named(names) => {
+                names.iter().any(|name| *name == interface.name || (name == LOOPBACK && interface.is_loopback()))
+            }
         }
     }
 
@@ -168,5 +173,7 @@ mod tests {
         assert_eq!(usual.for_host(Ipv4Addr::LOCALHOST.into()).unwrap(), Interfaces::Loopback);
         assert_eq!(usual.for_host(Ipv4Addr::UNSPECIFIED.into()).unwrap(), Interfaces::Usual);
         assert!(Interfaces::Loopback.present().unwrap().iter().all(Interface::is_loopback));
+        let named = Interfaces::Named(vec![LOOPBACK.to_owned()]);
+        assert_eq!(named.present().unwrap(), Interfaces::Loopback.present().unwrap());
     }
 }

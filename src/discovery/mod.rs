@@ -9,16 +9,22 @@
 //! - [`Sources`]: mDNS first, then a list of servers, then a file, for networks that filter multicast.
 //! - [`Claim`]: which of two servers of one name stays.
 //! - [`needed`]: one server for a network, whichever hive runs it.
+//! - `configured`: from a configuration to these.
+//! - `moving`: a link that moves from server to server; `guide` tells it where to.
 
 mod announce;
 mod browse;
 mod claim;
 mod claiming;
+mod configured;
 mod daemon;
 mod error;
 mod found;
+mod guide;
+mod ignored;
 mod interfaces;
 mod keeper;
+mod moving;
 mod name;
 pub mod needed;
 mod records;
@@ -35,13 +41,14 @@ pub use browse::{Browser, Change};
 pub use claim::{Claim, Verdict};
 pub use error::DiscoveryError;
 pub use found::Found;
+pub use guide::connect;
 pub use interfaces::Interfaces;
 pub use sign::{Signature, Signer};
 pub use sources::{Listed, Sources};
 pub use txt::keep_known;
 
-use crate::config::HiveSettings;
 use daemon::{Heard, Search};
+use ignored::Ignored;
 
 /// The service type that hives announce and look for.
 pub const SERVICE_TYPE: &str = "_eventhive._tcp.local.";
@@ -51,21 +58,15 @@ pub const SERVICE_TYPE: &str = "_eventhive._tcp.local.";
 pub struct Mdns {
     interfaces: Interfaces,
     signer: Option<Signer>,
+    ignored: Ignored,
 }
 
 impl Mdns {
     /// mDNS on these interfaces. With a signer, announcements are signed, and others count only if they are too; leave
     /// it out for networks with hives of eventhive 0.5.0, which do not sign.
     #[must_use]
-    pub const fn new(interfaces: Interfaces, signer: Option<Signer>) -> Self {
-        Self { interfaces, signer }
-    }
-
-    /// mDNS as a configuration wants it, unsigned as hives of eventhive 0.5.0 have it.
-    pub(crate) fn configured(hive: &HiveSettings) -> Self {
-        let names = &hive.discovery_interfaces;
-        let interfaces = if names.is_empty() { Interfaces::Usual } else { Interfaces::Named(names.clone()) };
-        Self::new(interfaces, None)
+    pub fn new(interfaces: Interfaces, signer: Option<Signer>) -> Self {
+        Self { interfaces, signer, ignored: Ignored::default() }
     }
 
     /// Announces a server, inside a tokio runtime. Comes back when it can be found: after one second, in which the
@@ -109,10 +110,9 @@ impl Mdns {
                 if !name::same(&found.name, name) || except == Some(&found.claim) {
                     continue;
                 }
-                if self.trusts(&found) {
+                if self.heeds(&found) {
                     return found;
                 }
-                tracing::warn!(server = name, from = %found, signature = ?found.signature, "an announcement is ignored");
             }
         };
         Ok(tokio::time::timeout(within, look).await.ok())
@@ -131,5 +131,14 @@ impl Mdns {
     #[must_use]
     pub fn trusts(&self, found: &Found) -> bool {
         self.signer.is_none() || found.signature == Signature::Valid
+    }
+
+    /// The same, with a line in the log for one that does not count; said once for each.
+    fn heeds(&self, found: &Found) -> bool {
+        let trusted = self.trusts(found);
+        if !trusted {
+            self.ignored.tell(found);
+        }
+        trusted
     }
 }

@@ -11,7 +11,6 @@
 //! its own, so that neither is taken for the other. Nothing here keeps a recorded announcement from being sent again
 //! later: it can lead hives to where a server of this network once was, and what they send there is sealed.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use hkdf::Hkdf;
@@ -19,8 +18,9 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
+use super::Found;
 use super::txt::Pairs;
-use crate::envelope::canonical::Json;
+use crate::envelope::canonical::{Json, Members};
 
 /// The TXT key of the signature.
 pub(super) const SIGNATURE: &str = "__sign_sha256__";
@@ -48,6 +48,12 @@ impl Signer {
     #[must_use]
     pub fn new(secrets: &[Zeroizing<String>]) -> Option<Self> {
         (!secrets.is_empty()).then(|| Self(secrets.iter().map(|secret| key(secret)).collect()))
+    }
+
+    /// Whether the announcement is signed with one of the secrets.
+    #[must_use]
+    pub fn verify(&self, found: &Found) -> Signature {
+        self.check(&found.name, &found.txt)
     }
 
     pub(super) fn sign(&self, name: &str, pairs: &Pairs) -> Option<String> {
@@ -88,12 +94,11 @@ fn key(secret: &str) -> Hmac<Sha256> {
 }
 
 fn keyed(key: &Hmac<Sha256>, name: &str, pairs: &Pairs) -> Hmac<Sha256> {
-    let text = |text: &str| Json::Text(text.to_owned());
     let others = pairs.iter().filter(|(key, _)| key != SIGNATURE);
-    let txt: BTreeMap<String, Json> = others.map(|(key, value)| (key.clone(), text(value))).collect();
-    let signed = Json::Object(BTreeMap::from([
-        ("name".to_owned(), text(&name.to_lowercase())),
-        ("txt".to_owned(), Json::Object(txt)),
+    let txt = others.map(|(key, value)| (key.into(), Json::Text(value.into()))).collect();
+    let signed = Json::Object(Members::new(vec![
+        ("name".into(), Json::Text(name.to_lowercase().into())),
+        ("txt".into(), Json::Object(Members::new(txt))),
     ]));
     let mut mac = key.clone();
     mac.update(signed.to_text().as_bytes());

@@ -42,7 +42,8 @@ impl Sources {
         self.find_except(name, within, None).await
     }
 
-    /// The same, but not the announced server with the claim `except`.
+    /// The same; with `except`, only an announced server with another claim than this: one that is written down has no
+    /// claim to set against it.
     pub(super) async fn find_except(
         &self,
         name: &str,
@@ -56,6 +57,9 @@ impl Sources {
                 Ok(found) => return Ok(found),
                 Err(error) => failed = Some(error),
             }
+        }
+        if except.is_some() {
+            return failed.map_or(Ok(None), Err);
         }
         if let Some(found) = first_that_answers(name, &self.listed).await {
             return Ok(Some(found));
@@ -243,6 +247,13 @@ mod tests {
         writeln!(file, "# servers\n\nnonsense:x\nnet ws://127.0.0.1:{port}/p # ours").unwrap();
         let found = sources.find("net", Duration::ZERO).await.unwrap().unwrap();
         assert_eq!((found.port, found.host()), (port, Some("127.0.0.1")));
+    }
+
+    #[tokio::test]
+    async fn what_is_written_down_is_no_rival_of_a_server_that_stands() {
+        let (_listener, port) = listening().await;
+        let sources = Sources { listed: vec![at(port)], ..Sources::default() };
+        assert_eq!(sources.find_except("net", Duration::ZERO, Some(&Claim::now())).await.unwrap(), None);
     }
 
     #[tokio::test]

@@ -3,48 +3,36 @@
 //! This is what eventhive 0.5.0 signs and encrypts, so every byte counts: keys sorted by code point, pure ASCII, floats as
 //! Python's `repr`, integers exact. Numbers are taken from their text; nothing passes through a lossy type.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use serde_json::value::RawValue;
+use super::walk::Walk;
 
-/// A JSON value that keeps what the canonical text needs.
+/// A JSON value that keeps what the canonical text needs. It borrows from the text that it was read from.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Json {
+pub(crate) enum Json<'a> {
     /// `null`, `true`, `false`, and numbers in their canonical text.
-    Atom(String),
-    Text(String),
-    Array(Vec<Json>),
-    /// Sorted by code point: the order of UTF-8 bytes. Of repeated keys the last stands, as in Python.
-    Object(BTreeMap<String, Json>),
+    Atom(Cow<'a, str>),
+    Text(Cow<'a, str>),
+    Array(Vec<Json<'a>>),
+    Object(Members<'a>),
 }
 
-impl Json {
-    /// Reads JSON text. Lone surrogates, `NaN` and nesting over serde_json's limit are errors.
-    pub(super) fn parse(text: &str) -> Result<Self, serde_json::Error> {
-        Self::read(serde_json::from_str::<&RawValue>(text)?, 0)
+/// The members of an object, sorted by code point (the order of UTF-8 bytes). Of repeated keys the last stands, as in
+/// Python.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Members<'a>(Vec<(Cow<'a, str>, Json<'a>)>);
+
+impl<'a> Json<'a> {
+    /// Reads JSON text. Lone surrogates, `NaN` and nesting beyond 128 are errors.
+    pub(super) fn parse(text: &'a str) -> Result<Self, serde_json::Error> {
+        // First by the book, then for what is in it.
+        serde_json::from_str::<serde::de::IgnoredAny>(text)?;
+        Walk::new(text).json()
     }
 
-    fn read(raw: &RawValue, depth: usize) -> Result<Self, serde_json::Error> {
-        // serde_json bounds the depth of what it builds, but not of what it skips.
-        if depth > 127 {
-            return Err(serde::de::Error::custom("nested more than 128 deep"));
-        }
-        let text = raw.get();
-        Ok(match text.as_bytes().first() {
-            Some(b'{') => {
-                let members: BTreeMap<String, &RawValue> = serde_json::from_str(text)?;
-                let read = |(key, raw)| Ok((key, Self::read(raw, depth + 1)?));
-                Self::Object(members.into_iter().map(read).collect::<Result<_, serde_json::Error>>()?)
-            }
-            Some(b'[') => {
-                let items: Vec<&RawValue> = serde_json::from_str(text)?;
-                Self::Array(items.into_iter().map(|raw| Self::read(raw, depth + 1)).collect::<Result<_, _>>()?)
-            }
-            Some(b'"') => Self::Text(serde_json::from_str(text)?),
-            Some(b'n' | b't' | b'f') => Self::Atom(text.to_owned()),
-            _ => Self::Atom(number(text)),
-        })
+    pub(super) fn number(text: &'a str) -> Self {
+        Self::Atom(number(text))
     }
 
     /// Appends the canonical text.
@@ -62,7 +50,9 @@ impl Json {
                 }
                 out.push_str("\n]");
             }
-            Self::Object(members) => write_object(out, members.iter()),
+            Self::Object(members) => {
+                members.write(out, None);
+            }
         }
     }
 
@@ -73,50 +63,85 @@ impl Json {
     }
 }
 
-fn write_object<'a>(out: &mut String, members: impl Iterator<Item = (&'a String, &'a Json)>) {
-    let mut open = "{\n";
-    for (key, value) in members {
-        out.push_str(open);
-        write_text(out, key);
-        out.push(':');
-        value.write(out);
-        open = ",\n";
+impl<'a> Members<'a> {
+    pub(crate) fn new(mut members: Vec<(Cow<'a, str>, Json<'a>)>) -> Self {
+        // Stable, so that the last of a key stays the last.
+        members.sort_by(|one, other| one.0.cmp(&other.0));
+        members.dedup_by(|later, earlier| {
+            let same = later.0 == earlier.0;
+            if same {
+                std::mem::swap(later, earlier);
+            }
+            same
+        });
+        Self(members)
     }
-    out.push_str(if open == "{\n" { "{}" } else { "\n}" });
+
+    pub(super) fn remove(&mut self, key: &str) -> Option<Json<'a>> {
+        let index = self.0.binary_search_by(|member| (*member.0).cmp(key)).ok()?;
+        Some(self.0.remove(index).1)
+    }
+
+    /// Appends the canonical text, and says where in `out` a member of the key `place` would stand that is not there.
+    pub(super) fn write(&self, out: &mut String, place: Option<&str>) -> Option<usize> {
+        let mut open = "{\n";
+        let mut found = None;
+        for (key, value) in &self.0 {
+            out.push_str(open);
+            if found.is_none() && place.is_some_and(|place| place < &**key) {
+                found = Some(out.len());
+            }
+            write_text(out, key);
+            out.push(':');
+            value.write(out);
+            open = ",\n";
+        }
+        out.push_str(if self.0.is_empty() { "{}" } else { "\n}" });
+        found
+    }
 }
 
 fn write_text(out: &mut String, text: &str) {
     out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\u{8}' => out.push_str("\\b"),
-            '\u{c}' => out.push_str("\\f"),
-            ' '..='~' => out.push(c),
-            other => {
-                for unit in other.encode_utf16(&mut [0; 2]) {
-                    // Writing to a String cannot fail.
-                    let _ = write!(out, "\\u{unit:04x}");
-                }
-            }
+    let plain = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\';
+    let mut rest = text;
+    while let Some(odd) = rest.bytes().position(|byte| !plain(byte)) {
+        let (run, after) = rest.split_at(odd);
+        out.push_str(run);
+        let mut chars = after.chars();
+        if let Some(c) = chars.next() {
+            write_escaped(out, c);
         }
+        rest = chars.as_str();
     }
+    out.push_str(rest);
     out.push('"');
 }
 
+fn write_escaped(out: &mut String, c: char) {
+    match c {
+        '"' => out.push_str("\\\""),
+        '\\' => out.push_str("\\\\"),
+        '\n' => out.push_str("\\n"),
+        '\r' => out.push_str("\\r"),
+        '\t' => out.push_str("\\t"),
+        '\u{8}' => out.push_str("\\b"),
+        '\u{c}' => out.push_str("\\f"),
+        other => {
+            for unit in other.encode_utf16(&mut [0; 2]) {
+                // Writing to a String cannot fail.
+                let _ = write!(out, "\\u{unit:04x}");
+            }
+        }
+    }
+}
+
 /// A number's canonical text. It is a float if its text has a point or an exponent, else an integer of any size.
-fn number(text: &str) -> String {
+fn number(text: &str) -> Cow<'_, str> {
     if !text.contains(['.', 'e', 'E']) {
-        return if text == "-0" { "0".to_owned() } else { text.to_owned() };
+        return if text == "-0" { "0".into() } else { text.into() };
     }
-    match text.parse::<f64>() {
-        Ok(value) => float(value),
-        Err(_) => text.to_owned(),
-    }
+    text.parse().map_or(text.into(), |value| float(value).into())
 }
 
 /// Python's `repr` of a float: the shortest digits that read back the same, ties to the even digit (as `ryu` finds them

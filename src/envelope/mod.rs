@@ -5,9 +5,13 @@
 
 pub(crate) mod canonical;
 mod eventhive_0_5;
+mod exchange;
 mod message;
+mod replay;
 mod sealed;
+mod walk;
 
+use std::fmt;
 use std::str::FromStr;
 use std::time::SystemTime;
 
@@ -15,7 +19,7 @@ use bytes::Bytes;
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
-pub use sealed::ReplayWindow;
+pub use replay::ReplayWindow;
 
 use crate::event::Metadata;
 
@@ -70,8 +74,20 @@ pub struct Envelope {
 
 enum Seal {
     Plain,
-    Eventhive05(Vec<eventhive_0_5::Key>),
+    Eventhive05(eventhive_0_5::Sealer),
     Aes256Gcm(Box<sealed::Sealer>),
+}
+
+// Neither secrets nor what is derived from them are shown.
+impl fmt::Debug for Envelope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let cipher = match &self.seal {
+            Seal::Plain => None,
+            Seal::Eventhive05(_) => Some(Cipher::Eventhive05),
+            Seal::Aes256Gcm(_) => Some(Cipher::Aes256Gcm),
+        };
+        f.debug_struct("Envelope").field("cipher", &cipher).finish_non_exhaustive()
+    }
 }
 
 /// An opened message.
@@ -103,9 +119,7 @@ impl Envelope {
     ) -> Result<Self, SealError> {
         self.seal = match cipher {
             _ if secrets.is_empty() => Seal::Plain,
-            Cipher::Eventhive05 => {
-                Seal::Eventhive05(secrets.iter().map(|secret| eventhive_0_5::Key::new(secret)).collect())
-            }
+            Cipher::Eventhive05 => Seal::Eventhive05(eventhive_0_5::Sealer::new(secrets, window)),
             Cipher::Aes256Gcm => match sealed::Sealer::new(secrets, random()?, window) {
                 Some(sealer) => Seal::Aes256Gcm(Box::new(sealer)),
                 None => Seal::Plain,
@@ -120,12 +134,17 @@ impl Envelope {
         !matches!(self.seal, Seal::Plain)
     }
 
-    /// The text to publish on `topic` for an event's payload (a JSON object's text) and metadata.
+    /// The text to publish on `topic` for an event's payload (a JSON object's text) and metadata. A request and an answer
+    /// always have their metadata, for without it they are none.
     ///
     /// # Errors
     /// [`SealError`]; a plain envelope has none.
     pub fn seal(&self, topic: &str, payload: &Bytes, metadata: &Metadata) -> Result<Bytes, SealError> {
-        let message = if self.add_metadata {
+        self.seal_at(topic, payload, metadata, SystemTime::now())
+    }
+
+    fn seal_at(&self, topic: &str, payload: &Bytes, metadata: &Metadata, now: SystemTime) -> Result<Bytes, SealError> {
+        let message = if self.add_metadata || metadata.exchange.is_some() {
             let text = std::str::from_utf8(payload).map_err(|_| SealError::NotText)?;
             message::join(text, &self.metadata_key, &metadata_text(metadata))
         } else {
@@ -133,12 +152,11 @@ impl Envelope {
         };
         match &self.seal {
             Seal::Plain => Ok(message),
-            Seal::Eventhive05(keys) => {
-                let key = keys.first().ok_or(SealError::NoKey)?;
+            Seal::Eventhive05(sealer) => {
                 let text = std::str::from_utf8(&message).map_err(|_| SealError::NotText)?;
-                key.seal(text, random()?).map_err(SealError::Message)
+                sealer.seal(text, random()?).map_err(SealError::Message)
             }
-            Seal::Aes256Gcm(sealer) => sealer.seal(topic, &message, SystemTime::now()).map_err(SealError::Message),
+            Seal::Aes256Gcm(sealer) => sealer.seal(topic, &message, now).map_err(SealError::Message),
         }
     }
 
@@ -147,13 +165,23 @@ impl Envelope {
     /// # Errors
     /// [`OpenError`] says why the message must be dropped.
     pub fn open(&self, topic: &str, wire: &Bytes) -> Result<Opened, OpenError> {
-        let message = match &self.seal {
-            Seal::Plain => wire.clone(),
-            Seal::Eventhive05(keys) => open_with_any(keys, wire)?,
-            Seal::Aes256Gcm(sealer) => sealer.open(topic, wire, SystemTime::now())?,
+        self.open_at(topic, wire, SystemTime::now())
+    }
+
+    fn open_at(&self, topic: &str, wire: &Bytes, now: SystemTime) -> Result<Opened, OpenError> {
+        let (message, unadmitted) = match &self.seal {
+            Seal::Plain => (wire.clone(), None),
+            Seal::Eventhive05(sealer) => {
+                let (message, iv) = sealer.open(wire)?;
+                (message, Some((sealer, iv)))
+            }
+            Seal::Aes256Gcm(sealer) => (sealer.open(topic, wire, now)?, None),
         };
         let parts = message::split(&message, &self.metadata_key)?;
         let metadata = parts.metadata.map(|raw| self.read_metadata(&raw, topic)).transpose()?;
+        if let Some((sealer, iv)) = unadmitted {
+            sealer.admit(topic, iv, metadata.as_ref(), now)?;
+        }
         Ok(Opened { payload: parts.payload, metadata })
     }
 
@@ -172,31 +200,29 @@ impl Envelope {
             time: object.get("time").and_then(serde_json::Value::as_f64).unwrap_or_default(),
             version: text("version").unwrap_or_default(),
             event: text("event").unwrap_or_else(|| topic.to_owned()),
+            exchange: exchange::read(&object).map(Box::new),
         })
     }
 }
 
-fn open_with_any(keys: &[eventhive_0_5::Key], wire: &Bytes) -> Result<Bytes, OpenError> {
-    let mut failure = OpenError::NotSealed;
-    for key in keys {
-        match key.open(wire) {
-            Ok(message) => return Ok(message),
-            Err(error) => failure = error,
-        }
-    }
-    Err(failure)
-}
-
-/// The metadata object in the order of the original: time, version, event, id.
+/// The metadata object in the order of the original: time, version, event, id; then what a request or an answer has.
 fn metadata_text(metadata: &Metadata) -> String {
-    let quoted = |text: &str| serde_json::Value::from(text).to_string();
-    format!(
-        r#"{{"time": {:?}, "version": {}, "event": {}, "id": {}}}"#,
+    let mut text = format!(
+        r#"{{"time": {:?}, "version": {}, "event": {}, "id": {}"#,
         metadata.time,
         quoted(&metadata.version),
         quoted(&metadata.event),
         quoted(&metadata.id)
-    )
+    );
+    if let Some(exchange) = &metadata.exchange {
+        exchange::write(&mut text, exchange);
+    }
+    text.push('}');
+    text
+}
+
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
 }
 
 fn random<const N: usize>() -> Result<[u8; N], SealError> {
@@ -212,9 +238,6 @@ pub enum SealError {
     /// The payload is not UTF-8.
     #[error("the payload is not UTF-8 text")]
     NotText,
-    /// There is no secret to seal with.
-    #[error("there is no secret to seal with")]
-    NoKey,
     /// The payload cannot be put into an envelope.
     #[error("the payload cannot be sealed: {0}")]
     Message(#[source] OpenError),
@@ -257,16 +280,20 @@ pub enum OpenError {
     /// The message came before.
     #[error("a replayed message")]
     Replayed,
+    /// The message is older than what is remembered, so that nothing tells whether it came before.
+    #[error("too old to tell whether it is replayed: if such messages are expected, raise `replay_messages`")]
+    Forgotten,
+    /// The event named inside is not the one whose topic it came on.
+    #[error("made for another event than that of its topic")]
+    OtherTopic,
     /// The message's time is too far from now.
     #[error("outside the time window: an old message replayed, or the clocks of the two machines differ")]
     OutsideWindow,
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    let digit = |nibble: u8| char::from(if nibble < 10 { b'0' + nibble } else { b'a' - 10 + nibble });
+    let mut text = String::with_capacity(bytes.len() * 2);
+    text.extend(bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]));
+    text
 }

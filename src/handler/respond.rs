@@ -38,11 +38,11 @@ impl<T: Serialize + 'static> Respond for Json<T> {
 
 impl<T: Respond, E: Display + 'static> Respond for Result<T, E> {
     fn respond(self) -> Result<Value, HookError> {
-        self.map_err(HookError::new)?.respond()
+        self.map_err(HookError::of)?.respond()
     }
 
     fn discard(self) -> Result<(), HookError> {
-        self.map_err(HookError::new)?.discard()
+        self.map_err(HookError::of)?.discard()
     }
 }
 
@@ -99,6 +99,12 @@ respond_by_serde!(Vec<T>, BTreeMap<K, V>, HashMap<K, V>);
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn the_code_of_a_hook_error_is_kept() {
+        let error = Err::<(), _>(HookError::new("no honey").with_code("empty")).respond().unwrap_err();
+        assert_eq!((error.message(), error.code()), ("no honey", Some("empty")));
+    }
 
     #[test]
     fn results_options_and_collections_become_json() {

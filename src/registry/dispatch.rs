@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::registry::hook::{Letter, Reply};
 use crate::registry::resolved::Resolved;
 use crate::registry::{CallError, Registry, RouteError, Sent, gather};
+use crate::request::answer::{self, Answerer};
 use crate::{Event, Payload};
 
 /// What became of an event that nobody waits for.
@@ -39,7 +40,7 @@ impl Registry {
             tap.deliver(&event).await;
         }
         if resolved.asks_earlier {
-            let taken = gather::start(&event, &resolved);
+            let taken = gather::start(&event, &resolved, None);
             return Ok(Emitted::new(taken, &resolved, published));
         }
         let mut taken = 0;
@@ -63,6 +64,14 @@ impl Registry {
         Ok(offer(&resolved, event, None))
     }
 
+    /// As [`fire`](Self::fire), for an event whose caller waits for an answer. Without a hook that can run, the answer is that.
+    pub(crate) fn ask(&self, event: Event, answerer: Answerer) {
+        match self.resolve(event.name().as_str()) {
+            Ok(resolved) => ask(&resolved, &event, answerer),
+            Err(_) => answerer(Err(answer::no_hook(event.name().as_str()))),
+        }
+    }
+
     /// What `name` means.
     pub(crate) fn known(&self, name: &str) -> Result<Arc<Resolved>, CallError> {
         let resolved = self.resolve(name)?;
@@ -75,12 +84,27 @@ pub(super) fn publish(resolved: &Resolved, event: &Event) -> Option<Result<Sent,
     resolved.route.as_ref().map(|route| route.publish(event))
 }
 
-fn offer(resolved: &Arc<Resolved>, event: Event, published: Option<Result<Sent, RouteError>>) -> Emitted {
+/// Gives an event to all who hear it, and the answer of its hooks to `answerer`. Never waits.
+pub(crate) fn ask(resolved: &Arc<Resolved>, event: &Event, answerer: Answerer) {
+    for tap in &resolved.taps {
+        tap.offer(event);
+    }
+    if !resolved.waiting.is_empty() {
+        report_waiting(resolved);
+    }
+    if resolved.hooks.is_empty() {
+        return answerer(Err(answer::no_hook(resolved.name.as_str())));
+    }
+    gather::start(event, resolved, Some(answerer));
+}
+
+/// Gives an event to all who hear it. Never waits.
+pub(crate) fn offer(resolved: &Arc<Resolved>, event: Event, published: Option<Result<Sent, RouteError>>) -> Emitted {
     for tap in &resolved.taps {
         tap.offer(&event);
     }
     if resolved.asks_earlier {
-        let taken = gather::start(&event, resolved);
+        let taken = gather::start(&event, resolved, None);
         return Emitted::new(taken, resolved, published);
     }
     // The last hook gets the event itself: with one hook there is no second reference to count.

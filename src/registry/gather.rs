@@ -1,5 +1,6 @@
-//! Fire-and-forget for an event one of whose hooks asks for earlier results: every hook that does not ask gets the
-//! event at once, each that asks gets it when all before it have ended. Nobody waits; the last to end passes it on.
+//! Fire-and-forget whose outcomes are wanted all the same: by a hook that asks for earlier results, or by whoever requested an
+//! answer. Every hook that does not ask gets the event at once, each that asks gets it when all before it have ended.
+//! Nobody waits; the last to end passes it on.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -7,6 +8,7 @@ use crate::Event;
 use crate::registry::hook::{Letter, Reply};
 use crate::registry::resolved::Resolved;
 use crate::registry::{Earlier, Outcome, Skip, Status};
+use crate::request::answer::{self, Answer, Answerer};
 
 struct Gather {
     event: Event,
@@ -18,6 +20,8 @@ struct Progress {
     outcomes: Vec<Option<Outcome>>,
     /// The first hook that asks and was not given the event yet, or the number of hooks.
     next: usize,
+    /// Who requested an answer, until there is one.
+    answerer: Option<Answerer>,
 }
 
 /// The place of one hook in a gathering. Dropped without an answer, it counts as closed.
@@ -27,11 +31,12 @@ pub(crate) struct Seat {
     settled: bool,
 }
 
-/// Gives the event to all hooks. Returns how many took it or will be given it.
-pub(crate) fn start(event: &Event, resolved: &Arc<Resolved>) -> usize {
+/// Gives the event to all hooks. Returns how many took it or will be given it. With hooks, `answerer` gets their answer as
+/// soon as it is settled, on the thread of the hook that settled it; without any it is dropped.
+pub(crate) fn start(event: &Event, resolved: &Arc<Resolved>, answerer: Option<Answerer>) -> usize {
     let count = resolved.hooks.len();
     let next = asking_from(resolved, 0);
-    let progress = Mutex::new(Progress { outcomes: vec![None; count], next });
+    let progress = Mutex::new(Progress { outcomes: vec![None; count], next, answerer });
     let gather = Arc::new(Gather { event: event.clone(), resolved: resolved.clone(), progress });
     let mut taken = 0;
     for (index, hook) in resolved.hooks.iter().enumerate() {
@@ -59,9 +64,24 @@ impl Seat {
     fn record(&mut self, status: Status) {
         self.settled = true;
         let Some(hook) = self.gather.resolved.hooks.get(self.index) else { return };
+        if let [only] = &*self.gather.resolved.hooks {
+            // Nobody else looks at the outcome, so the value need not be copied.
+            let answerer = self.gather.lock().answerer.take();
+            if let Some(answerer) = answerer {
+                answerer(answer::of_one(only.name(), status));
+            }
+            return;
+        }
         let outcome = Outcome::new(hook.name().clone(), status);
-        if let Some(place) = self.gather.lock().outcomes.get_mut(self.index) {
-            *place = Some(outcome);
+        let settled = {
+            let mut progress = self.gather.lock();
+            if let Some(place) = progress.outcomes.get_mut(self.index) {
+                *place = Some(outcome);
+            }
+            progress.settled()
+        };
+        if let Some((answerer, answer)) = settled {
+            answerer(answer);
         }
         Gather::advance(&self.gather);
     }
@@ -72,6 +92,15 @@ impl Drop for Seat {
         if !self.settled {
             self.record(Status::Skipped(Skip::Closed));
         }
+    }
+}
+
+impl Progress {
+    /// Whom to give which answer, once.
+    fn settled(&mut self) -> Option<(Answerer, Answer)> {
+        self.answerer.as_ref()?;
+        let answer = answer::of_all(&self.outcomes)?;
+        Some((self.answerer.take()?, answer))
     }
 }
 

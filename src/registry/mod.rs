@@ -11,7 +11,7 @@
 //! - [`stream`]: events as a stream. [`listing`]: what there is, for people.
 
 pub(crate) mod call;
-mod dispatch;
+pub(crate) mod dispatch;
 pub(crate) mod error;
 pub(crate) mod gather;
 pub(crate) mod hook;
@@ -19,7 +19,7 @@ mod listing;
 pub(crate) mod mailbox;
 mod outcome;
 pub(crate) mod pattern;
-mod resolved;
+pub(crate) mod resolved;
 mod route;
 pub(crate) mod stats;
 pub(crate) mod stream;
@@ -42,10 +42,11 @@ pub use route::{Route, RouteError, Sent};
 pub use stats::HookStats;
 pub use stream::EventStream;
 
+use crate::connector::Connector;
 use hook::{Hook, Running};
 use resolved::Resolved;
 use stream::Tap;
-use tables::Tables;
+use tables::{Tables, Way};
 
 /// Names that nothing defines but that a glob or a network knows, kept so that calling them again is one lookup. The
 /// names can come from a network: the number is bounded (a full one is emptied; about 2 MB) and the hash is keyed.
@@ -136,17 +137,27 @@ impl Registry {
         self.changed(&tables, &touched, false);
     }
 
-    /// Sends the events of `network` to `route` from now on.
+    /// Sends the events of `network` to `route` from now on. Requests cannot go there: see
+    /// [`Hive::request`](crate::Hive::request).
     pub fn add_route(&self, network: &str, route: Arc<dyn Route>) {
+        self.add_way(network, Way { route, asker: None });
+    }
+
+    /// Sends the events and the requests of `network` to a connector from now on.
+    pub(crate) fn add_connector(&self, network: &str, connector: &Connector) {
+        self.add_way(network, Way { route: connector.route(), asker: Some(connector.asker()) });
+    }
+
+    fn add_way(&self, network: &str, way: Way) {
         let mut tables = self.lock();
-        tables.routes.insert(network.into(), route);
+        tables.routes.insert(network.into(), way);
         self.all_changed(&tables);
     }
 
     /// Replaces all routes.
     pub fn set_routes(&self, routes: impl IntoIterator<Item = (Arc<str>, Arc<dyn Route>)>) {
         let mut tables = self.lock();
-        tables.routes = routes.into_iter().collect();
+        tables.routes = routes.into_iter().map(|(network, route)| (network, Way { route, asker: None })).collect();
         self.all_changed(&tables);
     }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use eventhive_transport::EventName;
 
+use crate::connector::Asker;
 use crate::registry::Route;
 use crate::registry::hook::Hook;
 use crate::registry::stream::Tap;
@@ -17,6 +18,8 @@ pub(crate) struct Resolved {
     pub(crate) waiting: Box<[Waiting]>,
     pub(crate) taps: Box<[Arc<Tap>]>,
     pub(crate) route: Option<Arc<dyn Route>>,
+    /// How to ask on the network of the route.
+    pub(crate) asker: Option<Arc<Asker>>,
     pub(crate) asks_earlier: bool,
     /// Defined, hooked by its name, matched by a glob, or on a network. If not, nothing knows the event.
     pub(crate) known: bool,

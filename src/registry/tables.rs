@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use eventhive_transport::{EventName, Glob};
 
+use crate::connector::Asker;
 use crate::registry::hook::{Hook, HookId, Source};
 use crate::registry::resolved::{Resolved, arrange};
 use crate::registry::stream::Tap;
@@ -17,7 +18,15 @@ pub(super) struct Tables {
     pub(super) hooks: Vec<Arc<Hook>>,
     pub(super) taps: Vec<Arc<Tap>>,
     globs: Vec<GlobUse>,
-    pub(super) routes: HashMap<Arc<str>, Arc<dyn Route>>,
+    pub(super) routes: HashMap<Arc<str>, Way>,
+}
+
+/// A way out of the process.
+#[derive(Clone)]
+pub(super) struct Way {
+    pub(super) route: Arc<dyn Route>,
+    /// Where it also brings answers back.
+    pub(super) asker: Option<Arc<Asker>>,
 }
 
 /// A defined event. It knows its listeners, so that one more listener costs no look at all the patterns.
@@ -134,7 +143,7 @@ impl Tables {
 
     fn resolve(&self, name: &EventName, listeners: &Listeners, known: bool, separator: &str) -> Resolved {
         let (hooks, waiting) = arrange(&listeners.hooks);
-        let route = match name.split_first(separator) {
+        let way = match name.split_first(separator) {
             (network, Some(_)) => self.routes.get(network).cloned(),
             (_, None) => None,
         };
@@ -144,8 +153,9 @@ impl Tables {
             hooks: hooks.into(),
             waiting: waiting.into(),
             taps: listeners.taps.clone().into(),
-            known: known || route.is_some(),
-            route,
+            known: known || way.is_some(),
+            asker: way.as_ref().and_then(|way| way.asker.clone()),
+            route: way.map(|way| way.route),
         }
     }
 }

@@ -6,6 +6,10 @@ mod call;
 mod examples;
 mod legacy;
 mod listen;
+#[cfg(feature = "redis")]
+mod redis;
+#[path = "../support/redis_server.rs"]
+mod redis_server;
 mod serve;
 mod support;
 mod usage;

@@ -65,10 +65,8 @@ fn what_is_asked_for_without_a_configuration_is_done() {
     let port = free_port();
     let mut running = Running::start(&["serve", "--network", "my-hive", "--port", &port.to_string(), "--json"]);
     let url = format!("ws://127.0.0.1:{port}/pubsub");
-    assert_eq!(
-        running.json(),
-        json!({"servers": [{"name": "my-hive", "state": "listening", "urls": [url]}], "connectors": []})
-    );
+    assert_eq!(running.json(), json!({"servers": [{"name": "my-hive", "state": "listening", "urls": [url]}]}));
+    assert_eq!(running.json(), json!({"connectors": []}));
 }
 
 #[test]
@@ -90,16 +88,30 @@ fn nothing_to_run_and_contradicting_arguments_end_with_code_2() {
 }
 
 #[test]
+fn a_server_is_told_of_as_soon_as_it_listens() {
+    // Its connector has no answer yet, and waits for one far longer than the test does.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let text = format!(
+        "servers: {{a: {{pubsub_type: websocket, create: always, init: {{port: 0}}}}}}\n\
+         connectors: {{b: {{pubsub_type: websocket, input_channel: '', init: {{port: {port}}}}}}}\n"
+    );
+    let folder = folder_with("eventhive.yaml", &text);
+    let mut running = Running::start_in(folder.path(), &["serve", "--json"]);
+    let told = running.json();
+    assert_eq!((&told["servers"][0]["state"], &told["connectors"]), (&json!("listening"), &json!(null)));
+    assert_eq!(running.json()["connectors"][0]["state"], "trying");
+}
+
+#[test]
 fn a_connector_that_cannot_connect_does_not_end_it() {
     let text = "servers: {a: {pubsub_type: websocket, create: always, init: {port: 0}}}\n\
                 connectors: {b: {pubsub_type: websocket, input_channel: '', init: {port: 1}}}\n";
     let folder = folder_with("eventhive.yaml", text);
     let mut running = Running::start_in(folder.path(), &["serve", "--json"]);
+    assert_eq!(running.json()["servers"][0]["state"], "listening");
     let started = running.json();
-    assert_eq!(
-        (&started["servers"][0]["state"], &started["connectors"][0]["state"]),
-        (&json!("listening"), &json!("trying"))
-    );
+    assert_eq!(started["connectors"][0]["state"], "trying");
     assert!(started["connectors"][0]["reason"].as_str().unwrap().contains("cannot be reached"), "{started}");
     running.signal("TERM");
     assert_eq!(running.end().code, 0);
@@ -122,6 +134,16 @@ fn client(folder: &Path, port: u16, authority: &str) -> i32 {
 
 #[test]
 fn sighup_reads_certificates_again_and_keeps_the_old_ones_when_the_new_are_broken() {
+    certificates_are_read_again("always");
+}
+
+#[cfg(feature = "discovery")]
+#[test]
+fn sighup_reaches_a_server_that_is_needed_too() {
+    certificates_are_read_again("needed");
+}
+
+fn certificates_are_read_again(create: &str) {
     let folder = TempDir::new().unwrap();
     let path = |name: &str| folder.path().join(name);
     certificate(folder.path(), "one");
@@ -131,7 +153,11 @@ fn sighup_reads_certificates_again_and_keeps_the_old_ones_when_the_new_are_broke
         std::fs::copy(path(&format!("{name}.key")), path("used.key")).unwrap();
     };
     install("one");
-    let text = "servers: {a: {pubsub_type: websocket, create: always, init: {port: 0, tls_cert: used.pem, tls_key: used.key}}}";
+    // A test looks for nothing in the network that the machine stands in.
+    let text = format!(
+        "eventhive: {{discovery_mdns: false}}\n\
+         servers: {{a: {{pubsub_type: websocket, create: {create}, init: {{port: 0, tls_cert: used.pem, tls_key: used.key}}}}}}"
+    );
     std::fs::write(path("hub.yaml"), text).unwrap();
     let mut hub = Hub::of(Running::start_in(folder.path(), &["serve", "--config", "hub.yaml", "--json"]));
     assert!(hub.url.starts_with("wss://127.0.0.1:"), "{}", hub.url);

@@ -6,7 +6,18 @@ use tempfile::TempDir;
 
 use crate::support::{ended, folder_with, program, run, run_in};
 
-const VERBS: [&str; 8] = ["serve", "call", "listen", "check", "explain", "schema", "completions", "man"];
+const VERBS: &[&str] = &[
+    "serve",
+    "call",
+    "listen",
+    #[cfg(feature = "discovery")]
+    "discover",
+    "check",
+    "explain",
+    "schema",
+    "completions",
+    "man",
+];
 
 #[test]
 fn help_lists_the_verbs_the_exit_codes_and_the_flags_of_the_original() {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use eventhive::config::{Config, Create, Kinds};
+use eventhive::config::{Config, Create, Kinds, Sources};
 use eventhive_transport::Overflow;
 
 fn config(text: &str) -> Config {
@@ -121,10 +121,18 @@ servers:
 }
 
 #[test]
+fn a_transport_that_this_build_lacks_is_told_with_the_command_that_builds_it() {
+    let mut sources = Sources::new();
+    sources.read_string("connectors: {a: {pubsub_type: redis, input_channel: w, init: {}}}");
+    let told = sources.resolve(&Kinds::none()).unwrap_err().to_string();
+    assert!(told.contains("build it with `cargo build --release --features redis`"), "{told}");
+}
+
+#[test]
 fn servers_on_one_port_and_path_clash_before_any_is_started() {
     let servers = |one: &str, other: &str| {
         format!(
-            "servers:\n  one: {{pubsub_type: fastapi, create: always, init: {{{one}}}}}\n  two: {{pubsub_type: fastapi, create: needed, init: {{{other}}}}}\n"
+            "servers:\n  one: {{pubsub_type: fastapi, create: always, init: {{{one}}}}}\n  two: {{pubsub_type: fastapi, create: always, init: {{{other}}}}}\n"
         )
     };
     for (one, other) in [
@@ -145,6 +153,13 @@ fn servers_on_one_port_and_path_clash_before_any_is_started() {
         config(&servers(one, other));
     }
     config("servers: {a: {pubsub_type: fastapi, create: always}, b: {pubsub_type: fastapi, create: never}}");
+    let needed = |other: &str| servers("endpoint: /a", other).replacen("always", "needed", 1);
+    let errors = errors(&needed("endpoint: /b"));
+    assert!(
+        errors.len() == 1 && errors[0].contains("so it shares its port with no other: change the port"),
+        "{errors:?}"
+    );
+    config(&needed("port: 8086"));
 }
 
 #[test]

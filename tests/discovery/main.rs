@@ -5,10 +5,15 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test's helpers fail the test")]
 
 mod announcing;
+mod bee;
 mod finding;
 mod flood;
+mod handing_over;
+mod hives;
 mod namespace;
 mod one_server;
+#[cfg(feature = "cli")]
+mod processes;
 mod python;
 mod real_hive;
 mod servers;

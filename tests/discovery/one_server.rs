@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use eventhive::discovery::needed::{Member, Neighbourhood, Timing, watch};
+use eventhive::discovery::needed::{Follower, Member, Neighbourhood, Timing, watch};
 use eventhive::discovery::{Claim, DiscoveryError, Found, Mdns, Server, Sources};
 use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
@@ -17,9 +17,11 @@ use crate::servers::{open, secret, server};
 /// Shorter than usual, but not shorter than mDNS needs.
 const TIMING: Timing = Timing {
     look: Duration::from_secs(2),
+    again: Duration::from_secs(2),
     confirm: Duration::from_secs(3),
     spread: Duration::from_millis(500),
     retry: Duration::from_secs(2),
+    check: Duration::from_secs(10),
 };
 
 /// How often the roles are looked at: nobody tells them.
@@ -49,26 +51,7 @@ impl Drop for Hive {
     }
 }
 
-impl Member for Hive {
-    type Error = std::io::Error;
-
-    async fn serve(&mut self) -> Result<Server, std::io::Error> {
-        let listener = TcpListener::bind((ADDRESS, 0)).await?;
-        let port = listener.local_addr()?.port();
-        self.server = Some(tokio::spawn(async move {
-            let mut links = Vec::new();
-            while let Ok((link, _)) = listener.accept().await {
-                links.push(link);
-            }
-        }));
-        *self.role.lock().unwrap() = Role::Serving(port);
-        Ok(server("net", ADDRESS, port))
-    }
-
-    async fn step_down(&mut self, _to: &Found) {
-        self.server.take().unwrap().abort();
-    }
-
+impl Follower for Hive {
     async fn follow(&mut self, server: &Found) {
         self.link = TcpStream::connect((server.host().unwrap(), server.port)).await.ok();
         *self.role.lock().unwrap() = Role::Following(server.port);
@@ -87,6 +70,27 @@ impl Member for Hive {
 
     fn reaches(&self) -> bool {
         self.link.is_some()
+    }
+}
+
+impl Member for Hive {
+    type Error = std::io::Error;
+
+    async fn serve(&mut self) -> Result<Server, std::io::Error> {
+        let listener = TcpListener::bind((ADDRESS, 0)).await?;
+        let port = listener.local_addr()?.port();
+        self.server = Some(tokio::spawn(async move {
+            let mut links = Vec::new();
+            while let Ok((link, _)) = listener.accept().await {
+                links.push(link);
+            }
+        }));
+        *self.role.lock().unwrap() = Role::Serving(port);
+        Ok(server("net", ADDRESS, port))
+    }
+
+    async fn step_down(&mut self, _to: &Found) {
+        self.server.take().unwrap().abort();
     }
 }
 
@@ -112,8 +116,8 @@ fn start(mdns: Mdns) -> Running {
     let role = Arc::<Mutex<Role>>::default();
     let hive = Hive { role: Arc::clone(&role), server: None, link: None };
     let sources = Sources { mdns: Some(mdns), ..Sources::default() };
-    let network = Neighbourhood::new("net".to_owned(), sources).unwrap();
-    Running { role, task: tokio::spawn(watch(network, hive, TIMING, true)) }
+    let network = Neighbourhood::new("net".to_owned(), sources);
+    Running { role, task: tokio::spawn(async { _ = watch(network, hive, TIMING, std::future::pending()).await }) }
 }
 
 /// Waits until one serves and all others follow it. Gives which.

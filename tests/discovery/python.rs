@@ -101,7 +101,7 @@ impl Drop for Program {
     }
 }
 
-fn read_lines(stream: impl Read + Send + 'static) -> UnboundedReceiver<Value> {
+pub(crate) fn read_lines(stream: impl Read + Send + 'static) -> UnboundedReceiver<Value> {
     let (sender, receiver) = unbounded_channel();
     std::thread::spawn(move || {
         for line in BufReader::new(stream).lines().map_while(Result::ok) {

@@ -3,7 +3,10 @@
 
 mod delivery;
 mod envelopes;
+#[cfg(feature = "discovery")]
+mod found;
 mod memory;
 mod receive;
+mod requests;
 mod start;
 mod websocket;

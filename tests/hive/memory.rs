@@ -1,14 +1,18 @@
 //! A network inside the process: a hub, and a transport of our own that links to it. It is also the proof that a third
 //! party's transport plugs in.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use eventhive::config::Sources;
 use eventhive::{EventStream, Hive};
 use eventhive_hub::{Draft, Format, Hub, HubSettings, LocalLink};
-use eventhive_transport::{Capabilities, Key, Link, LinkState, Problem, Settings, Topic, Transport};
+use eventhive_transport::{
+    Capabilities, Delivery, Filter, Incoming, Key, Link, LinkError, LinkState, Problem, Receipt, Refused,
+    RefusedReason, Settings, Sink, Subscription, Topic, Transport,
+};
+use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
 /// A broker that hives reach in memory, and whose links can be held down.
@@ -19,6 +23,7 @@ pub(crate) struct Memory {
     /// Subscriptions that the broker still refuses.
     refuses: Arc<AtomicUsize>,
     patterns: bool,
+    hears_itself: bool,
 }
 
 /// What is not up tells it like this.
@@ -31,12 +36,18 @@ impl Memory {
             up: Arc::new(watch::Sender::new(true)),
             refuses: Arc::default(),
             patterns: true,
+            hears_itself: true,
         }
     }
 
     /// The same, with links that know exact topics only.
     pub(crate) fn exact_only() -> Self {
         Self { patterns: false, ..Self::new() }
+    }
+
+    /// The same, with links that are not given what they publish themselves.
+    pub(crate) fn deaf_to_itself() -> Self {
+        Self { hears_itself: false, ..Self::new() }
     }
 
     /// Takes every link down, or lets it up again.
@@ -74,14 +85,15 @@ impl Transport for Memory {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { patterns: self.patterns, ..LocalLink::CAPABILITIES }
+        Capabilities { patterns: self.patterns, hears_itself: self.hears_itself, ..LocalLink::CAPABILITIES }
     }
 
     fn connect(&self, settings: &Settings) -> Result<Arc<dyn Link>, Vec<Problem>> {
         let inner =
             LocalLink::new(self.hub.clone()).map_err(|error| vec![settings.problem("init", error.to_string())])?;
         let (state, _) = watch::channel(LinkState::Connecting);
-        let link = Arc::new(Gated { inner, state, refuses: Arc::clone(&self.refuses) });
+        let own = (!self.hears_itself).then(Arc::default);
+        let link = Arc::new(Gated { inner, state, refuses: Arc::clone(&self.refuses), patterns: self.patterns, own });
         tokio::spawn(follow(Arc::clone(&link), self.up.subscribe()));
         Ok(link)
     }
@@ -92,6 +104,20 @@ struct Gated {
     inner: LocalLink,
     state: watch::Sender<LinkState>,
     refuses: Arc<AtomicUsize>,
+    patterns: bool,
+    /// What it published, where it does not hear itself.
+    own: Option<Own>,
+}
+
+type Own = Arc<Mutex<Vec<bytes::Bytes>>>;
+
+/// A sink that is not given what its own link published. In memory a message keeps its place.
+fn without_own(sink: Arc<dyn Sink>, own: Own) -> Arc<dyn Sink> {
+    Arc::new(move |incoming: Incoming| {
+        if !own.lock().unwrap().iter().any(|payload| payload.as_ptr() == incoming.payload.as_ptr()) {
+            sink.deliver(incoming);
+        }
+    })
 }
 
 async fn follow(link: Arc<Gated>, mut up: watch::Receiver<bool>) {
@@ -115,31 +141,25 @@ async fn follow(link: Arc<Gated>, mut up: watch::Receiver<bool>) {
 }
 
 impl Link for Gated {
-    fn publish(
-        &self,
-        topic: Topic,
-        payload: bytes::Bytes,
-    ) -> Result<eventhive_transport::Receipt, eventhive_transport::Refused> {
+    fn publish(&self, topic: Topic, payload: bytes::Bytes) -> Result<Receipt, Refused> {
         if !self.state.borrow().is_up() {
-            return Err(eventhive_transport::Refused {
-                topic,
-                payload,
-                reason: eventhive_transport::RefusedReason::Down,
-            });
+            return Err(Refused { topic, payload, reason: RefusedReason::Down });
         }
-        self.inner.publish(topic, payload)
+        let Some(own) = &self.own else { return self.inner.publish(topic, payload) };
+        own.lock().unwrap().push(payload.clone());
+        self.inner.publish(topic, payload)?;
+        Ok(Receipt::known(Delivery::Sent))
     }
 
-    fn subscribe(
-        &self,
-        filter: eventhive_transport::Filter,
-        sink: Arc<dyn eventhive_transport::Sink>,
-    ) -> futures_util::future::BoxFuture<'_, Result<eventhive_transport::Subscription, eventhive_transport::LinkError>>
-    {
+    fn subscribe(&self, filter: Filter, sink: Arc<dyn Sink>) -> BoxFuture<'_, Result<Subscription, LinkError>> {
         let refused = self.refuses.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
         if refused {
-            return Box::pin(async { Err(eventhive_transport::LinkError::Rejected("not today".to_owned())) });
+            return Box::pin(async { Err(LinkError::Rejected("not today".to_owned())) });
         }
+        if !self.patterns && !matches!(filter, Filter::Exact(_)) {
+            return Box::pin(async { Err(LinkError::Unsupported("exact topics only".to_owned())) });
+        }
+        let sink = self.own.clone().map_or_else(|| Arc::clone(&sink), |own| without_own(sink.clone(), own));
         self.inner.subscribe(filter, sink)
     }
 
@@ -147,7 +167,7 @@ impl Link for Gated {
         self.state.subscribe()
     }
 
-    fn close(&self) -> futures_util::future::BoxFuture<'_, ()> {
+    fn close(&self) -> BoxFuture<'_, ()> {
         self.state.send_replace(LinkState::Closed);
         self.inner.close()
     }

@@ -39,24 +39,26 @@ async fn every_case_of_the_vectors_is_delivered_or_dropped_as_it_should() {
     let vectors: Value = serde_json::from_str(include_str!("../vectors/eventhive.json")).unwrap();
     let cases = vectors["receive"].as_array().unwrap();
     assert_eq!(cases.len(), 92);
-    for secret in [None, Some("s3cret")] {
+    for case in cases {
+        // Each case starts anew: some say the same, and in a sealed network the same iv or id is a replay. The vectors are
+        // as old as they are.
         let network = Memory::new();
-        let sealed = secret.map_or(String::new(), |secret| format!(", secret: {secret}, cipher: eventhive-0.5"));
+        let sealed = case["secret"].as_str().map_or(String::new(), |secret| {
+            format!(", secret: {secret}, cipher: eventhive-0.5, replay_secs: 1000000000")
+        });
         let hive = network.hive(&format!(
             "connectors: {{net: {{pubsub_type: memory, input_channel: worker, init: {{}}, dedupe_events: 0{sealed}}}}}"
         ));
         let mut events = hive.stream("*").unwrap();
         hive.start().await.unwrap();
-        for case in cases.iter().filter(|case| case["secret"].as_str() == secret) {
-            check(&network, &mut events, case, secret).await;
-        }
+        check(&network, &mut events, case).await;
     }
 }
 
-async fn check(network: &Memory, events: &mut eventhive::EventStream, case: &Value, secret: Option<&str>) {
-    let end = match secret {
+async fn check(network: &Memory, events: &mut eventhive::EventStream, case: &Value) {
+    let end = match case["secret"].as_str() {
         None => "{\"end\": 1}".to_owned(),
-        // {"end":1} sealed by Python's rules with the secret of the vectors.
+        // {"end":1} sealed by Python with the secret of the vectors.
         Some(_) => END_SEALED.to_owned(),
     };
     network.publish(case["event"].as_str().unwrap(), case["wire"].as_str().unwrap().to_owned());

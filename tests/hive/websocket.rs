@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 use super::memory::{next, until};
 
-async fn hub(port: u16) -> (Hive, SocketAddr) {
+pub(crate) async fn hub(port: u16) -> (Hive, SocketAddr) {
     let yaml = format!(
         "servers: {{net: {{pubsub_type: fastapi, create: always, broadcast: false, init: {{host: 127.0.0.1, port: {port}, endpoint: /pubsub}}}}}}"
     );
@@ -21,9 +21,14 @@ async fn hub(port: u16) -> (Hive, SocketAddr) {
     (hive, bound[0].address)
 }
 
-fn member(address: SocketAddr, channel: &str) -> Hive {
+pub(crate) fn member(address: SocketAddr, channel: &str) -> Hive {
+    member_with(address, channel, "")
+}
+
+/// With more keys for the connector, each behind a comma.
+pub(crate) fn member_with(address: SocketAddr, channel: &str, extra: &str) -> Hive {
     let yaml = format!(
-        "connectors: {{net: {{pubsub_type: websocket, input_channel: '{channel}', init: {{host: {}, port: {}, reconnect_max_secs: 0.2}}}}}}",
+        "connectors: {{net: {{pubsub_type: websocket, input_channel: '{channel}'{extra}, init: {{host: {}, port: {}, reconnect_max_secs: 0.2}}}}}}",
         address.ip(),
         address.port()
     );
@@ -71,7 +76,7 @@ async fn what_is_called_while_the_hub_is_away_arrives_in_order_when_it_is_back()
 
 /// A way to `server` on which link and door do not recognise each other: to the link it is a Python server, and to the
 /// door the link is a Python client, whom it turns out for any argument that Python does not have.
-async fn disguised(server: SocketAddr) -> SocketAddr {
+pub(crate) async fn disguised(server: SocketAddr) -> SocketAddr {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
@@ -167,4 +172,8 @@ async fn an_event_larger_than_the_settings_allow_is_refused_to_its_caller() {
     let sent = |bytes: usize| hive.emit("net/a/x", json!({"filler": "x".repeat(bytes)})).unwrap().published.unwrap();
     assert!(sent(50_000).is_ok());
     assert!(sent(70_000).unwrap_err().to_string().contains("the wire takes 61440"));
+    // Small enough as it is, but not with the escapes that it travels with.
+    let quotes = hive.emit("net/a/x", json!({"filler": "\"".repeat(25_000)})).unwrap().published.unwrap();
+    assert!(quotes.unwrap_err().to_string().contains("the wire takes 65536"));
+    assert_eq!(hive.stop(Duration::from_secs(5)).await, true);
 }

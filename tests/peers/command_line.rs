@@ -1,4 +1,4 @@
-//! The command line of Python's eventhive, and ours used in the same way, at both hubs.
+//! The command line of Python's eventhive, and ours used in the same way, at both hubs and over Redis.
 
 use std::path::{Path, PathBuf};
 
@@ -7,20 +7,19 @@ use tempfile::TempDir;
 
 use crate::environment::Stack;
 use crate::hives::{Queen, Worker, file, without_metadata};
-use crate::hub::{Hub, HubKind};
+use crate::place::{Place, Wire};
 use crate::process::run;
 
 /// A configuration as scripts have it: network, receiver and secret are filled in by the command line.
-fn template(port: u16) -> (TempDir, PathBuf) {
-    let text = format!(
-        "connectors:\n  {{network}}:\n    pubsub_type: fastapi\n    input_channel: '{{receiver}}'\n    init: {{{{host: 127.0.0.1, port: {port}, endpoint: /pubsub}}}}\n"
-    );
-    file(&text)
+fn template(place: &Place, sealed: bool) -> (TempDir, PathBuf) {
+    let keys = place.keys().replace('{', "{{").replace('}', "}}");
+    let secret = if sealed { ", secret: '{secret}', cipher: eventhive-0.5" } else { "" };
+    file(&format!("connectors:\n  {{network}}: {{{{input_channel: '{{receiver}}', {keys}{secret}}}}}\n"))
 }
 
 /// Runs the program with the template and more arguments.
-fn command_line(program: &Path, port: u16, arguments: &[&str]) -> (String, String, i32) {
-    let (folder, file) = template(port);
+fn command_line(program: &Path, place: &Place, arguments: &[&str]) -> (String, String, i32) {
+    let (folder, file) = template(place, arguments.contains(&"--secret"));
     let given = ["--config", file.to_str().unwrap(), "--network", "net", "--timeout", "2"];
     run(program, folder.path(), &[&given, arguments].concat())
 }
@@ -33,12 +32,12 @@ fn hive_cli() -> PathBuf {
     PathBuf::from(env!("CARGO_BIN_EXE_hive-cli"))
 }
 
-fn sends_to_a_worker_and_prints_its_answer(hub: HubKind, program: &Path) {
-    let hub = Hub::start(hub);
-    let mut worker = Worker::start(hub.port);
+fn sends_to_a_worker_and_prints_its_answer(wire: Wire, program: &Path) {
+    let place = Place::start(wire);
+    let mut worker = Worker::start(&place);
     let send =
         ["--receiver", "queen", "--event", "done", "--target-event", "net/worker/action", "--json-data", r#"{"n": 1}"#];
-    let (out, err, code) = command_line(program, hub.port, &send);
+    let (out, err, code) = command_line(program, &place, &send);
     assert_eq!(code, 0, "{err}");
     assert_eq!(worker.received(), ("worker/action".to_owned(), json!({"n": 1})));
     let answer: Value = serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out}\n{err}"));
@@ -48,25 +47,41 @@ fn sends_to_a_worker_and_prints_its_answer(hub: HubKind, program: &Path) {
     assert!(err.contains("[CLI] Received: '"), "{err}");
 }
 
-fn hears_itself(hub: HubKind, program: &Path) {
-    let hub = Hub::start(hub);
-    let (out, err, code) = command_line(program, hub.port, &["--json-data", r#"{"ü": "\u00fc"}"#]);
+/// A network of three: a worker and a command line, and a queen of ours who hears the answer too.
+fn takes_part_in_a_sealed_network(wire: Wire, program: &Path) {
+    let place = Place::start(wire);
+    let mut worker = Worker::sealing(&place);
+    let mut queen = Queen::ours_sealing(&place);
+    let send = ["--receiver", "queen", "--event", "done", "--target-event", "net/worker/action"];
+    let data = ["--json-data", r#"{"n": 1.5}"#, "--secret", "a secret"];
+    let (out, err, code) = command_line(program, &place, &[&send[..], &data].concat());
+    assert_eq!(code, 0, "{err}");
+    assert_eq!(worker.received(), ("worker/action".to_owned(), json!({"n": 1.5})));
+    let answer: Value = serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out}\n{err}"));
+    assert_eq!(without_metadata(answer, "net/queen/done")["answer"]["n"], json!(1.5));
+    let (event, answer) = queen.received();
+    assert_eq!((event.as_str(), &answer["answer"]["n"]), ("queen/done", &json!(1.5)));
+}
+
+fn hears_itself(wire: Wire, program: &Path) {
+    let place = Place::start(wire);
+    let (out, err, code) = command_line(program, &place, &["--json-data", r#"{"ü": "\u00fc"}"#]);
     assert_eq!(code, 0, "{err}");
     assert!(out.starts_with(r#"{"\u00fc": "\u00fc", "__eventhive__": {"time": "#), "{out}");
     let received: Value = serde_json::from_str(&out).unwrap();
     assert_eq!(without_metadata(received, "net/cli/do"), json!({"ü": "ü"}));
 }
 
-fn without_an_event_prints_the_default_and_fails(hub: HubKind, program: &Path) {
-    let hub = Hub::start(hub);
-    let (out, err, code) = command_line(program, hub.port, &[]);
+fn without_an_event_prints_the_default_and_fails(wire: Wire, program: &Path) {
+    let place = Place::start(wire);
+    let (out, err, code) = command_line(program, &place, &[]);
     assert_eq!((out.as_str(), code), ("{\"no\":\"output\"}\n", 1), "{err}");
 }
 
-fn receives_what_a_hive_calls(hub: HubKind, program: &Path) {
-    let hub = Hub::start(hub);
-    let mut caller = Queen::start(hub.port);
-    let (folder, file) = template(hub.port);
+fn receives_what_a_hive_calls(wire: Wire, program: &Path) {
+    let place = Place::start(wire);
+    let mut caller = Queen::start(&place);
+    let (folder, file) = template(&place, false);
     let port_program = program.to_owned();
     let listener = std::thread::spawn(move || {
         let given =
@@ -91,25 +106,30 @@ fn wrong_use_ends_with_code_2(program: &Path) {
     }
 }
 
-/// One test a case and program, at Python's hub and at ours.
+/// One test a case and program, at Python's hub, at ours, and over Redis.
 macro_rules! with_both_programs {
     ($($case:ident),* $(,)?) => { $(
         mod $case {
-            use super::{HubKind, eventhive_cli, hive_cli};
+            use super::{Wire, eventhive_cli, hive_cli};
             #[test]
-            fn eventhive_cli_at_python() { super::$case(HubKind::Python03, &eventhive_cli()) }
+            fn eventhive_cli_at_python() { super::$case(Wire::Python03, &eventhive_cli()) }
             #[test]
-            fn eventhive_cli_at_ours() { super::$case(HubKind::Ours, &eventhive_cli()) }
+            fn eventhive_cli_at_ours() { super::$case(Wire::Ours, &eventhive_cli()) }
             #[test]
-            fn hive_cli_at_python() { super::$case(HubKind::Python03, &hive_cli()) }
+            fn eventhive_cli_over_redis() { super::$case(Wire::Redis, &eventhive_cli()) }
             #[test]
-            fn hive_cli_at_ours() { super::$case(HubKind::Ours, &hive_cli()) }
+            fn hive_cli_at_python() { super::$case(Wire::Python03, &hive_cli()) }
+            #[test]
+            fn hive_cli_at_ours() { super::$case(Wire::Ours, &hive_cli()) }
+            #[test]
+            fn hive_cli_over_redis() { super::$case(Wire::Redis, &hive_cli()) }
         }
     )* };
 }
 
 with_both_programs!(
     sends_to_a_worker_and_prints_its_answer,
+    takes_part_in_a_sealed_network,
     hears_itself,
     without_an_event_prints_the_default_and_fails,
     receives_what_a_hive_calls,

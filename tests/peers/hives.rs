@@ -1,14 +1,13 @@
 //! Hives of Python's eventhive 0.5.0 and of ours, as worker and as queen, in any mix.
 
-use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::environment::{Stack, free_port};
-use crate::hub::{Hub, HubKind};
 use crate::our_hive::OurHive;
+use crate::place::{Place, Wire, at_hub};
 use crate::process::Peer;
 
 /// What a hive is written in.
@@ -35,13 +34,12 @@ struct Role {
 const WORKER: Role = Role { channel: "worker", hook: "worker/action", calls: "net/queen/done", answers: true };
 const QUEEN: Role = Role { channel: "queen", hook: "queen/done", calls: "net/worker/action", answers: false };
 
-/// The connector of a role. What is here is understood by both languages alike.
-fn connector(role: &Role, port: u16) -> String {
-    format!(
-        "connectors:\n  net:\n    pubsub_type: fastapi\n    input_channel: {}\n    init: {{host: 127.0.0.1, port: {port}, endpoint: /pubsub}}\n",
-        role.channel
-    )
+/// The connector of a role, with the keys of a [`Place`] and more.
+fn connector(role: &Role, keys: &str, more: &str) -> String {
+    format!("connectors:\n  net: {{input_channel: {}, {keys}{more}}}\n", role.channel)
 }
+
+const SEALED: &str = ", secret: 'a secret', cipher: eventhive-0.5";
 
 fn server(port: u16) -> String {
     format!(
@@ -50,23 +48,18 @@ fn server(port: u16) -> String {
 }
 
 impl Bee {
-    fn start(language: Language, role: &Role, port: u16) -> Self {
-        Self::with_yaml(language, role, &connector(role, port))
+    fn start(language: Language, role: &Role, keys: &str) -> Self {
+        Self::with_yaml(language, role, &connector(role, keys, ""))
     }
 
-    /// Members of the network share a secret. Ours is told to seal as Python does.
-    fn sealing(language: Language, role: &Role, port: u16) -> Self {
-        let mut yaml = connector(role, port);
-        writeln!(yaml, "    secret: 'a secret'").unwrap();
-        if language == Language::Rust {
-            writeln!(yaml, "    cipher: eventhive-0.5").unwrap();
-        }
-        Self::with_yaml(language, role, &yaml)
+    /// Members of the network share a secret. Ours is told to seal as Python does; Python does not look at the key.
+    fn sealing(language: Language, role: &Role, keys: &str) -> Self {
+        Self::with_yaml(language, role, &connector(role, keys, SEALED))
     }
 
     /// Runs the network's hub too.
     fn hosting(language: Language, role: &Role, port: u16) -> Self {
-        Self::with_yaml(language, role, &(connector(role, port) + &server(port)))
+        Self::with_yaml(language, role, &(connector(role, &at_hub(port), "") + &server(port)))
     }
 
     fn with_yaml(language: Language, role: &Role, yaml: &str) -> Self {
@@ -134,8 +127,13 @@ pub(crate) fn without_metadata(mut data: Value, event: &str) -> Value {
 pub(crate) struct Worker(Bee);
 
 impl Worker {
-    pub(crate) fn start(port: u16) -> Self {
-        Self(Bee::start(Language::Python, &WORKER, port))
+    pub(crate) fn start(place: &Place) -> Self {
+        Self(Bee::start(Language::Python, &WORKER, &place.keys()))
+    }
+
+    /// With the secret `a secret`.
+    pub(crate) fn sealing(place: &Place) -> Self {
+        Self(Bee::sealing(Language::Python, &WORKER, &place.keys()))
     }
 
     pub(crate) fn received(&mut self) -> (String, Value) {
@@ -143,16 +141,26 @@ impl Worker {
     }
 }
 
-/// A Python queen, for the tests of the command line.
+/// A queen, for the tests of the command line.
 pub(crate) struct Queen(Bee);
 
 impl Queen {
-    pub(crate) fn start(port: u16) -> Self {
-        Self(Bee::start(Language::Python, &QUEEN, port))
+    /// In Python.
+    pub(crate) fn start(place: &Place) -> Self {
+        Self(Bee::start(Language::Python, &QUEEN, &place.keys()))
+    }
+
+    /// One of ours, with the secret `a secret`.
+    pub(crate) fn ours_sealing(place: &Place) -> Self {
+        Self(Bee::sealing(Language::Rust, &QUEEN, &place.keys()))
     }
 
     pub(crate) fn call(&mut self, event: &str, data: &Value) {
         self.0.call(event, data);
+    }
+
+    pub(crate) fn received(&mut self) -> (String, Value) {
+        self.0.received()
     }
 }
 
@@ -169,17 +177,17 @@ fn call_each_other(queen: &mut Bee, worker: &mut Bee) {
     }
 }
 
-fn hives_call_each_other(hub: HubKind, queen: Language, worker: Language) {
-    let hub = Hub::start(hub);
-    let mut worker = Bee::start(worker, &WORKER, hub.port);
-    let mut queen = Bee::start(queen, &QUEEN, hub.port);
+fn hives_call_each_other(wire: Wire, queen: Language, worker: Language) {
+    let place = Place::start(wire);
+    let mut worker = Bee::start(worker, &WORKER, &place.keys());
+    let mut queen = Bee::start(queen, &QUEEN, &place.keys());
     call_each_other(&mut queen, &mut worker);
 }
 
-fn sealed_events_are_opened(hub: HubKind, queen: Language, worker: Language) {
-    let hub = Hub::start(hub);
-    let mut worker = Bee::sealing(worker, &WORKER, hub.port);
-    let mut queen = Bee::sealing(queen, &QUEEN, hub.port);
+fn sealed_events_are_opened(wire: Wire, queen: Language, worker: Language) {
+    let place = Place::start(wire);
+    let mut worker = Bee::sealing(worker, &WORKER, &place.keys());
+    let mut queen = Bee::sealing(queen, &QUEEN, &place.keys());
     call_each_other(&mut queen, &mut worker);
 }
 
@@ -187,7 +195,7 @@ fn sealed_events_are_opened(hub: HubKind, queen: Language, worker: Language) {
 fn the_queen_hosts_the_hub(queen: Language, worker: Language) {
     let port = free_port();
     let mut queen = Bee::hosting(queen, &QUEEN, port);
-    let mut worker = Bee::start(worker, &WORKER, port);
+    let mut worker = Bee::start(worker, &WORKER, &at_hub(port));
     call_each_other(&mut queen, &mut worker);
 }
 
@@ -197,13 +205,13 @@ macro_rules! in_any_mix {
         mod $name {
             use super::{Language::{Python, Rust}, $case};
             #[test]
-            fn python_queen_and_python_worker() { $case($(super::HubKind::$hub,)? Python, Python) }
+            fn python_queen_and_python_worker() { $case($(super::Wire::$hub,)? Python, Python) }
             #[test]
-            fn python_queen_and_rust_worker() { $case($(super::HubKind::$hub,)? Python, Rust) }
+            fn python_queen_and_rust_worker() { $case($(super::Wire::$hub,)? Python, Rust) }
             #[test]
-            fn rust_queen_and_python_worker() { $case($(super::HubKind::$hub,)? Rust, Python) }
+            fn rust_queen_and_python_worker() { $case($(super::Wire::$hub,)? Rust, Python) }
             #[test]
-            fn rust_queen_and_rust_worker() { $case($(super::HubKind::$hub,)? Rust, Rust) }
+            fn rust_queen_and_rust_worker() { $case($(super::Wire::$hub,)? Rust, Rust) }
         }
     )* };
 }
@@ -212,7 +220,9 @@ in_any_mix!(
     hives_call_each_other_through_python_0_3_1: hives_call_each_other(Python03);
     hives_call_each_other_through_python_1_0_1: hives_call_each_other(Python10);
     hives_call_each_other_through_ours: hives_call_each_other(Ours);
+    hives_call_each_other_over_redis: hives_call_each_other(Redis);
     sealed_events_are_opened_through_python_1_0_1: sealed_events_are_opened(Python10);
     sealed_events_are_opened_through_ours: sealed_events_are_opened(Ours);
+    sealed_events_are_opened_over_redis: sealed_events_are_opened(Redis);
     hives_call_each_other_through_the_hub_of_the_queen: the_queen_hosts_the_hub();
 );

@@ -49,8 +49,13 @@ impl Peer {
 
     /// Gives one command.
     pub(crate) fn tell(&mut self, command: &Value) {
+        self.write(&command.to_string());
+    }
+
+    /// Writes one line to its standard input.
+    pub(crate) fn write(&mut self, line: &str) {
         let commands = self.commands.as_mut().expect("the peer was finished");
-        writeln!(commands, "{command}")
+        writeln!(commands, "{line}")
             .and_then(|()| commands.flush())
             .unwrap_or_else(|error| self.fail(&error.to_string()));
     }

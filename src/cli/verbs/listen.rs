@@ -4,7 +4,7 @@ use std::time::Duration;
 use eventhive::config::ConnectorConfig;
 use eventhive::envelope::Envelope;
 use eventhive::{Config, Glob, Hive, LinkState};
-use eventhive_transport::{Filter, Incoming, Link, LinkError, Subscription};
+use eventhive_transport::{Filter, Incoming, Link, LinkError, Subscription, Transport};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -110,13 +110,7 @@ fn tail(config: &Config, connector: &ConnectorConfig, wanted: Option<Glob>) -> R
     let transport = Hive::builder().find_transport(connector.pubsub_type);
     let transport =
         transport.ok_or_else(|| failed(format!("no transport `{}` in this build", connector.pubsub_type)))?;
-    if connector.from_broadcast.is_some() {
-        return Err(Failure::new(
-            Exit::Usage,
-            format!("connector {} is found by mDNS: give its address with --url", connector.name),
-        ));
-    }
-    let link = transport.connect(&connector.init).map_err(|problems| Failure::from(config.error(problems)))?;
+    let link = link(config, connector, &transport)?;
     let secrets = connector.secret.as_ref().map_or(&[][..], |secrets| secrets.as_slice());
     let envelope = Envelope::plain(config.hive.metadata_key.clone(), false);
     let envelope = envelope.sealed(connector.cipher, secrets, connector.replay_window());
@@ -131,6 +125,19 @@ fn tail(config: &Config, connector: &ConnectorConfig, wanted: Option<Glob>) -> R
     };
     let envelope = envelope.map_err(|error| failed(error.to_string()))?;
     Ok(Tail { name: connector.name.clone(), named: true, link, filter, wanted, envelope })
+}
+
+/// To the server that is configured, or that is found.
+fn link(
+    config: &Config,
+    connector: &ConnectorConfig,
+    transport: &Arc<dyn Transport>,
+) -> Result<Arc<dyn Link>, Failure> {
+    #[cfg(feature = "discovery")]
+    if connector.from_broadcast.is_some() {
+        return Ok(eventhive::discovery::connect(Arc::clone(transport), connector, &config.hive.discovery));
+    }
+    transport.connect(&connector.init).map_err(|problems| Failure::from(config.error(problems)))
 }
 
 impl Listen {
@@ -214,7 +221,7 @@ async fn subscribe(tail: &Tail, number: usize, sender: mpsc::Sender<Arrived>) ->
     }
 }
 
-async fn until(deadline: Option<Instant>) {
+pub(super) async fn until(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => tokio::time::sleep_until(deadline).await,
         None => std::future::pending().await,

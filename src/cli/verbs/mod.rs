@@ -3,6 +3,8 @@
 mod call;
 mod check;
 mod completions;
+#[cfg(feature = "discovery")]
+mod discover;
 mod explain;
 mod listen;
 mod man;
@@ -16,6 +18,8 @@ pub(crate) const VERBS: &[Entry] = &[
     Entry::of::<serve::Serve>(),
     Entry::of::<call::Call>(),
     Entry::of::<listen::Listen>(),
+    #[cfg(feature = "discovery")]
+    Entry::of::<discover::Discover>(),
     Entry::of::<check::Check>(),
     Entry::of::<explain::Explain>(),
     Entry::of::<schema::Schema>(),

@@ -12,43 +12,68 @@ use crate::discovery::{Announcement, Browser, Change, Claim, DiscoveryError, Fou
 pub struct Neighbourhood {
     name: String,
     sources: Sources,
+    announces: bool,
     browser: Option<Browser>,
+    /// What was said last of why it cannot look; it is not said again and again.
+    told: Option<String>,
 }
 
 impl Neighbourhood {
-    /// The neighbourhood of the server `name`, inside a tokio runtime.
-    ///
-    /// # Errors
-    /// [`DiscoveryError`] if the sources have mDNS and it cannot be used here.
-    pub fn new(name: String, sources: Sources) -> Result<Self, DiscoveryError> {
-        let browser = sources.mdns.as_ref().map(super::super::Mdns::browse).transpose()?;
-        Ok(Self { name, sources, browser })
+    /// The neighbourhood of the server `name`. Everything else happens inside a tokio runtime.
+    #[must_use]
+    pub const fn new(name: String, sources: Sources) -> Self {
+        Self { name, sources, announces: true, browser: None, told: None }
+    }
+
+    /// Announces nothing itself.
+    #[must_use]
+    pub fn silent(self) -> Self {
+        Self { announces: false, ..self }
     }
 
     fn is_ours(&self, found: &Found) -> bool {
-        name::same(&found.name, &self.name) && self.sources.mdns.as_ref().is_some_and(|mdns| mdns.trusts(found))
+        name::same(&found.name, &self.name) && self.sources.mdns.as_ref().is_some_and(|mdns| mdns.heeds(found))
+    }
+
+    /// Listens from now on, if mDNS can be used. Where it cannot (no network yet, say), each look tries again.
+    fn listen(&mut self) {
+        if let (None, Some(mdns)) = (&self.browser, &self.sources.mdns) {
+            self.browser = mdns.browse().ok();
+        }
+    }
+
+    fn tell(&mut self, problem: Option<String>) {
+        if let Some(problem) = problem.as_ref().filter(|problem| self.told.as_ref() != Some(problem)) {
+            tracing::error!(server = self.name, "cannot look for the server: {problem}");
+        }
+        self.told = problem;
     }
 }
 
 impl Network for Neighbourhood {
-    /// `None` without mDNS: what is written down needs no announcement.
+    /// `None` for what is not announced.
     type Standing = Option<Announcement>;
 
     /// `None` comes when the time is up and not before, also where looking takes no time or fails, so that who tries
     /// again does not do so without pause.
     async fn find(&mut self, within: Duration, except: Option<&Claim>) -> Option<Found> {
         let until = Instant::now() + within;
-        match self.sources.find_except(&self.name, within, except).await {
-            Ok(Some(found)) => return Some(found),
-            Ok(None) => {}
-            Err(error) => tracing::error!(server = self.name, %error, "cannot look for the server"),
+        self.listen();
+        let found = self.sources.find_except(&self.name, within, except).await;
+        self.tell(found.as_ref().err().map(ToString::to_string));
+        if let Ok(Some(found)) = found {
+            return Some(found);
         }
         tokio::time::sleep_until(until).await;
         None
     }
 
+    fn problem(&self) -> Option<&str> {
+        self.told.as_deref()
+    }
+
     async fn announce(&mut self, server: &Server, insist: bool) -> Result<Self::Standing, DiscoveryError> {
-        let Some(mdns) = &self.sources.mdns else { return Ok(None) };
+        let Some(mdns) = self.sources.mdns.as_ref().filter(|_| self.announces) else { return Ok(None) };
         if insist { mdns.announce_anyway(server).await.map(Some) } else { mdns.announce(server).await.map(Some) }
     }
 
@@ -86,7 +111,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn looking_in_vain_takes_its_time_also_where_there_is_nothing_to_wait_for() {
-        let mut network = Neighbourhood::new("net".to_owned(), Sources::default()).unwrap();
+        let mut network = Neighbourhood::new("net".to_owned(), Sources::default());
         let (begun, within) = (Instant::now(), Duration::from_secs(5));
         assert_eq!(network.find(within, None).await, None);
         assert_eq!(begun.elapsed().as_secs(), within.as_secs());

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::{mpsc, watch};
 
-use super::{Member, Network, Sighting, Standing, Timing, watch};
+use super::{Follower, Member, Network, Sighting, Standing, Timing, follow, watch};
 use crate::discovery::{Claim, DiscoveryError, Found, Server};
 
 /// How long asking for a name takes.
@@ -43,6 +43,8 @@ struct State {
     started: usize,
     /// Hives whose server cannot be started.
     broken: Vec<Id>,
+    /// Looks that end in vain, whatever there is: answers get lost, or come too late.
+    lost_answers: usize,
 }
 
 impl State {
@@ -87,7 +89,13 @@ impl World {
         });
         let network = Air { id, world: self.clone(), heard };
         let member = Hive { id, world: self.clone() };
-        tokio::spawn(watch(network, member, timing, may_serve))
+        tokio::spawn(async move {
+            if may_serve {
+                watch(network, member, timing, std::future::pending()).await;
+            } else {
+                follow(network, member, timing).await;
+            }
+        })
     }
 
     /// Moves a hive to another segment. Those there hear of its server, and it hears of theirs.
@@ -131,6 +139,11 @@ impl World {
 
     pub(super) fn break_server(&self, id: Id) {
         self.change(|state| state.broken.push(id));
+    }
+
+    /// The answers to so many looks get lost.
+    pub(super) fn lose_answers(&self, looks: usize) {
+        self.change(|state| state.lost_answers = looks);
     }
 
     pub(super) fn roles(&self) -> Vec<Role> {
@@ -179,6 +192,16 @@ impl Network for Air {
     type Standing = Sign;
 
     async fn find(&mut self, within: Duration, except: Option<&Claim>) -> Option<Found> {
+        let lost = {
+            let mut state = self.world.state.lock().unwrap();
+            let lost = state.lost_answers > 0;
+            state.lost_answers = state.lost_answers.saturating_sub(1);
+            lost
+        };
+        if lost {
+            tokio::time::sleep(within).await;
+            return None;
+        }
         let mut changes = self.world.changed.subscribe();
         let look = async {
             tokio::time::sleep(ANSWER).await;
@@ -250,24 +273,7 @@ impl Hive {
     }
 }
 
-impl Member for Hive {
-    type Error = &'static str;
-
-    async fn serve(&mut self) -> Result<Server, &'static str> {
-        let broken = self.world.state.lock().unwrap().broken.contains(&self.id);
-        if broken {
-            return Err("the port is taken");
-        }
-        self.take(Role::Serving);
-        self.world.change(|state| state.started += 1);
-        let host = std::net::Ipv4Addr::LOCALHOST.into();
-        Ok(Server { name: "net".to_owned(), host, port: self.id, init: vec![], claim: None })
-    }
-
-    async fn step_down(&mut self, _to: &Found) {
-        self.take(Role::Looking);
-    }
-
+impl Follower for Hive {
     async fn follow(&mut self, server: &Found) {
         self.take(Role::Following(server.port));
     }
@@ -285,5 +291,24 @@ impl Member for Hive {
         let state = self.world.state.lock().unwrap();
         let Some(Role::Following(server)) = state.roles.get(&self.id) else { return false };
         state.serves(*server) && state.see_each_other(*server, self.id)
+    }
+}
+
+impl Member for Hive {
+    type Error = &'static str;
+
+    async fn serve(&mut self) -> Result<Server, &'static str> {
+        let broken = self.world.state.lock().unwrap().broken.contains(&self.id);
+        if broken {
+            return Err("the port is taken");
+        }
+        self.take(Role::Serving);
+        self.world.change(|state| state.started += 1);
+        let host = std::net::Ipv4Addr::LOCALHOST.into();
+        Ok(Server { name: "net".to_owned(), host, port: self.id, init: vec![], claim: None })
+    }
+
+    async fn step_down(&mut self, _to: &Found) {
+        self.take(Role::Looking);
     }
 }

@@ -8,9 +8,11 @@ use crate::discovery::Claim;
 
 const T: Timing = Timing {
     look: Duration::from_secs(5),
+    again: Duration::from_secs(5),
     confirm: Duration::from_secs(3),
     spread: Duration::from_secs(2),
     retry: Duration::from_secs(5),
+    check: Duration::from_secs(60),
 };
 
 #[tokio::test(start_paused = true)]
@@ -123,4 +125,18 @@ async fn where_a_server_cannot_be_started_another_hive_does_it() {
     world.settles(|roles| roles == [Role::Looking]).await;
     world.start(2, 0, T, true);
     world.settles(|roles| roles == [Role::Following(2), Role::Serving]).await;
+}
+
+/// Of three hives started at once, two served for good when the busy machine answered one of them too late.
+#[tokio::test(start_paused = true)]
+async fn a_server_that_could_not_be_made_out_at_first_is_looked_for_again() {
+    for lost in 1..8 {
+        let world = World::new();
+        for id in 1..=3 {
+            world.start(id, 0, T, true);
+        }
+        world.lose_answers(lost);
+        world.settles(one_serves).await;
+        assert_eq!(world.announced().len(), 1, "{lost} answers lost");
+    }
 }

@@ -60,8 +60,20 @@ def main():
 
 def wait_for_subscriptions(eventhive):
     listening = [c for c in eventhive.CONNECTORS.values() if c.conn_conf["input_channel"]]
-    while not all(hasattr(c, "SUBSCRIBER") and c.SUBSCRIBER.is_ready() for c in listening):
+    while not all(map(subscribed, listening)):
         time.sleep(0.01)
+
+
+def subscribed(connector):
+    if hasattr(connector, "PUBSUB"):
+        return subscribed_at_redis(connector)
+    return hasattr(connector, "SUBSCRIBER") and connector.SUBSCRIBER.is_ready()
+
+
+def subscribed_at_redis(connector):
+    """redis-py sends the subscription and goes on, so the server is asked whether this connection has its pattern."""
+    here = "%s:%d" % connector.PUBSUB.connection._sock.getsockname()
+    return any(client["addr"] == here and client["psub"] != "0" for client in connector.REDIS.client_list())
 
 
 if __name__ == "__main__":

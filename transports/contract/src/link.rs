@@ -29,6 +29,17 @@ pub trait Link: Send + Sync {
     /// kind that the wire cannot carry, or the link is closed.
     fn publish(&self, topic: Topic, payload: Bytes) -> Result<Receipt, Refused>;
 
+    /// Whether the wire could carry this message at all, whatever the link's state: what [`publish`](Self::publish) would
+    /// refuse as too large or unrepresentable, known before the message waits for the link. For wires whose limit is not
+    /// one of payload bytes alone, because they escape them.
+    ///
+    /// # Errors
+    /// [`RefusedReason::TooLarge`] or [`RefusedReason::Unrepresentable`].
+    fn check(&self, topic: &Topic, payload: &[u8]) -> Result<(), RefusedReason> {
+        let _ = (topic, payload);
+        Ok(())
+    }
+
     /// Subscribes `filter` and hands what arrives to `sink`, from one task, in the order of the wire.
     ///
     /// While the link is down the subscription is remembered, and made when it is up again; the future resolves then.

@@ -26,6 +26,8 @@ pub(crate) struct Core {
     pub(crate) gate: Arc<Gate>,
     /// Told when the last session has gone.
     pub(crate) deserted: Notify,
+    /// Told when the hub begins to close.
+    pub(crate) closing: Notify,
     order: Mutex<Order>,
 }
 
@@ -65,7 +67,7 @@ impl Core {
             past: HubStats::default(),
         };
         let gate = Arc::new(Gate::new(settings.worker_inbox_bytes));
-        Self { settings, backlog, gate, deserted: Notify::new(), order: Mutex::new(order) }
+        Self { settings, backlog, gate, deserted: Notify::new(), closing: Notify::new(), order: Mutex::new(order) }
     }
 
     /// Stamps a draft, keeps it, and hands it to the workers concerned.
@@ -200,7 +202,10 @@ impl Core {
             // A closed lane has no session to tell.
             let _ = lane.push(Parcel::Finish);
         }
-        order.lanes.iter().map(|(_, lane)| Arc::clone(lane)).collect()
+        let lanes = order.lanes.iter().map(|(_, lane)| Arc::clone(lane)).collect();
+        drop(order);
+        self.closing.notify_waiters();
+        lanes
     }
 
     pub(crate) fn lanes(&self) -> Vec<Arc<Lane>> {

@@ -124,6 +124,18 @@ impl Hub {
         self.0.is_closing()
     }
 
+    /// Resolves when the hub begins to close, at once if it has.
+    pub async fn closing(&self) {
+        loop {
+            // Made before the look, as in the gate.
+            let told = self.0.closing.notified();
+            if self.is_closing() {
+                return;
+            }
+            told.await;
+        }
+    }
+
     /// Closes the hub: nothing more is taken in, sessions end when they have taken what waits for them, and those that
     /// have not by the deadline of the settings are ended. Resolves when all sessions have gone. Later calls wait along.
     pub async fn close(&self) {

@@ -7,22 +7,28 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use eventhive_transport::{
-    Capabilities, Delivery, Filter, Incoming, Link, LinkError, LinkState, Order, Overflow, Receipt, Refused,
+    Capabilities, Delivery, Filter, Gap, Incoming, Link, LinkError, LinkState, Order, Overflow, Receipt, Refused,
     RefusedReason, Sink, Subscription, Topic,
 };
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt};
-use tokio::runtime::{Builder, Handle};
+use tokio::runtime::Builder;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::{JoinHandle, LocalSet};
+use tokio::task::{JoinHandle, LocalSet, yield_now};
 
-use crate::{Draft, Ended, Format, Hub, Message, Outbound, Outgoing, PublishRefused, Session, SessionSettings, Worker};
+use crate::{
+    Draft, Ended, Format, Hub, Message, Outbound, Outgoing, PublishRefused, Session, SessionSettings, SubscribeError,
+    Worker,
+};
 
 /// Requests that may wait for the link's thread; more callers wait.
 const WAITING_REQUESTS: usize = 64;
 
-/// A sink must not block; one that does for so long loses its subscription rather than stop the hub.
+/// A sink must not block; one that does for so long misses events rather than stop the hub, and is told of the gap.
 const LONGEST_BLOCK: Duration = Duration::from_secs(60);
+
+/// Events that one sink takes before the others, and the hub's worker, have their turn.
+const BURST: usize = 64;
 
 /// A link to a hub of this process. It has a thread of its own, on which its sinks are called; drop or
 /// [`close`](Link::close) it to end that.
@@ -34,14 +40,13 @@ pub struct LocalLink {
     requests: mpsc::Sender<Request>,
     receipts: mpsc::UnboundedSender<Waiting>,
     state: Arc<watch::Sender<LinkState>>,
-    runtime: Handle,
 }
 
 /// A receipt to be settled, and what it will say.
 type Waiting = (oneshot::Sender<Result<Delivery, LinkError>>, Delivery);
 
 enum Request {
-    Subscribe { filter: Filter, sink: Arc<dyn Sink>, done: oneshot::Sender<Result<u64, LinkError>> },
+    Subscribe { filter: Filter, sink: Arc<dyn Sink>, done: oneshot::Sender<Result<Subscription, LinkError>> },
     Cancel { subscription: u64, done: oneshot::Sender<()> },
     Close { done: oneshot::Sender<()> },
 }
@@ -66,20 +71,28 @@ impl LocalLink {
     /// # Errors
     /// The operating system gives no thread or no event loop.
     pub fn new(hub: Hub) -> io::Result<Self> {
+        let each =
+            SessionSettings { overflow: Overflow::Block, longest_block: LONGEST_BLOCK, ..SessionSettings::default() };
+        Self::start(hub, each)
+    }
+
+    /// Starts a link whose subscriptions are sessions with these settings.
+    fn start(hub: Hub, each: SessionSettings) -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_time().build()?;
-        let handle = runtime.handle().clone();
         let (requests, incoming) = mpsc::channel(WAITING_REQUESTS);
         // Bounded by the hub: each waits for one message in a worker's inbox.
         let (receipts, waiting) = mpsc::unbounded_channel();
         let state = Arc::new(watch::Sender::new(LinkState::Up));
-        let (its_hub, its_state) = (hub.clone(), Arc::clone(&state));
+        // Weak: a link that is dropped ends its thread, whoever still has a subscription.
+        let (its_hub, its_state, its_requests) = (hub.clone(), Arc::clone(&state), requests.downgrade());
         std::thread::Builder::new().name("eventhive-local".to_owned()).spawn(move || {
             let all = LocalSet::new();
             all.spawn_local(settle(its_hub.clone(), waiting));
-            let thread = Thread { hub: its_hub, state: its_state, subscriptions: HashMap::new(), last: 0 };
+            all.spawn_local(tell_of_the_end(its_hub.clone(), its_state));
+            let thread = Thread { hub: its_hub, each, requests: its_requests, subscriptions: HashMap::new(), last: 0 };
             all.block_on(&runtime, thread.run(incoming));
         })?;
-        Ok(Self { hub, requests, receipts, state, runtime: handle })
+        Ok(Self { hub, requests, receipts, state })
     }
 
     /// What to say of an accepted message: at once, or when the hub has caught up, so that a publisher who waits for
@@ -124,12 +137,7 @@ impl Link for LocalLink {
             let (done, answer) = oneshot::channel();
             let request = Request::Subscribe { filter, sink, done };
             self.requests.send(request).await.map_err(|_| LinkError::Closed)?;
-            let subscription = answer.await.map_err(|_| LinkError::Closed)??;
-            // Weak: a link that is dropped ends its thread, whoever still has a subscription.
-            let requests = self.requests.downgrade();
-            // The cancelling runs on the link's thread when its owner drops it outside a runtime.
-            let _runtime = self.runtime.enter();
-            Ok(Subscription::new(move || cancel(requests, subscription).boxed()))
+            answer.await.map_err(|_| LinkError::Closed)?
         };
         asking.boxed()
     }
@@ -168,11 +176,24 @@ async fn settle(hub: Hub, mut waiting: mpsc::UnboundedReceiver<Waiting>) {
     }
 }
 
+/// Says that the hub closes, also to a link without a subscription.
+async fn tell_of_the_end(hub: Hub, state: Arc<watch::Sender<LinkState>>) {
+    hub.closing().await;
+    state.send_if_modified(|state| {
+        let open = *state != LinkState::Closed;
+        if open {
+            *state = LinkState::Down { reason: "the hub has closed".into(), gave_up: true };
+        }
+        open
+    });
+}
+
 /// The link's thread.
 struct Thread {
     hub: Hub,
-    state: Arc<watch::Sender<LinkState>>,
-    subscriptions: HashMap<u64, (Session, JoinHandle<()>)>,
+    each: SessionSettings,
+    requests: mpsc::WeakSender<Request>,
+    subscriptions: HashMap<u64, JoinHandle<()>>,
     last: u64,
 }
 
@@ -181,15 +202,9 @@ impl Thread {
         let worker = self.hub.worker();
         while let Some(request) = requests.recv().await {
             match request {
-                // The asker may have gone; an unwanted subscription then goes with its answer.
                 Request::Subscribe { filter, sink, done } => {
-                    let answer = self.subscribe(&worker, filter, sink);
-                    let made = answer.as_ref().ok().copied();
-                    if done.send(answer).is_err()
-                        && let Some(subscription) = made
-                    {
-                        self.cancel(subscription);
-                    }
+                    // An asker that has gone, before or after this, drops the subscription unseen, and so ends it.
+                    let _ = done.send(self.subscribe(&worker, filter, sink));
                 }
                 Request::Cancel { subscription, done } => {
                     self.cancel(subscription);
@@ -197,50 +212,72 @@ impl Thread {
                 }
                 Request::Close { done } => {
                     requests.close();
-                    self.subscriptions.drain().for_each(|(_, (_, pump))| pump.abort());
+                    self.subscriptions.drain().for_each(|(_, pump)| pump.abort());
                     let _ = done.send(());
                 }
             }
         }
     }
 
-    fn subscribe(&mut self, worker: &Worker, filter: Filter, sink: Arc<dyn Sink>) -> Result<u64, LinkError> {
-        let settings =
-            SessionSettings { overflow: Overflow::Block, longest_block: LONGEST_BLOCK, ..SessionSettings::default() };
-        let (session, outgoing) = worker.open(settings);
-        session.subscribe(filter).map_err(|error| LinkError::Rejected(error.to_string()))?;
+    fn subscribe(&mut self, worker: &Worker, filter: Filter, sink: Arc<dyn Sink>) -> Result<Subscription, LinkError> {
+        let feed = Feed::open(worker, &self.each, &filter).map_err(|error| LinkError::Rejected(error.to_string()))?;
         self.last += 1;
-        let pump = tokio::task::spawn_local(pump(outgoing, sink, Arc::clone(&self.state)));
-        self.subscriptions.insert(self.last, (session, pump));
-        Ok(self.last)
+        let pump = tokio::task::spawn_local(pump(feed, worker.clone(), self.each.clone(), filter, sink));
+        self.subscriptions.insert(self.last, pump);
+        let (requests, subscription) = (self.requests.clone(), self.last);
+        // Made on this thread, it is also ended here when its owner drops it outside a runtime.
+        Ok(Subscription::new(move || cancel(requests, subscription).boxed()))
     }
 
     /// Sinks are called on this thread: once this is done, that of the subscription is not called again.
     fn cancel(&mut self, subscription: u64) {
-        if let Some((_, pump)) = self.subscriptions.remove(&subscription) {
+        if let Some(pump) = self.subscriptions.remove(&subscription) {
             pump.abort();
         }
     }
 }
 
-async fn pump(mut outgoing: Outgoing, sink: Arc<dyn Sink>, state: Arc<watch::Sender<LinkState>>) {
+/// A session with one subscription.
+struct Feed {
+    _session: Session,
+    outgoing: Outgoing,
+}
+
+impl Feed {
+    fn open(worker: &Worker, settings: &SessionSettings, filter: &Filter) -> Result<Self, SubscribeError> {
+        let (session, outgoing) = worker.open(settings.clone());
+        session.subscribe(filter.clone())?;
+        Ok(Self { _session: session, outgoing })
+    }
+}
+
+/// Hands a subscription's events to its sink, for as long as the hub is open.
+async fn pump(mut feed: Feed, worker: Worker, each: SessionSettings, filter: Filter, sink: Arc<dyn Sink>) {
+    loop {
+        drain(&mut feed.outgoing, &*sink).await;
+        if feed.outgoing.ended() != Some(Ended::SlowConsumer) {
+            return;
+        }
+        tracing::warn!(hub = worker.hub().name(), ?filter, "a sink blocked: it missed events and is told so");
+        // It fails only on a closing hub, of which the link tells.
+        let Ok(again) = Feed::open(&worker, &each, &filter) else { return };
+        feed = again;
+        // How many is not known: some may have been published while there was no session.
+        sink.gap(Gap { lost: None });
+    }
+}
+
+async fn drain(outgoing: &mut Outgoing, sink: &dyn Sink) {
+    let mut in_a_row = 0;
     while let Some(item) = outgoing.next().await {
         if let Outbound::Event { message, .. } = item {
             sink.deliver(Incoming { topic: message.topic().clone(), payload: content(&message) });
         }
-    }
-    let reason: Arc<str> = match outgoing.ended() {
-        Some(Ended::HubClosing) => "the hub has closed".into(),
-        Some(Ended::SlowConsumer) => "a sink blocked, and its subscription was ended".into(),
-        _ => return,
-    };
-    state.send_if_modified(|state| {
-        let open = *state != LinkState::Closed;
-        if open {
-            *state = LinkState::Down { reason, gave_up: true };
+        in_a_row = (in_a_row + 1) % BURST;
+        if in_a_row == 0 {
+            yield_now().await;
         }
-        open
-    });
+    }
 }
 
 /// What a hive sees of a message: of a JSON string its text, of anything else the payload as it is.
@@ -252,3 +289,6 @@ fn content(message: &Message) -> Bytes {
     }
     message.payload().clone()
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,19 +13,24 @@
 //! - [`connection`]: the kernel's side of a connection: timeouts, and the handle with which a watchdog ends it.
 //! - [`tls`]: certificates, and replacing them without a restart.
 //! - [`listeners`]: starting, sharing, stopping.
+//! - [`addresses`]: what one remote address may have at a time.
+//! - `files`: enough file descriptors for the connections that are allowed.
 //! - `bind`: from a host and a port to sockets.
 //! - `share`: which doors share a listener, and which clash.
 //! - `serve`: the threads behind one listener.
 
+pub mod addresses;
 mod bind;
 pub mod connection;
 pub mod door;
 mod error;
+mod files;
 pub mod listeners;
 mod serve;
 mod share;
 pub mod tls;
 
+pub use addresses::PerAddress;
 pub use connection::Connection;
 pub use door::{Door, DoorPlan, DoorTransport, Limits, Listen, TlsFiles};
 pub use error::{StartError, TlsError};

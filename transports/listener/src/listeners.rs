@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use crate::serve::{self, Running, Serve};
 use crate::share::{Guest, Shared, share};
 use crate::tls::Certificate;
-use crate::{DoorPlan, StartError, TlsError, bind};
+use crate::{DoorPlan, StartError, TlsError, bind, files};
 
 /// Listeners that run. Dropping it cuts every connection; [`stop`](Self::stop) drains them.
 pub struct Listeners {
@@ -47,7 +47,8 @@ pub struct BoundDoor {
 }
 
 impl Listeners {
-    /// Starts all doors, or none. Blocks for as long as binding and starting threads takes, and for the resolver when a
+    /// Starts all doors, or none. Raises the process's limit of open files as far as `max_connections` needs it and the
+    /// system allows; a limit that stays too low is a warning in the log. Blocks for as long as binding and starting threads takes, and for the resolver when a
     /// host is a name.
     ///
     /// # Errors
@@ -64,6 +65,8 @@ impl Listeners {
         if !problems.is_empty() {
             return Err(problems);
         }
+        let connections = ready.iter().map(|(serve, ..)| serve.limits.max_connections as u64);
+        files::make_room(connections.fold(0, u64::saturating_add));
         let mut started = Self { all: Vec::new() };
         for (serve, mut listener, address) in ready {
             match serve::start(serve) {

@@ -4,10 +4,12 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use eventhive_transport::settings::Value;
 use eventhive_transport::{Problem, Settings};
 use redis::{ConnectionAddr, IntoConnectionInfo};
+use zeroize::Zeroizing;
 
-use crate::keys::STREAM_KEYS;
+use crate::keys::{REFUSED, STREAM_KEYS};
 
 /// Everything that a link needs to know.
 #[derive(Debug)]
@@ -47,11 +49,12 @@ pub(crate) enum Address {
     Unix(PathBuf),
 }
 
-/// Who the link is.
+/// Who the link is. The password's memory is zeroed when it goes; the copies that the `redis` crate makes while it logs in,
+/// or reads a URL, are freed without that.
 #[derive(Clone, Default, PartialEq)]
 pub(crate) struct Login {
     pub(crate) username: Option<String>,
-    pub(crate) password: Option<String>,
+    pub(crate) password: Option<Zeroizing<String>>,
     pub(crate) db: i64,
 }
 
@@ -67,6 +70,7 @@ pub(crate) struct Tls {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Authorities {
     File(PathBuf),
+    Directory(PathBuf),
     Text(String),
 }
 
@@ -160,6 +164,7 @@ impl Reader<'_> {
             let message = "smaller than max_payload_bytes, so that the largest payload never fits: raise it";
             self.problem("send_queue_bytes", message);
         }
+        self.refused();
         if config.login.db != 0 && matches!(config.servers, Servers::Cluster(_)) {
             self.problem("db", "a cluster has database 0 only: remove `db`, or `cluster`");
         }
@@ -168,6 +173,21 @@ impl Reader<'_> {
 
     fn problem(&mut self, key: &str, message: impl Into<String>) {
         self.problems.push(self.settings.problem(key, message));
+    }
+
+    /// What redis-py can do and this cannot. Its own defaults ask for nothing.
+    fn refused(&mut self) {
+        for (key, remedy) in REFUSED {
+            let asked = self.settings.get(key).is_some_and(|node| match &node.value {
+                Value::Null | Value::Bool(false) => false,
+                Value::Text(text) => !text.is_empty(),
+                Value::List(items) => !items.is_empty(),
+                _ => true,
+            });
+            if asked {
+                self.problem(key, *remedy);
+            }
+        }
     }
 
     fn has(&self, key: &str) -> bool {
@@ -179,12 +199,12 @@ impl Reader<'_> {
     }
 
     /// A secret, fetched from where it is kept. An empty one is none, as in redis-py.
-    fn secret(&mut self, key: &str) -> Option<String> {
+    fn secret(&mut self, key: &str) -> Option<Zeroizing<String>> {
         if self.settings.text(key).is_none_or(str::is_empty) {
             return None;
         }
         match self.settings.secrets(key) {
-            Ok(secrets) => secrets.first().map(|secret| secret.to_string()),
+            Ok(secrets) => secrets.into_iter().next(),
             Err(problems) => {
                 self.problems.extend(problems);
                 None
@@ -237,7 +257,7 @@ impl Reader<'_> {
         }
         let login = Login {
             username: self.text(username).or_else(|| url?.username().map(str::to_owned)),
-            password: self.secret(password).or_else(|| url?.password().map(str::to_owned)),
+            password: self.secret(password).or_else(|| url?.password().map(str::to_owned).map(Zeroizing::new)),
             db: self.settings.integer("db").or_else(|| url.map(redis::RedisConnectionInfo::db)).unwrap_or(0),
         };
         if login.username.is_some() && login.password.is_none() {
@@ -315,21 +335,27 @@ impl Reader<'_> {
             _ => (false, false),
         };
         if !by_url && !self.settings.flag("ssl") {
-            for key in ["ssl_ca_certs", "ssl_ca_data", "ssl_certfile", "ssl_keyfile"] {
+            for key in ["ssl_ca_certs", "ssl_ca_path", "ssl_ca_data", "ssl_certfile", "ssl_keyfile"] {
                 if self.has(key) {
                     self.problem(key, "has no effect without TLS: add `ssl: true`, or use a rediss:// URL");
                 }
             }
             return None;
         }
-        self.alone("ssl_ca_certs", &["ssl_ca_data"]);
-        let file = self.text("ssl_ca_certs").map(|path| Authorities::File(path.into()));
         Some(Tls {
-            authorities: file.or_else(|| self.text("ssl_ca_data").map(Authorities::Text)),
+            authorities: self.authorities(),
             client: self.client_certificate(),
             trust_anyone: insecure || self.settings.text("ssl_cert_reqs") == Some("none"),
             any_hostname: !self.settings.flag("ssl_check_hostname"),
         })
+    }
+
+    fn authorities(&mut self) -> Option<Authorities> {
+        self.alone("ssl_ca_certs", &["ssl_ca_path", "ssl_ca_data"]);
+        self.alone("ssl_ca_path", &["ssl_ca_data"]);
+        let file = self.text("ssl_ca_certs").map(|path| Authorities::File(path.into()));
+        let directory = || self.text("ssl_ca_path").map(|path| Authorities::Directory(path.into()));
+        file.or_else(directory).or_else(|| self.text("ssl_ca_data").map(Authorities::Text))
     }
 
     fn client_certificate(&mut self) -> Option<(PathBuf, PathBuf)> {

@@ -1,5 +1,6 @@
 //! Connecting: to one server, to the master that the Sentinels name, to the nodes of a cluster.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,40 +8,16 @@ use eventhive_transport::Topic;
 use redis::aio::MultiplexedConnection;
 use redis::io::tcp::TcpSettings;
 use redis::{
-    AsyncConnectionConfig, Client, ClientTlsConfig, ConnectionAddr, ErrorKind, FromRedisValue, IntoConnectionInfo,
+    AsyncConnectionConfig, Client, ClientTlsConfig, ConnectionAddr, FromRedisValue, IntoConnectionInfo,
     ProtocolVersion, PushInfo, RedisConnectionInfo, RedisError, TlsCertificates, Value,
 };
 
 use crate::cluster::Slots;
 use crate::config::{Address, Authorities, Config, Login, Mode, Servers, Tls};
+use crate::failure::Failure;
 
 /// What the connection's reading task hands pushed messages to.
 pub(crate) type Push = Arc<dyn Fn(PushInfo) + Send + Sync>;
-
-/// Why there is no connection, or no longer one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Failure {
-    pub(crate) reason: String,
-    /// No further attempt can succeed.
-    pub(crate) for_good: bool,
-}
-
-impl Failure {
-    pub(crate) fn passing(reason: impl Into<String>) -> Self {
-        Self { reason: reason.into(), for_good: false }
-    }
-
-    fn of(address: &Address, error: &RedisError) -> Self {
-        let refused = matches!(error.code(), Some("WRONGPASS" | "NOAUTH"));
-        let kind = matches!(error.kind(), ErrorKind::AuthenticationFailed | ErrorKind::RESP3NotSupported);
-        let hint = match error.kind() {
-            ErrorKind::RESP3NotSupported => " (use Redis 6 or later)",
-            _ if error.code() == Some("NOAUTH") => " (add `password`)",
-            _ => "",
-        };
-        Self { reason: format!("{address}: {error}{hint}"), for_good: refused || kind }
-    }
-}
 
 /// A server and the connection to it.
 #[derive(Clone)]
@@ -153,7 +130,7 @@ impl Node {
     pub(crate) async fn ask(&self, config: &Config, command: &redis::Cmd) -> Result<Value, Failure> {
         let (address, mut connection) = (&self.address, self.connection.clone());
         match tokio::time::timeout(config.answer_timeout, command.query_async(&mut connection)).await {
-            Ok(answer) => answer.map_err(|error| Failure::of(address, &error)),
+            Ok(answer) => answer.map_err(|error| Failure::of(config, address, &error)),
             Err(_) => Err(Failure::passing(format!("{address} did not answer within {:?}", config.answer_timeout))),
         }
     }
@@ -166,7 +143,7 @@ pub(crate) async fn dial(
     login: &Login,
     push: Option<&Push>,
 ) -> Result<MultiplexedConnection, Failure> {
-    let client = client(config, address, login).map_err(|error| Failure::of(address, &error))?;
+    let client = client(config, address, login).map_err(|error| Failure::of(config, address, &error))?;
     let mut options = AsyncConnectionConfig::new()
         .set_connection_timeout(Some(config.connect_timeout))
         // Answers are waited for by the checks of the connection, all at once.
@@ -179,7 +156,7 @@ pub(crate) async fn dial(
         });
     }
     let dialed = client.get_multiplexed_async_connection_with_config(&options).await;
-    let mut connection = dialed.map_err(|error| Failure::of(address, &error))?;
+    let mut connection = dialed.map_err(|error| Failure::of(config, address, &error))?;
     if let Some(name) = &config.client_name {
         // Only for the eyes of people: an old server, or an ACL that forbids it, must not matter.
         let mut set_name = redis::cmd("CLIENT");
@@ -226,6 +203,7 @@ fn with_tls(info: redis::ConnectionInfo, tls: &Tls) -> Result<Client, RedisError
     };
     let root_cert = match &tls.authorities {
         Some(Authorities::File(path)) => Some(file(path)?),
+        Some(Authorities::Directory(path)) => Some(files(path)?),
         Some(Authorities::Text(text)) => Some(text.clone().into_bytes()),
         None => None,
     };
@@ -236,9 +214,25 @@ fn with_tls(info: redis::ConnectionInfo, tls: &Tls) -> Result<Client, RedisError
     Client::open(info.set_addr(place))
 }
 
-fn file(path: &std::path::Path) -> Result<Vec<u8>, RedisError> {
-    let described = |error: std::io::Error| std::io::Error::new(error.kind(), format!("{}: {error}", path.display()));
-    std::fs::read(path).map_err(described).map_err(RedisError::from)
+fn file(path: &Path) -> Result<Vec<u8>, RedisError> {
+    std::fs::read(path).map_err(|error| named(path, &error))
+}
+
+/// All files of a directory, one behind the other. What is no certificate in them is passed over by whoever reads them.
+fn files(directory: &Path) -> Result<Vec<u8>, RedisError> {
+    let mut all = Vec::new();
+    for entry in std::fs::read_dir(directory).map_err(|error| named(directory, &error))? {
+        let path = entry.map_err(|error| named(directory, &error))?.path();
+        if path.is_file() {
+            all.append(&mut file(&path)?);
+            all.push(b'\n');
+        }
+    }
+    Ok(all)
+}
+
+fn named(path: &Path, error: &std::io::Error) -> RedisError {
+    std::io::Error::new(error.kind(), format!("{}: {error}", path.display())).into()
 }
 
 async fn ask_sentinels(
@@ -251,11 +245,14 @@ async fn ask_sentinels(
     for sentinel in sentinels {
         match ask_sentinel(config, sentinel, service, login).await {
             Ok(Some(master)) => return Ok(master),
-            Ok(None) => told.push(format!("{sentinel} knows no master `{service}`")),
-            Err(failure) => told.push(failure.reason),
+            Ok(None) => told.push(Failure::passing(format!("{sentinel} knows no master `{service}`"))),
+            Err(failure) => told.push(failure),
         }
     }
-    Err(Failure::passing(format!("no Sentinel names the master: {}", told.join("; "))))
+    // One that may say something else tomorrow is enough to ask again.
+    let for_good = told.iter().all(|failure| failure.for_good);
+    let reasons: Vec<String> = told.into_iter().map(|failure| failure.reason).collect();
+    Err(Failure { reason: format!("no Sentinel names the master: {}", reasons.join("; ")), for_good })
 }
 
 async fn ask_sentinel(

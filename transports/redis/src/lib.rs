@@ -23,7 +23,7 @@
 //! - `keys`, `config`: the settings.
 //! - `link`: what the owner of a link sees; `queue` and `table`: its two sides, messages out and subscriptions.
 //! - `supervisor`: the task behind it, from connection to connection; `session`: one connection's life.
-//! - `dial`, `cluster`: connecting, and which node has what.
+//! - `dial`, `cluster`, `failure`: connecting, which node has what, and why there is no connection.
 //! - `wire`, `pattern`: commands, answers, and filters as Redis patterns.
 //! - `streams`: the other mode, with the layout of its keys.
 
@@ -37,6 +37,7 @@ use crate::link::RedisLink;
 mod cluster;
 mod config;
 mod dial;
+mod failure;
 mod keys;
 mod link;
 mod pattern;

@@ -15,7 +15,8 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::MissedTickBehavior;
 
 use crate::config::{Mode, Servers};
-use crate::dial::{Failure, Nodes, Push};
+use crate::dial::{Nodes, Push};
+use crate::failure::Failure;
 use crate::link::{Control, Shared};
 use crate::queue::Item;
 use crate::streams::{Readers, StreamId, StreamInfo, reader};
@@ -193,6 +194,7 @@ impl Work<'_> {
 
     fn go_up(&mut self) {
         self.up = true;
+        self.memory.told = None;
         let keeps = matches!(self.shared.config.mode, Mode::Streams(_));
         match self.memory.down_since.take() {
             Some(since) if !keeps && !self.shared.table.keys().is_empty() => tracing::warn!(

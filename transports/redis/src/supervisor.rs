@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use eventhive_transport::{Backoff, LinkError, LinkState};
 use tokio::sync::{mpsc, watch};
 
-use crate::dial::Failure;
+use crate::failure::Failure;
 use crate::link::{Control, Made, Shared};
 use crate::session::{End, Session};
 use crate::streams::Positions;
@@ -29,13 +29,15 @@ pub(crate) struct Memory {
     pub(crate) positions: Positions,
     /// When the link went down, if it was ever up.
     pub(crate) down_since: Option<Instant>,
+    /// The failure that was logged last, since the link was up.
+    pub(crate) told: Option<Failure>,
 }
 
 impl Supervisor {
     pub(crate) fn new(shared: Arc<Shared>, controls: mpsc::Receiver<Control>) -> Self {
         let closing = shared.closing.subscribe();
         let (waiting, positions) = (HashMap::new(), Positions::default());
-        Self { shared, memory: Memory { controls, closing, waiting, positions, down_since: None } }
+        Self { shared, memory: Memory { controls, closing, waiting, positions, down_since: None, told: None } }
     }
 
     pub(crate) async fn run(mut self) {
@@ -76,7 +78,14 @@ impl Supervisor {
         // The queue first: whoever sees the link down must find publishing refused.
         self.shared.queue.shut();
         let Failure { reason, for_good } = failure;
-        tracing::warn!(gave_up = for_good, "the link to Redis is down: {reason}");
+        // A server that stays away is news once.
+        let known = self.memory.told.as_ref() == Some(failure);
+        match (for_good, known) {
+            (true, _) => tracing::error!("the link to Redis is down, and not tried again: {reason}"),
+            (false, false) => tracing::warn!("the link to Redis is down: {reason}"),
+            (false, true) => tracing::debug!("the link to Redis is still down: {reason}"),
+        }
+        self.memory.told = Some(failure.clone());
         self.shared.state.send_replace(LinkState::Down { reason: reason.as_str().into(), gave_up: *for_good });
     }
 

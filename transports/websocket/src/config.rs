@@ -52,7 +52,9 @@ const DOOR_KEYS: &[Key] = &[
     Key::optional(
         "origins",
         KeyKind::Texts,
-        "Web origins, such as `https://example.org`, whose pages may connect beside the server's own; `*` is any.",
+        "Web origins, such as `https://example.org`, whose pages may connect; `*` is any. Without it the server's own pages \
+         may: those reached by an address, by `localhost`, or by the name in `host`. A server with `host: '*'` that pages \
+         reach by a DNS name must list its own origin here.",
     ),
     Key::with_default(
         "max_message_bytes",
@@ -67,7 +69,20 @@ const DOOR_KEYS: &[Key] = &[
         "The largest single frame; a message may come in several.",
     ),
     Key::with_default("max_subscriptions", COUNT, "10000", "Subscriptions of one session."),
+    Key::with_default(
+        "max_patterns",
+        COUNT,
+        "1000",
+        "Of the subscriptions of one session, how many may be patterns, which cost more.",
+    ),
     Key::with_default("max_sessions", COUNT, "20000", "Sessions of this server; further ones are told to come later."),
+    Key::with_default(
+        "max_sessions_per_address",
+        COUNT,
+        "10000",
+        "Sessions of one remote address (of IPv6, of one /64). Behind a proxy all clients have the proxy's address: set it \
+         as high as `max_sessions` there.",
+    ),
     Key::with_default("max_connections", COUNT, "25000", "TCP connections of the listener; further ones wait."),
     Key::with_default("ping_interval_secs", TIME, "20", "A client that was silent this long is sent a ping."),
     Key::with_default(
@@ -120,8 +135,12 @@ pub struct Config {
     pub max_frame: usize,
     /// Subscriptions of one session.
     pub max_subscriptions: usize,
+    /// Of these, how many may be patterns.
+    pub max_patterns: usize,
     /// Sessions of the door.
     pub max_sessions: usize,
+    /// Sessions of one remote address, as [`PerAddress`](eventhive_listener::PerAddress) counts them.
+    pub max_sessions_per_address: usize,
     /// Silence after which a ping is sent.
     pub ping_interval: Duration,
     /// Silence after a ping that ends the session.
@@ -147,7 +166,9 @@ impl Default for Config {
             max_message: PYTHON_MAX_MESSAGE,
             max_frame: PYTHON_MAX_MESSAGE,
             max_subscriptions: 10_000,
+            max_patterns: 1000,
             max_sessions: 20_000,
+            max_sessions_per_address: 10_000,
             ping_interval: Duration::from_secs(20),
             ping_timeout: Duration::from_secs(20),
             queue_bytes: 1 << 20,
@@ -189,7 +210,9 @@ impl Config {
             max_message: size("max_message_bytes", default.max_message),
             max_frame: size("max_frame_bytes", default.max_frame),
             max_subscriptions: size("max_subscriptions", default.max_subscriptions),
+            max_patterns: size("max_patterns", default.max_patterns),
             max_sessions: size("max_sessions", default.max_sessions),
+            max_sessions_per_address: size("max_sessions_per_address", default.max_sessions_per_address),
             ping_interval: time("ping_interval_secs", default.ping_interval),
             ping_timeout: time("ping_timeout_secs", default.ping_timeout),
             queue_bytes: size("queue_bytes", default.queue_bytes),
@@ -293,6 +316,10 @@ mod tests {
         assert_eq!(
             (from_table.max_message, from_table.max_frame, from_table.max_subscriptions, from_table.max_sessions),
             (typed.max_message, typed.max_frame, typed.max_subscriptions, typed.max_sessions)
+        );
+        assert_eq!(
+            (from_table.max_patterns, from_table.max_sessions_per_address),
+            (typed.max_patterns, typed.max_sessions_per_address)
         );
         assert_eq!(
             (from_table.ping_interval, from_table.ping_timeout, from_table.publish_timeout),

@@ -61,7 +61,7 @@ fn what_the_original_takes_is_taken() {
 fn a_url_says_it_all() {
     let config = read(&[("url", text("rediss://hive:se%20cret@[::1]:7000/3"))]).unwrap();
     assert_eq!(config.servers, Servers::One(Address::Tcp("::1".into(), 7000)));
-    let login = Login { username: Some("hive".into()), password: Some("se cret".into()), db: 3 };
+    let login = Login { username: Some("hive".into()), password: Some("se cret".to_owned().into()), db: 3 };
     assert_eq!((config.login, config.tls), (login, Some(Tls::default())));
     let config = read(&[("url", text("unix:///run/redis.sock?db=1"))]).unwrap();
     assert_eq!((config.servers, config.login.db), (Servers::One(Address::Unix("/run/redis.sock".into())), 1));
@@ -70,7 +70,7 @@ fn a_url_says_it_all() {
 #[test]
 fn a_password_beside_a_url_without_one_is_fine() {
     let config = read(&[("url", text("redis://host")), ("password", text("x"))]).unwrap();
-    assert_eq!(config.login.password.as_deref(), Some("x"));
+    assert_eq!(config.login.password.as_deref().map(String::as_str), Some("x"));
     assert_eq!(
         problems(&[("url", text("redis://:y@host")), ("password", text("x"))]),
         ["init.password: `password` and `url` say the same in two ways: remove one"]
@@ -80,9 +80,41 @@ fn a_password_beside_a_url_without_one_is_fine() {
 #[test]
 fn secrets_are_fetched_and_an_empty_password_is_none() {
     let password = |given: &str| read(&[("password", text(given))]).map(|config| config.login.password);
-    assert_eq!(password("env:CARGO_PKG_NAME"), Ok(Some("eventhive-redis".into())));
+    assert_eq!(password("env:CARGO_PKG_NAME"), Ok(Some("eventhive-redis".to_owned().into())));
     assert_eq!(password(""), Ok(None));
     assert_eq!(password("file:/no/such").unwrap_err().len(), 1);
+}
+
+#[test]
+fn no_secret_is_shown_wherever_it_came_from() {
+    for given in [
+        vec![("password", text("hunter2"))],
+        vec![("url", text("redis://hive:hunter2@host"))],
+        vec![
+            ("sentinels", texts(&["a"])),
+            ("service_name", text("m")),
+            ("sentinel_password", text("hunter2")),
+            ("password", text("hunter2")),
+        ],
+    ] {
+        let config = read(&given).unwrap();
+        assert!(!format!("{config:?}").contains("hunter2"), "{config:?}");
+    }
+}
+
+#[test]
+fn what_redis_py_can_do_and_this_cannot_is_refused_unless_it_asks_for_nothing() {
+    let nothing = [
+        ("ssl_validate_ocsp", Value::Bool(false)),
+        ("ssl_min_version", Value::Null),
+        ("ssl_ciphers", text("")),
+        ("ssl_include_verify_flags", Value::List(vec![])),
+    ];
+    assert!(read(&nothing).is_ok());
+    for (key, remedy) in REFUSED {
+        let told = problems(&[(key, text("hunter2"))]);
+        assert_eq!(told, [format!("init.{key}: {remedy}")]);
+    }
 }
 
 #[test]

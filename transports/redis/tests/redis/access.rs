@@ -8,7 +8,8 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, 
 
 use crate::server::{Port, Server};
 use crate::support::{
-    Given, at, collect, connect, link, listen, message, number, publish, text, try_collect, until, until_down, with,
+    Given, at, collect, connect, link, listen, message, number, publish, text, texts, try_collect, until, until_down,
+    with,
 };
 
 async fn works(link: &dyn Link) {
@@ -36,9 +37,35 @@ async fn a_password_lets_in_and_a_wrong_one_is_not_tried_again() {
     works(&*link(&with(at(&server), [("password", text("open-sesame"))])).await).await;
     let url = format!("redis://:open-sesame@127.0.0.1:{}", server.port());
     works(&*link(&vec![("url", text(url))]).await).await;
-    gives_up(&at(&server), "add `password`").await;
+    let told = gives_up(&at(&server), "add `password`").await;
+    assert!(told.ends_with("the server asks for a password: add `password`"), "{told}");
     let told = gives_up(&with(at(&server), [("password", text("hunter2"))]), "WRONGPASS").await;
-    assert!(!told.contains("hunter2"));
+    assert!(told.ends_with("(check `username` and `password`)") && !told.contains("hunter2"), "{told}");
+}
+
+#[tokio::test]
+async fn a_server_of_another_kind_is_told_with_the_fix() {
+    let server = Server::start();
+    let address = || texts([server.address().to_string()]);
+    for (given, fix) in [
+        (vec![("sentinels", address()), ("service_name", text("m"))], "this is no Sentinel: check `sentinels`"),
+        (
+            vec![("nodes", address()), ("cluster", Value::Bool(true)), ("sharded", Value::Bool(true))],
+            "this is no cluster: remove `cluster`",
+        ),
+        (with(at(&server), [("ssl", Value::Bool(true)), ("socket_connect_timeout", number(1))]), "speak TLS?"),
+    ] {
+        let told = until_down(&*connect(&given)).await.to_string();
+        assert!(told.contains(fix), "{told}");
+    }
+    let secured = Secured::start("no");
+    let plain = vec![("host", text("localhost")), ("port", number(secured.server.port()))];
+    let told = until_down(&*connect(&plain)).await.to_string();
+    assert!(told.contains("add `ssl: true`"), "{told}");
+    let closed = Server::with(&["--requirepass", "open-sesame"]);
+    let guarded = vec![("sentinels", texts([closed.address().to_string()])), ("service_name", text("m"))];
+    gives_up(&guarded, "add `sentinel_password`").await;
+    gives_up(&with(guarded, [("sentinel_password", text("x"))]), "check `sentinel_username`").await;
 }
 
 #[tokio::test]
@@ -132,6 +159,8 @@ impl Secured {
 async fn tls_trusts_the_authority_it_is_given_and_no_other() {
     let secured = Secured::start("no");
     works(&*link(&secured.given()).await).await;
+    let by_directory = secured.given().into_iter().filter(|(key, _)| *key != "ssl_ca_certs").collect();
+    works(&*link(&with(by_directory, [("ssl_ca_path", text(secured.files.path().to_str().unwrap()))])).await).await;
     let strange = rcgen::generate_simple_self_signed(vec!["localhost".into()]).unwrap().cert.pem();
     let port = number(secured.server.port());
     let given = vec![("host", text("localhost")), ("port", port), ("ssl", Value::Bool(true))];

@@ -1,5 +1,6 @@
 //! From a request to a session.
 
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,6 +11,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use actix_web_actors::ws::{self, WebsocketContext};
 use eventhive_hub::SessionSettings;
 use eventhive_listener::Connection;
+use eventhive_listener::addresses::Place;
 use tokio::time::sleep;
 
 use super::guard::Guard;
@@ -26,6 +28,10 @@ const RETRY_AFTER: &str = "5";
 /// Refusals held back at a time in the process, about 10 KiB each; beyond that clients are told at once.
 const MOST_HELD_BACK: usize = 1000;
 
+/// Refusals held back at a time for one remote address; beyond that it is put off before its token is looked at. So nobody
+/// takes the pause from others, and guesses go no faster than this many in the time of one.
+pub(super) const HELD_BACK_EACH: usize = 100;
+
 static HELD_BACK: AtomicUsize = AtomicUsize::new(0);
 
 pub(super) async fn handshake(
@@ -33,28 +39,35 @@ pub(super) async fn handshake(
     request: HttpRequest,
     input: web::Payload,
 ) -> Result<HttpResponse, actix_web::Error> {
+    let (common, peer) = (shard.common(), request.peer_addr());
+    if common.refusals.is_full(peer) {
+        return Ok(put_off(&shard));
+    }
     if let Err(refusal) = tokens::admit(&request, shard.config()) {
-        return Ok(refuse(&shard, refusal).await);
+        return Ok(refuse(&shard, refusal, peer).await);
     }
     let mut response = ws::handshake(&request)?;
-    let counters = shard.counters();
-    if shard.common().drain.is_on() || shard.hub().is_closing() || !counters.enter(shard.config().max_sessions) {
-        counters.put_off.add_one();
-        // Not 403, which ends some clients and sets others into a loop: 503 makes all of them wait.
-        return Ok(HttpResponse::ServiceUnavailable().insert_header((header::RETRY_AFTER, RETRY_AFTER)).finish());
+    let Some(place) = common.sessions.take(peer) else { return Ok(put_off(&shard)) };
+    let is_ending = common.drain.is_on() || shard.hub().is_closing();
+    if is_ending || !shard.counters().enter(shard.config().max_sessions) {
+        return Ok(put_off(&shard));
     }
     response.insert_header((DOOR_HEADER, env!("CARGO_PKG_VERSION")));
     let is_ours = request.headers().contains_key(LINK_HEADER);
     let connection = request.conn_data::<Arc<Connection>>().cloned();
+    if connection.is_none() && !common.warned.swap(true, Ordering::Relaxed) {
+        tracing::warn!("this server was built without `on_connect`: sessions whose peer stops reading cannot be cut");
+    }
     // The request's parts go back to their pool now instead of living as long as the session.
     drop(request);
-    Ok(response.streaming(open(&shard, connection, is_ours, input)))
+    Ok(response.streaming(open(&shard, connection, place, is_ours, input)))
 }
 
 /// Puts the parts of a session together.
 fn open(
     shard: &Rc<Shard>,
     connection: Option<Arc<Connection>>,
+    place: Place,
     is_ours: bool,
     input: web::Payload,
 ) -> Output<impl futures_util::Stream<Item = Result<bytes::Bytes, actix_web::Error>> + use<>> {
@@ -63,21 +76,29 @@ fn open(
         queue_bytes: config.queue_bytes,
         overflow: config.overflow,
         max_subscriptions: config.max_subscriptions,
+        max_patterns: config.max_patterns,
         // Two subscriptions to one topic are two `notify` in this protocol; a link of ours asked for one.
         deduplicate: is_ours,
         ..SessionSettings::default()
     };
     let (session, outgoing) = shard.worker().open(settings);
-    let live = Rc::new(Live::new(Rc::clone(shard), session, connection));
+    let live = Rc::new(Live::new(Rc::clone(shard), session, connection, place));
     let guard = Guard::new(input, config.max_frame, Rc::clone(&live));
     let codec = Codec::new().max_size(config.max_frame);
     let actor = WebsocketContext::with_codec(Peer::new(Rc::clone(&live), is_ours), guard, codec);
     Output::new(actor, outgoing, live)
 }
 
+/// Tells a client to come later. Not by 403, which ends some clients and sets others into a loop: 503 makes all of them wait.
+fn put_off(shard: &Shard) -> HttpResponse {
+    shard.counters().put_off.add_one();
+    HttpResponse::ServiceUnavailable().insert_header((header::RETRY_AFTER, RETRY_AFTER)).finish()
+}
+
 /// Turns a client away, not at once: some try again without a pause, hundreds of times a second.
-async fn refuse(shard: &Shard, refusal: Refusal) -> HttpResponse {
+async fn refuse(shard: &Shard, refusal: Refusal, peer: Option<SocketAddr>) -> HttpResponse {
     shard.counters().refused.add_one();
+    let _place = shard.common().refusals.take(peer);
     if HELD_BACK.fetch_add(1, Ordering::Relaxed) < MOST_HELD_BACK {
         let _back = HeldBack;
         sleep(shard.config().refusal_delay).await;
@@ -136,7 +157,8 @@ mod tests {
             let request = TestRequest::default().to_http_request();
             let mut payload = dev::Payload::Stream { payload: chunks.boxed_local() };
             let input = web::Payload::from_request(&request, &mut payload).await.unwrap();
-            let mut output = Box::pin(open(&shard, None, false, input));
+            let place = shard.common().sessions.take(None).unwrap();
+            let mut output = Box::pin(open(&shard, None, place, false, input));
             let first = poll_fn(|context| std::task::Poll::Ready(output.poll_next_unpin(context))).await;
             assert!(first.is_pending());
             assert_eq!(taken.get(), CHUNK);

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use eventhive_hub::{Ended, Monitor, SendError, Session};
 use eventhive_listener::Connection;
+use eventhive_listener::addresses::Place;
 use tokio::sync::Notify;
 
 use super::closing::Close;
@@ -27,6 +28,10 @@ pub(super) struct Live {
     pub(super) undecoded: Cell<usize>,
     monitor: Monitor,
     connection: Option<Arc<Connection>>,
+    /// Its share of what its address may have.
+    _place: Place,
+    /// Whether the peer is not read from just now, and so cannot be heard.
+    unread: Cell<bool>,
     heard_at: Cell<Millis>,
     pinged_at: Cell<Option<Millis>>,
     closing_since: Cell<Option<Millis>>,
@@ -51,7 +56,7 @@ enum Input {
 }
 
 impl Live {
-    pub(super) fn new(shard: Rc<Shard>, session: Session, connection: Option<Arc<Connection>>) -> Self {
+    pub(super) fn new(shard: Rc<Shard>, session: Session, connection: Option<Arc<Connection>>, place: Place) -> Self {
         Self {
             pending: Pending::default(),
             waiting: Cell::new(0),
@@ -59,6 +64,8 @@ impl Live {
             undecoded: Cell::new(0),
             monitor: session.monitor(),
             connection,
+            _place: place,
+            unread: Cell::new(false),
             heard_at: Cell::new(shard.now()),
             pinged_at: Cell::new(None),
             closing_since: Cell::new(None),
@@ -75,6 +82,12 @@ impl Live {
     pub(super) fn heard(&self) {
         self.heard_at.set(self.shard.now());
         self.pinged_at.set(None);
+    }
+
+    /// The peer is read from no further for now, or again. Its silence meanwhile means nothing.
+    pub(super) fn stop_reading(&self, stop: bool) {
+        self.unread.set(stop);
+        self.heard();
     }
 
     pub(super) fn input_is_too_large(&self) {
@@ -117,6 +130,14 @@ impl Live {
     /// Queues the `true` or `false` of a method.
     pub(super) fn answer_bool(&self, result: bool, call_id: Option<&str>) {
         self.answer(|out| encode::bool_result(out, result, call_id));
+    }
+
+    /// Queues the answer to a publish: to a link of ours the number of receivers.
+    pub(super) fn answer_publish(&self, receivers: Option<u64>, counts: bool, call_id: Option<&str>) {
+        match receivers.filter(|_| counts) {
+            Some(receivers) => self.answer(|out| encode::count_result(out, receivers, call_id)),
+            None => self.answer_bool(receivers.is_some(), call_id),
+        }
     }
 
     /// A synchronous publish of this session waits no longer.
@@ -198,6 +219,7 @@ impl Live {
                 // The stream says the last words itself if the socket takes anything at all.
                 self.doomed(ended, now);
             }
+            (None, _) if self.unread.get() => self.heard(),
             (None, Some(pinged)) if now - pinged >= millis(config.ping_timeout) => {
                 self.shard.counters().silent.add_one();
                 self.close(&Close::PING_TIMEOUT);

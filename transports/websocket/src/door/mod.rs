@@ -50,16 +50,18 @@ mod tokens;
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use actix_web::web::ServiceConfig;
 use actix_web::{Scope, web};
 use eventhive_hub::Hub;
-use eventhive_listener::Door;
+use eventhive_listener::{Door, PerAddress};
 use futures_util::future::BoxFuture;
 
 use self::closing::Close;
 use self::drain::Drain;
+use self::handshake::HELD_BACK_EACH;
 use self::shard::Shard;
 use self::stats::Counters;
 pub use self::stats::DoorStats;
@@ -76,24 +78,46 @@ struct Common {
     config: Config,
     counters: Counters,
     drain: Drain,
+    /// Sessions by remote address.
+    sessions: Arc<PerAddress>,
+    /// Refusals that are held back, by remote address.
+    refusals: Arc<PerAddress>,
+    /// Set when it has been said that sessions of this door cannot be cut.
+    warned: AtomicBool,
 }
 
 impl WebSocketDoor {
     /// A door to `hub`.
     #[must_use]
     pub fn new(hub: Hub, config: Config) -> Self {
-        let (counters, drain) = (Counters::default(), Drain::default());
-        Self { common: Arc::new(Common { hub, config, counters, drain }) }
+        let common = Common {
+            hub,
+            counters: Counters::default(),
+            drain: Drain::default(),
+            sessions: PerAddress::new(config.max_sessions_per_address),
+            refusals: PerAddress::new(HELD_BACK_EACH),
+            warned: AtomicBool::new(false),
+            config,
+        };
+        Self { common: Arc::new(common) }
     }
 
     /// The door as a scope for an application of one's own. Call it in the application's factory: each worker thread
-    /// needs one. Build the server with [`Connections::on_connect`](eventhive_listener::connection::Connections), so that
-    /// sessions whose peer has stopped reading can be ended at once.
+    /// needs one. Two things are then the application's:
+    ///
+    /// - Build the server with [`Connections::on_connect`](eventhive_listener::connection::Connections), so that sessions
+    ///   whose peer has stopped reading can be ended at once. Without it the hub still lets go of such a session, with its
+    ///   queue and its subscriptions; but its socket, and its place among `max_sessions`, stay taken until the peer reads
+    ///   again or goes, and a warning says so once. Nothing in actix-web can end a connection that nobody polls.
+    /// - Before it stops the server, await [`drain`](Door::drain) of the door, which every thread's scope heeds: sessions
+    ///   are closed one after the other with the code for a restart, and new ones are told to come later. A server that is
+    ///   stopped without it cuts them, and their clients all come back at once.
     ///
     /// ```no_run
     /// use std::{sync::Arc, time::Duration};
     /// use actix_web::{App, HttpServer};
     /// use eventhive_hub::{Hub, HubSettings};
+    /// use eventhive_listener::Door;
     /// use eventhive_listener::connection::Connections;
     /// use eventhive_websocket::{Config, WebSocketDoor};
     ///
@@ -101,11 +125,18 @@ impl WebSocketDoor {
     /// async fn main() -> std::io::Result<()> {
     ///     let hub = Hub::new(HubSettings::default());
     ///     let door = Arc::new(WebSocketDoor::new(hub, Config::default()));
-    ///     HttpServer::new(move || App::new().service(door.scope()))
+    ///     let served = Arc::clone(&door);
+    ///     let server = HttpServer::new(move || App::new().service(served.scope()))
     ///         .on_connect(Connections::new().on_connect(Duration::from_secs(30)))
+    ///         .disable_signals()
     ///         .bind(("127.0.0.1", 8085))?
-    ///         .run()
-    ///         .await
+    ///         .run();
+    ///     let handle = server.handle();
+    ///     actix_web::rt::spawn(server);
+    ///     actix_web::rt::signal::ctrl_c().await?;
+    ///     door.drain(Duration::from_secs(10)).await;
+    ///     handle.stop(true).await;
+    ///     Ok(())
     /// }
     /// ```
     #[must_use]
@@ -120,8 +151,9 @@ impl WebSocketDoor {
     }
 }
 
-/// A scope with a door of its own to `hub`. An application with several worker threads should share one
-/// [`WebSocketDoor`] instead, so that its limits and numbers are of all threads.
+/// A scope with a door of its own to `hub`, for applications of one thread that end with their process. Others should
+/// share one [`WebSocketDoor`] and its [`scope`](WebSocketDoor::scope) instead: its limits and numbers are of all threads,
+/// and only who holds the door can drain it. What that says of `on_connect` goes for this too.
 #[must_use]
 pub fn scope(hub: &Hub, config: Config) -> Scope {
     WebSocketDoor::new(hub.clone(), config).scope()

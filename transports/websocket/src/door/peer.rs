@@ -1,6 +1,9 @@
 //! The actor of a session: it reads what the client sends.
 
+use std::cell::RefCell;
+use std::future::{Future, poll_fn};
 use std::rc::Rc;
+use std::task::Poll;
 
 use actix::prelude::*;
 use actix_http::ws::{Item, ProtocolError};
@@ -9,6 +12,7 @@ use bytes::{Bytes, BytesMut};
 use eventhive_hub::SubscriptionId;
 use eventhive_transport::Filter;
 use foldhash::{HashMap, HashMapExt as _};
+use futures_util::future::LocalBoxFuture;
 use smallvec::SmallVec;
 
 use super::closing::Close;
@@ -28,11 +32,20 @@ pub(super) struct Peer {
     fragments: Option<BytesMut>,
     /// A publish that the hub had no room for.
     pub(super) held: Option<Held>,
+    /// The same, on its way.
+    publishing: Publishing,
 }
 
 impl Peer {
     pub(super) fn new(live: Rc<Live>, is_ours: bool) -> Self {
-        Self { live, is_ours, subscriptions: HashMap::new(), fragments: None, held: None }
+        Self {
+            live,
+            is_ours,
+            subscriptions: HashMap::new(),
+            fragments: None,
+            held: None,
+            publishing: Publishing::default(),
+        }
     }
 
     /// One complete message.
@@ -129,26 +142,84 @@ impl Peer {
         close
     }
 
-    /// Holds the reading back while the hub has no room, or too many publishes of this client wait for answers.
-    fn pause(&mut self, context: &mut WebsocketContext<Self>) {
-        let held = self.held.take();
-        let live = &self.live;
-        if let Some(held) = held {
-            context.wait(held.finish(Rc::clone(live)).into_actor(self));
-        } else if !live.shard.hub().is_ready() {
-            let hub = live.shard.hub().clone();
-            context.wait(async move { hub.ready().await }.into_actor(self));
+    /// Whether requests have to wait: the hub has no room, or too many publishes of this client wait for answers.
+    fn is_held_back(&self) -> bool {
+        !self.publishing.is_done() || !self.live.shard.hub().is_ready() || self.live.waiting.get() >= MOST_WAITING
+    }
+
+    /// Serves an item now.
+    fn serve(&mut self, item: Result<Message, ProtocolError>, context: &mut WebsocketContext<Self>) {
+        let handled = match item {
+            Ok(message) => self.message(message),
+            Err(error) => Err(self.fault(&error, context)),
+        };
+        if let Err(close) = handled {
+            self.live.shard.counters().faulty.add_one();
+            self.live.close(&close);
         }
-        if live.waiting.get() >= MOST_WAITING {
-            let live = Rc::clone(live);
-            context.wait(async move { live.waited.notified().await }.into_actor(self));
+        if let Some(held) = self.held.take() {
+            self.publishing.begin(held.finish(Rc::clone(&self.live)));
+            context.spawn(self.publishing.done().into_actor(self));
         }
+    }
+
+    /// Serves a request when there is room, and reads nothing until then. What does not come behind a request is served all
+    /// the while: a client that waits for its answer is heard when it pings, and answered.
+    fn serve_later(&mut self, message: Message, context: &mut WebsocketContext<Self>) {
+        let (publishing, live) = (self.publishing.done(), Rc::clone(&self.live));
+        live.stop_reading(true);
+        let room = async move {
+            publishing.await;
+            while live.waiting.get() >= MOST_WAITING {
+                live.waited.notified().await;
+            }
+            live.shard.hub().ready().await;
+        };
+        let then = move |(), peer: &mut Self, context: &mut WebsocketContext<Self>| {
+            peer.live.stop_reading(false);
+            if !peer.live.is_closing() {
+                peer.serve(Ok(message), context);
+            }
+        };
+        context.wait(room.into_actor(self).map(then));
+    }
+}
+
+/// A publish that goes on while the client's control frames are served. Whoever waits for it also drives it.
+#[derive(Default)]
+struct Publishing(Rc<RefCell<Option<LocalBoxFuture<'static, ()>>>>);
+
+impl Publishing {
+    fn is_done(&self) -> bool {
+        self.0.borrow().is_none()
+    }
+
+    fn begin(&self, publish: impl Future<Output = ()> + 'static) {
+        *self.0.borrow_mut() = Some(Box::pin(publish));
+    }
+
+    /// Resolves when it is done, at once if there is none.
+    fn done(&self) -> impl Future<Output = ()> + use<> {
+        let publish = Rc::clone(&self.0);
+        poll_fn(move |context| {
+            let mut publish = publish.borrow_mut();
+            let polled = publish.as_mut().map_or(Poll::Ready(()), |publish| publish.as_mut().poll(context));
+            if polled.is_ready() {
+                *publish = None;
+            }
+            polled
+        })
     }
 }
 
 /// Synchronous publishes of one session that may wait for answers; then it is read no further until one is done. About
 /// half a KiB each.
 const MOST_WAITING: usize = 1024;
+
+/// Whether a frame is a message, or a part of one.
+const fn is_data(message: &Message) -> bool {
+    matches!(message, Message::Text(_) | Message::Binary(_) | Message::Continuation(_))
+}
 
 impl Actor for Peer {
     type Context = WebsocketContext<Self>;
@@ -166,15 +237,10 @@ impl StreamHandler<Result<Message, ProtocolError>> for Peer {
         if self.live.is_closing() && !matches!(item, Ok(Message::Close(_))) {
             return;
         }
-        let handled = match item {
-            Ok(message) => self.message(message),
-            Err(error) => Err(self.fault(&error, context)),
-        };
-        if let Err(close) = handled {
-            self.live.shard.counters().faulty.add_one();
-            self.live.close(&close);
+        match item {
+            Ok(message) if is_data(&message) && self.is_held_back() => self.serve_later(message, context),
+            item => self.serve(item, context),
         }
-        self.pause(context);
     }
 
     /// The connection is gone.

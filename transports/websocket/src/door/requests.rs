@@ -112,10 +112,10 @@ impl Peer {
         let drafts = self.drafts(arguments, sync.then_some(&tracker));
         drop(tracker);
         let Some(drafts) = drafts else { return self.live.answer_bool(false, call_id) };
-        let mut publish = Publish { busy: None, rest: drafts.into_iter(), receivers: 0 };
+        let mut publish = Publish { busy: None, rest: drafts.into_iter(), receivers: 0, counts: self.is_ours };
         let tracked = sync.then_some(tracked);
         match publish.hand_in(&self.live) {
-            Poll::Ready(published) => answer(&self.live, published, tracked, call_id),
+            Poll::Ready(published) => publish.answer(&self.live, published, tracked, call_id),
             Poll::Pending => self.held = Some(Held { publish, tracked, call_id: call_id.map(str::to_owned) }),
         }
     }
@@ -170,6 +170,8 @@ struct Publish {
     busy: Option<Draft>,
     rest: smallvec::IntoIter<[Draft; 1]>,
     receivers: u64,
+    /// Whether the client wants to know the number of receivers.
+    counts: bool,
 }
 
 impl Publish {
@@ -191,6 +193,14 @@ impl Publish {
         }
         Poll::Ready(Some(self.receivers))
     }
+
+    /// Answers: now, or when the subscribers have answered.
+    fn answer(&self, live: &Rc<Live>, published: Option<u64>, tracked: Option<Tracked>, call_id: Option<&str>) {
+        match (published, tracked) {
+            (Some(1..), Some(tracked)) => answer_later(live, tracked, call_id),
+            (published, tracked) => live.answer_publish(published, self.counts && tracked.is_none(), call_id),
+        }
+    }
 }
 
 /// A publish for which the hub has no room yet. Its client is read no further meanwhile.
@@ -206,7 +216,7 @@ impl Held {
         loop {
             live.shard.hub().ready().await;
             if let Poll::Ready(published) = self.publish.hand_in(&live) {
-                return answer(&live, published, self.tracked, self.call_id.as_deref());
+                return self.publish.answer(&live, published, self.tracked, self.call_id.as_deref());
             }
             // The hub may be set to refuse before it asks for patience; then nothing tells when it has room again.
             sleep(BUSY_PAUSE).await;
@@ -215,14 +225,6 @@ impl Held {
 }
 
 const BUSY_PAUSE: Duration = Duration::from_millis(1);
-
-/// Answers a publish: now, or when the subscribers have answered.
-fn answer(live: &Rc<Live>, published: Option<u64>, tracked: Option<Tracked>, call_id: Option<&str>) {
-    match (published, tracked) {
-        (Some(1..), Some(tracked)) => answer_later(live, tracked, call_id),
-        (published, _) => live.answer_bool(published.is_some(), call_id),
-    }
-}
 
 /// Answers a publish when every subscriber has answered, or after a while. `true` even then: the event has been published,
 /// and more than that the word has never meant.

@@ -50,7 +50,8 @@ impl Transport for WebSocket {
             max_payload: Some(DEFAULT_MESSAGE - FRAME_OVERHEAD),
             hears_itself: true,
             native_reply: false,
-            delivery_count: false,
+            // By doors of ours.
+            delivery_count: true,
             broker: true,
         }
     }
@@ -79,7 +80,8 @@ impl WebSocketLink {
         Self(shared)
     }
 
-    fn try_publish(&self, topic: &Topic, payload: &Bytes) -> Result<Receipt, RefusedReason> {
+    /// The topic's name, if a message of this topic and payload can go.
+    fn fitting<'a>(&self, topic: &'a Topic, payload: &[u8]) -> Result<&'a str, RefusedReason> {
         let settings = &self.0.settings;
         let Some(name) = topic.as_str() else {
             return Err(unrepresentable("a topic of this wire is text: this one is not UTF-8"));
@@ -90,20 +92,35 @@ impl WebSocketLink {
         if payload.len() > settings.max_payload() {
             return Err(RefusedReason::TooLarge { size: payload.len(), largest: settings.max_payload() });
         }
-        let (sender, receipt) = Receipt::pending();
-        match self.0.caller.publish(name, payload, settings.max_message, sender) {
-            Ok(()) => Ok(receipt),
-            Err(NotPublished::NotTaken(NotTaken::Down)) => Err(RefusedReason::Down),
-            Err(NotPublished::NotTaken(NotTaken::Full)) => Err(RefusedReason::Full),
-            Err(NotPublished::NotTaken(NotTaken::Closed)) => Err(RefusedReason::Closed),
-            Err(NotPublished::TooLarge(size)) => Err(RefusedReason::TooLarge { size, largest: settings.max_message }),
+        Ok(name)
+    }
+
+    fn refused(&self, reason: NotPublished) -> RefusedReason {
+        match reason {
+            NotPublished::NotTaken(NotTaken::Down) => RefusedReason::Down,
+            NotPublished::NotTaken(NotTaken::Full) => RefusedReason::Full,
+            NotPublished::NotTaken(NotTaken::Closed) => RefusedReason::Closed,
+            // Of the message, escapes and all.
+            NotPublished::TooLarge(size) => RefusedReason::TooLarge { size, largest: self.0.settings.max_message },
         }
+    }
+
+    fn try_publish(&self, topic: &Topic, payload: &Bytes) -> Result<Receipt, RefusedReason> {
+        let name = self.fitting(topic, payload)?;
+        let (sender, receipt) = Receipt::pending();
+        let queued = self.0.caller.publish(name, payload, self.0.settings.max_message, sender);
+        queued.map(|()| receipt).map_err(|reason| self.refused(reason))
     }
 }
 
 impl Link for WebSocketLink {
     fn publish(&self, topic: Topic, payload: Bytes) -> Result<Receipt, Refused> {
         self.try_publish(&topic, &payload).map_err(|reason| Refused { topic, payload, reason })
+    }
+
+    fn check(&self, topic: &Topic, payload: &[u8]) -> Result<(), RefusedReason> {
+        let name = self.fitting(topic, payload)?;
+        self.0.caller.check(name, payload, self.0.settings.max_message).map_err(|reason| self.refused(reason))
     }
 
     fn subscribe(&self, filter: Filter, sink: Arc<dyn Sink>) -> BoxFuture<'_, Result<Subscription, LinkError>> {

@@ -20,6 +20,8 @@ pub(super) struct Caller {
     half: u64,
     /// An id that no channel has, so that the server does not skip us when we publish what we subscribed ourselves.
     notifier: String,
+    /// Bytes of a publish without its topic and its data.
+    bare_publish: usize,
 }
 
 /// What is refused before anything is queued.
@@ -32,6 +34,9 @@ pub(super) enum NotPublished {
 /// What stands around a topic and a payload in the server's notification but not in our publish.
 const NOTIFY_SURPLUS: usize = 128;
 
+/// Bytes that one byte of text may become in JSON: `\u0000`.
+const LARGEST_ESCAPE: usize = 6;
+
 /// Names in one `subscribe`, in bytes before escapes, which can make six of one: servers take messages of 1 MiB.
 const NAMES_AT_ONCE: usize = 100 * 1024;
 
@@ -39,7 +44,11 @@ impl Caller {
     pub(super) fn new(send_queue: usize) -> Self {
         let mut notifier = String::with_capacity(32);
         encode::hex(&mut notifier, CallId::random().0);
-        Self { queue: Queue::new(send_queue), next: AtomicU64::new(0), half: fastrand::u64(..), notifier }
+        let mut bare = String::new();
+        encode::publish(&mut bare, CallId(0), &[""], &Data::Json(""), false, Some(&notifier));
+        let bare_publish = bare.len() - r#""""#.len();
+        let queue = Queue::new(send_queue);
+        Self { queue, next: AtomicU64::new(0), half: fastrand::u64(..), notifier, bare_publish }
     }
 
     fn id(&self) -> (u64, CallId) {
@@ -51,6 +60,17 @@ impl Caller {
     pub(super) fn ours(&self, id: u128) -> Option<u64> {
         let half = |shift| u64::try_from(id >> shift & u128::from(u64::MAX)).ok();
         (half(64) == Some(self.half)).then(|| half(0)).flatten()
+    }
+
+    /// Whether the message that subscribers will get of this is within `largest` bytes.
+    pub(super) fn check(&self, topic: &str, payload: &[u8], largest: usize) -> Result<(), NotPublished> {
+        let around = self.bare_publish + NOTIFY_SURPLUS;
+        // Nearly always it would be with every byte escaped, and need not be counted.
+        if around + LARGEST_ESCAPE * (topic.len() + payload.len() + 2) <= largest {
+            return Ok(());
+        }
+        let size = around + encode::string_size(topic) + Data::opaque(payload).size();
+        if size > largest { Err(NotPublished::TooLarge(size)) } else { Ok(()) }
     }
 
     /// Encodes and queues a publish. `largest` bounds the message that subscribers will get.

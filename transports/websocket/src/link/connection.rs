@@ -59,6 +59,15 @@ pub(super) struct Connection<'a> {
     channel_id: String,
 }
 
+/// What the server says to a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Said {
+    Yes,
+    No,
+    /// A door of ours to a publish: it was handed to so many sessions.
+    Counted(u64),
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     /// The first ping and subscriptions are on their way; the connection must be up by then.
@@ -258,7 +267,7 @@ impl<'a> Connection<'a> {
 
     fn take_text(&mut self, text: &Utf8Bytes) -> Result<(), End> {
         if let Some(id) = answer::answered(text) {
-            return self.take_answer(id, is_yes(text));
+            return self.take_answer(id, self.said_in(text));
         }
         let mut mended = Mended::new();
         let frame = match wire::read(text, &mut mended) {
@@ -277,7 +286,7 @@ impl<'a> Connection<'a> {
         if let Some(response) = frame.response
             && let Some(id) = response.call_id.as_deref().and_then(answer::hex_id)
         {
-            return self.take_answer(id, response.is_true());
+            return self.take_answer(id, if response.is_true() { Said::Yes } else { Said::No });
         }
         Ok(())
     }
@@ -314,7 +323,16 @@ impl<'a> Connection<'a> {
         self.shared.registry.deliver(topic, || wire::payload_of(raw, whole));
     }
 
-    fn take_answer(&mut self, id: u128, yes: bool) -> Result<(), End> {
+    /// What an answer, known to be one, says.
+    fn said_in(&self, answer: &str) -> Said {
+        match answer::counted(answer).filter(|_| self.server.ours) {
+            Some(receivers) => Said::Counted(receivers),
+            None if is_yes(answer) => Said::Yes,
+            None => Said::No,
+        }
+    }
+
+    fn take_answer(&mut self, id: u128, said: Said) -> Result<(), End> {
         let shared = self.shared;
         let Some(id) = shared.caller.ours(id) else { return Ok(()) };
         self.last_answer = self.now;
@@ -324,10 +342,14 @@ impl<'a> Connection<'a> {
             // Who dropped the receipt does not want to know.
             Some(Call::Publish(receipt)) => {
                 let refused = || LinkError::Rejected("the server did not take the event".into());
-                _ = receipt.send(if yes { Ok(Delivery::Accepted) } else { Err(refused()) });
+                _ = receipt.send(match said {
+                    Said::Counted(receivers) => Ok(Delivery::Counted(receivers)),
+                    Said::Yes => Ok(Delivery::Accepted),
+                    Said::No => Err(refused()),
+                });
             }
             Some(Call::Subscribe(topics)) => {
-                shared.registry.answered(id, topics, yes, &shared.caller).map_err(End::Lost)?;
+                shared.registry.answered(id, topics, said == Said::Yes, &shared.caller).map_err(End::Lost)?;
             }
             Some(Call::Ping | Call::Unsubscribe { .. }) | None => {}
         }

@@ -27,6 +27,13 @@ pub fn answered(text: &str) -> Option<u128> {
     hex_id(digits)
 }
 
+/// The number in an answer of a door of ours to a publish: how many sessions the event was handed to.
+#[must_use]
+pub fn counted(text: &str) -> Option<u64> {
+    let result = text.strip_prefix(r#"{"request":null,"response":{"result":"#)?;
+    result.split_once(',')?.0.parse().ok()
+}
+
 /// Reads 32 hexadecimal digits.
 #[must_use]
 pub fn hex_id(digits: &str) -> Option<u128> {

@@ -49,6 +49,16 @@ impl<'a> Data<'a> {
         }
     }
 
+    /// Exactly how many bytes it takes.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        match self {
+            Self::Json(text) => text.len(),
+            Self::Text(text) => super::encode::string_size(text),
+            Self::Bytes(bytes) => bytes.len().div_ceil(3) * 4 + BASE64_KEY.len() + r#"{"":""}"#.len(),
+        }
+    }
+
     pub(super) fn write(&self, out: &mut String) {
         match self {
             Self::Json(text) => out.push_str(text),

@@ -57,6 +57,17 @@ pub fn string(out: &mut String, text: &str) {
     out.push('"');
 }
 
+/// How many bytes [`string`] appends.
+#[must_use]
+pub fn string_size(text: &str) -> usize {
+    let escaped = |byte: u8| match byte {
+        b'"' | b'\\' | 0x08 | 0x0C | b'\n' | b'\r' | b'\t' => 2,
+        0..=0x1F => 6,
+        _ => 1,
+    };
+    2 + text.bytes().map(escaped).sum::<usize>()
+}
+
 /// Appends the `notify` of an event. The text is the same for every session: `id` stands for the subscription, the
 /// subscriber and the call, because peers make nothing of the first two and need the last only to answer.
 pub fn notify(out: &mut String, id: CallId, topic: &str, data: &Data<'_>) {
@@ -162,6 +173,13 @@ pub fn bool_result(out: &mut String, result: bool, call_id: Option<&str>) {
     end_response(out, "bool", call_id);
 }
 
+/// Appends the answer to a publish of a link of ours: how many sessions the event was handed to.
+pub fn count_result(out: &mut String, receivers: u64, call_id: Option<&str>) {
+    // Writing to a string cannot fail.
+    _ = write!(out, r#"{{"request":null,"response":{{"result":{receivers}"#);
+    end_response(out, "int", call_id);
+}
+
 fn end_response(out: &mut String, result_type: &str, call_id: Option<&str>) {
     out.push_str(r#","result_type":""#);
     out.push_str(result_type);
@@ -181,6 +199,7 @@ mod tests {
     fn control_characters_get_the_short_escape_where_there_is_one() {
         let mut out = String::new();
         string(&mut out, "\u{8}\u{c}\n\r\t\u{1}\"\\");
+        assert_eq!(string_size("\u{8}\u{c}\n\r\t\u{1}\"\\"), out.len());
         assert_eq!(out, r#""\b\f\n\r\t\u0001\"\\""#);
     }
 }

@@ -41,6 +41,9 @@ pub const LINK_HEADER: &str = "eventhive-link";
 /// Between the two, `subscribe` and `unsubscribe` have an argument `patterns` beside `topics`: a list of
 /// [globs](eventhive_transport::Glob). Python servers go deaf on arguments that they do not know, so a link sends it to no
 /// other server; and to no other client does a door know it.
+///
+/// A `publish` of a link that is not `sync` is answered with the number of sessions that the event was handed to, in place of
+/// `true`; its `result_type` is `int`.
 pub const DOOR_HEADER: &str = "eventhive-door";
 
 #[cfg(test)]

@@ -8,7 +8,8 @@ use serde_json::json;
 use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::scripted::{Call, PATIENCE, Script, is_down, until};
+use crate::scripted::{Call, PATIENCE, Script, is_down, settings, until};
+use eventhive_websocket::WebSocketLink;
 
 #[tokio::test]
 async fn a_link_is_up_when_ping_and_subscriptions_are_answered_and_not_before() {
@@ -86,6 +87,27 @@ async fn publishes_do_not_wait_for_answers_and_receipts_find_theirs_in_any_order
             assert!(matches!(told, Err(LinkError::Rejected(_))), "{at}: {told:?}");
         } else {
             assert_eq!(told, Ok(Delivery::Accepted), "{at}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_door_of_ours_counts_the_receivers_and_a_number_of_any_other_server_is_no_success() {
+    for ours in [true, false] {
+        let script = Script::new().await;
+        let link = WebSocketLink::start(settings(script.address, &[]));
+        let mut peer = script.accept_as(ours).await;
+        peer.greet().await;
+        until(&link, LinkState::is_up).await;
+        let receipt = link.publish("h/w".into(), Bytes::new()).unwrap();
+        let Call { id, .. } = peer.call("publish").await;
+        peer.send(format!(r#"{{"request":null,"response":{{"result":3,"result_type":"int","call_id":"{id}"}}}}"#))
+            .await;
+        let told = tokio::time::timeout(PATIENCE, receipt).await.unwrap();
+        if ours {
+            assert_eq!(told, Ok(Delivery::Counted(3)));
+        } else {
+            assert!(matches!(told, Err(LinkError::Rejected(_))), "{told:?}");
         }
     }
 }
@@ -200,6 +222,17 @@ async fn what_the_wire_cannot_carry_is_refused_with_the_message() {
     let refused = link.publish("a".into(), escapes.clone()).unwrap_err();
     assert!(matches!(refused.reason, RefusedReason::TooLarge { largest: 100_000, .. }), "{}", refused.reason);
     assert_eq!(refused.payload, escapes);
+    assert_eq!(link.check(&"a".into(), &escapes), Err(refused.reason));
+    // What is asked before is what is said then, to the byte.
+    for text in ["\u{1}", "\"\"\"", "\n\n\n", "\u{ff}\u{ff}\u{ff}"] {
+        let payload = |size| Bytes::from(text.repeat(size));
+        let fits = |size: &usize| link.check(&"a\"b".into(), &payload(*size)).is_ok();
+        let sizes: Vec<usize> = (15_000..17_000).collect();
+        let largest = sizes[sizes.partition_point(fits) - 1];
+        assert!(link.publish("a\"b".into(), payload(largest)).is_ok(), "{text:?}");
+        let refused = link.publish("a\"b".into(), payload(largest + 1)).unwrap_err();
+        assert_eq!(link.check(&"a\"b".into(), &payload(largest + 1)), Err(refused.reason));
+    }
     assert!(link.state().borrow().is_up());
 }
 

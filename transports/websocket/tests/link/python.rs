@@ -73,7 +73,7 @@ fn serve(python: &Path, port: u16) -> (Process, u16) {
 impl Fixture for PythonServer {
     fn capabilities(&self) -> Capabilities {
         let max_payload = Some(settings(self.address, &[]).max_payload());
-        Capabilities { patterns: false, max_payload, ..WebSocket.capabilities() }
+        Capabilities { patterns: false, delivery_count: false, max_payload, ..WebSocket.capabilities() }
     }
 
     fn link(&self) -> BoxFuture<'_, Arc<dyn Link>> {

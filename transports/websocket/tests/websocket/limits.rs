@@ -160,3 +160,58 @@ async fn a_publish_to_too_many_topics_is_refused_as_a_whole() {
     assert_eq!(publisher.call("publish", json!({"topics": vec!["t"; 257], "sync": false})).await, false);
     subscriber.nothing_came().await;
 }
+
+/// A client from this address of the loopback network.
+async fn from(server: &Server, address: [u8; 4]) -> Result<Client, u16> {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind((std::net::Ipv4Addr::from(address), 0).into()).unwrap();
+    let stream = socket.connect(server.address).await.unwrap();
+    Client::on(server.url(), stream).await.map_err(|error| match error {
+        Error::Http(response) => response.status().as_u16(),
+        other => panic!("{other}"),
+    })
+}
+
+#[tokio::test]
+async fn an_address_that_has_all_its_sessions_is_put_off_and_others_are_not() {
+    let server = Server::start(Config { max_sessions_per_address: 2, ..Config::default() });
+    let first = from(&server, [127, 0, 0, 2]).await.unwrap();
+    let _second = from(&server, [127, 0, 0, 2]).await.unwrap();
+    assert_eq!(from(&server, [127, 0, 0, 2]).await.err(), Some(503));
+    from(&server, [127, 0, 0, 3]).await.unwrap().nothing_came().await;
+    assert_eq!(server.door.stats().put_off, 1);
+    drop(first);
+    server.until("its place is free", |stats| stats.sessions == 1).await;
+    from(&server, [127, 0, 0, 2]).await.unwrap().nothing_came().await;
+}
+
+/// Else guesses would go as fast as the network, and one guesser would take the pause from clients that need it.
+#[tokio::test]
+async fn an_address_with_too_many_refusals_held_back_is_put_off_unheard_and_others_are_heard() {
+    let delay = std::time::Duration::from_secs(3600);
+    let tokens = vec!["secret".to_owned().into()];
+    let server = Server::start(Config { tokens, refusal_delay: delay, ..Config::default() });
+    let request = "GET /pubsub HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+                   Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    let guess = || async {
+        let mut socket = tokio::net::TcpStream::connect(server.address).await.unwrap();
+        socket.write_all(request.as_bytes()).await.unwrap();
+        socket
+    };
+    let guesses = join_all((0..100).map(|_| guess())).await;
+    server.until("the guesses are held back", |stats| stats.refused == 100).await;
+    let mut answer = vec![0; 2048];
+    let size = guess().await.read(&mut answer).await.unwrap();
+    assert!(answer[..size].starts_with(b"HTTP/1.1 503"), "{}", String::from_utf8_lossy(&answer[..size]));
+    let url = format!("{}?token=secret", server.url());
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+    let stream = socket.connect(server.address).await.unwrap();
+    Client::on(url, stream).await.unwrap().nothing_came().await;
+    drop(guesses);
+    // The places come back with those who hang up.
+    let deadline = tokio::time::Instant::now() + crate::support::PATIENCE;
+    while Client::connect(format!("{}?token=secret", server.url())).await.is_err() {
+        assert!(tokio::time::Instant::now() < deadline, "it stays put off");
+    }
+}

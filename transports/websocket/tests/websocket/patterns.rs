@@ -1,4 +1,4 @@
-//! Patterns: for links of ours, and for nobody else.
+//! Patterns, and the number of receivers: for links of ours, and for nobody else.
 
 use eventhive_hub::Draft;
 use eventhive_websocket::Config;
@@ -83,4 +83,30 @@ async fn a_topic_longer_than_names_reaches_no_pattern() {
         server.hub.publish(Draft::json("x".repeat(length), "1")).unwrap();
     }
     assert_eq!(link.notified().await.0.len(), 1024);
+}
+
+#[tokio::test]
+async fn patterns_beyond_their_limit_are_answered_false_and_topics_are_not() {
+    let server = Server::start(Config { max_patterns: 2, ..Config::default() });
+    let mut link = link(&server).await;
+    assert_eq!(link.call("subscribe", json!({"topics": [], "patterns": ["a/*", "b/*", "c/*"]})).await, false);
+    assert_eq!(link.call("subscribe", json!({"topics": [], "patterns": ["a/*", "b/*"]})).await, true);
+    assert_eq!(link.call("subscribe", json!({"topics": ["a", "b", "c"], "patterns": []})).await, true);
+    assert_eq!(server.hub.stats().subscriptions, 5);
+}
+
+#[tokio::test]
+async fn a_link_is_told_the_number_of_receivers_and_any_other_client_what_python_tells_it() {
+    let server = Server::start(Config::default());
+    let (mut all, mut a) = (link(&server).await, link(&server).await);
+    assert_eq!(all.call("subscribe", json!({"topics": ["a"], "patterns": ["*"]})).await, true);
+    assert_eq!(a.call("subscribe", json!({"topics": ["a"]})).await, true);
+    let (mut link, mut client) = (link(&server).await, server.client().await);
+    for (topics, receivers) in [(json!(["a"]), 2), (json!(["b"]), 1), (json!(["b", "c"]), 2), (json!([]), 0)] {
+        let arguments = json!({"topics": topics, "sync": false, "notifier_id": "nobody"});
+        assert_eq!(link.call("publish", arguments.clone()).await, receivers, "{arguments}");
+        assert_eq!(client.call("publish", arguments.clone()).await, true, "{arguments}");
+    }
+    let refused = json!({"topics": null, "sync": false});
+    assert_eq!(link.call("publish", refused).await, false);
 }

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use eventhive_hub::Draft;
-use eventhive_transport::Overflow;
+use eventhive_hub::{Draft, HubSettings, SessionSettings};
+use eventhive_listener::Limits;
+use eventhive_transport::{Filter, Overflow};
 use eventhive_websocket::Config;
 use futures_util::StreamExt;
 use serde_json::json;
@@ -132,4 +133,47 @@ async fn a_client_that_does_not_read_its_answers_is_closed_and_not_remembered_wi
     }
     server.until("the session ends", |stats| stats.sessions == 0).await;
     until("its queue is gone", || server.hub.stats().queue_bytes == 0).await;
+}
+
+/// The subscriber is the hub's own and takes nothing until it is told to.
+#[tokio::test]
+async fn a_publisher_that_is_held_back_is_heard_meanwhile_and_never_taken_for_dead() {
+    let config = Config {
+        ping_interval: Duration::from_millis(100),
+        ping_timeout: Duration::from_millis(200),
+        ..Config::default()
+    };
+    let hub = HubSettings { worker_inbox_bytes: 1000, ..HubSettings::default() };
+    let server = Server::start_on(hub, config, Limits::default(), None);
+    let test = async {
+        let blocking = SessionSettings {
+            overflow: Overflow::Block,
+            longest_block: PATIENCE,
+            queue_bytes: 100,
+            ..SessionSettings::default()
+        };
+        let (session, mut outgoing) = server.hub.worker().open(blocking);
+        session.subscribe(Filter::exact("t")).unwrap();
+        let mut publisher = server.client().await;
+        while server.hub.is_ready() {
+            server.hub.publish(Draft::bytes("t", vec![b'x'; 500])).unwrap();
+        }
+        // Held back, as yet without a request: pings are answered.
+        publisher.send_raw(Message::Ping(Bytes::from_static(b"there?"))).await;
+        let pong = Message::Pong(Bytes::from_static(b"there?"));
+        assert_eq!(publisher.next().await, Some(pong.clone()));
+        publisher.request("publish", json!({"topics": ["t"], "data": 1, "sync": false})).await;
+        publisher.send_raw(Message::Ping(Bytes::from_static(b"there?"))).await;
+        // By now the publisher has been silent, for all that the door has read of it, longer than this one will be.
+        let silent = server.client().await;
+        server.until("the silent one is gone", |stats| stats.sessions == 1).await;
+        assert_eq!(server.door.stats().silent, 1, "the publisher is not");
+        let taking = tokio::task::spawn_local(async move { while outgoing.next().await.is_some() {} });
+        assert_eq!(publisher.receive().await["response"]["result"], true);
+        assert_eq!(publisher.next().await, Some(pong));
+        publisher.nothing_came().await;
+        taking.abort();
+        drop((session, silent));
+    };
+    tokio::task::LocalSet::new().run_until(test).await;
 }

@@ -15,7 +15,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::error::Error;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async, connect_async_with_config};
 
 /// How long anything may take. Only a failing test waits so long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -90,6 +90,13 @@ impl Client {
     pub(crate) async fn connect(request: impl IntoClientRequest + Unpin) -> Result<Self, Error> {
         let (socket, _) =
             timeout(PATIENCE, connect_async_with_config(request, None, true)).await.expect("the handshake ends")?;
+        Ok(Self { socket, calls: 0 })
+    }
+
+    /// A client on a connection of the test's own.
+    pub(crate) async fn on(request: impl IntoClientRequest + Unpin, stream: TcpStream) -> Result<Self, Error> {
+        let handshake = client_async(request, MaybeTlsStream::Plain(stream));
+        let (socket, _) = timeout(PATIENCE, handshake).await.expect("the handshake ends")?;
         Ok(Self { socket, calls: 0 })
     }
 

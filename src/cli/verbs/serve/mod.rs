@@ -1,15 +1,20 @@
+//! Running servers and connectors. `tell` has what is printed of them.
+
+mod tell;
+
 use std::time::Duration;
 
 use eventhive::config::{Kinds, Sources};
-use eventhive::{Config, ConnectorOutcome, Hive, ServerOutcome, ServerStarted, StartOptions, Started};
-use serde_json::{Value, json};
+use eventhive::{Config, Hive, ServerOutcome, StartOptions, Started};
+use serde_json::json;
 
 use crate::cli::config_args::ConfigArgs;
 use crate::cli::console::Console;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::run::{Asked, Signals, block_on};
-use crate::cli::target::DEFAULT_URL;
 use crate::cli::verb::Verb;
+
+use tell::Servers;
 
 /// How long clients have to take what is queued for them when the server ends.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -42,6 +47,9 @@ impl Verb for Serve {
         "Run the servers and connectors of a configuration, or a hub on this machine without one";
     const MORE: &'static str = "Ctrl-C or SIGTERM ends it: clients get what is queued for them, then are told to go.\n\
                                 SIGHUP reads TLS certificates again.\n\
+                                A server with `create: needed` may be handed over to another hive, and back: that is told too.\n\
+                                --json: a line with `servers` for those that listen, and again for those that change; one\n\
+                                with `connectors` when each had its first attempt.\n\
                                 Exit code 0: it was told to end; 2: the configuration cannot be used; 4: a server did not start.";
     const LOG_LEVEL: &'static str = "info";
 
@@ -94,25 +102,50 @@ async fn serve(config: Config, console: Console) -> Result<Exit, Failure> {
     let mut signals = Signals::listen()?;
     let failed = |error: &dyn std::fmt::Display| Failure::new(Exit::Failed, error.to_string());
     let hive = Hive::builder().config(config).build().map_err(|error| failed(&error))?;
-    let started = tokio::select! {
-        started = hive.start_with(StartOptions::new().within(FIRST_TRY)) => started.map_err(|error| failed(&error))?,
-        _ = signals.end() => {
+    let mut servers = Servers::new(&hive, console);
+    let started = {
+        let starting = hive.start_with(StartOptions::new().within(FIRST_TRY));
+        tokio::pin!(starting);
+        loop {
+            tokio::select! {
+                started = &mut starting => break Some(started.map_err(|error| failed(&error))?),
+                () = servers.changed() => servers.tell_listening()?,
+                _ = signals.end() => break None,
+            }
+        }
+    };
+    let result = match started {
+        None => {
             hive.stop(Duration::ZERO).await;
             return Ok(Exit::Ok);
         }
-    };
-    let result = match not_started(&started) {
-        Some(failure) => Err(failure),
-        None => until_told(&hive, &started, &mut signals, console).await,
+        Some(started) => match not_started(&started) {
+            Some(failure) => Err(failure),
+            None => until_told(&hive, &started, &mut servers, &mut signals, console).await,
+        },
     };
     hive.stop(DRAIN).await;
     result
 }
 
-async fn until_told(hive: &Hive, started: &Started, signals: &mut Signals, console: Console) -> Result<Exit, Failure> {
-    console.answer(|| text(started), || answer(started))?;
+async fn until_told(
+    hive: &Hive,
+    started: &Started,
+    servers: &mut Servers,
+    signals: &mut Signals,
+    console: Console,
+) -> Result<Exit, Failure> {
+    servers.tell()?;
+    tell::connectors(started, console)?;
     loop {
-        match signals.next().await {
+        let asked = tokio::select! {
+            asked = signals.next() => asked,
+            () = servers.changed() => {
+                servers.tell()?;
+                continue;
+            }
+        };
+        match asked {
             Asked::Interrupt | Asked::Terminate => return Ok(Exit::Ok),
             Asked::Reload => {
                 let problems = hive.reload_tls();
@@ -132,71 +165,4 @@ fn not_started(started: &Started) -> Option<Failure> {
     });
     let reasons: Vec<String> = failed.collect();
     (!reasons.is_empty()).then(|| Failure::new(Exit::Failed, reasons.join("\n")))
-}
-
-fn text(started: &Started) -> String {
-    let servers = started.servers.iter().map(|server| match &server.outcome {
-        ServerOutcome::Listening(_) => format!("server {}: listening on {}", server.name, urls(server).join(", ")),
-        ServerOutcome::NotWanted => format!("server {}: not wanted (create: never)", server.name),
-        ServerOutcome::Found => format!("server {}: another hive has it already", server.name),
-        other => format!("server {}: {other:?}", server.name),
-    });
-    let connectors = started.connectors.iter().map(|one| format!("connector {}: {}", one.name, one.outcome));
-    servers.chain(connectors).chain(try_it(started)).collect::<Vec<_>>().join("\n")
-}
-
-/// Two commands to see it work.
-fn try_it(started: &Started) -> Option<String> {
-    let server = started.servers.iter().find(|server| !urls(server).is_empty())?;
-    let url = urls(server).into_iter().next()?;
-    let option = if url == DEFAULT_URL { String::new() } else { format!(" --url {url}") };
-    let name = &server.name;
-    Some(format!(
-        "try, in two other terminals:\n  hive-cli listen{option}\n  hive-cli call{option} {name}/worker/action '{{\"flowers\": 3}}'"
-    ))
-}
-
-/// Where a server can be reached from this machine.
-fn urls(server: &ServerStarted) -> Vec<String> {
-    let ServerOutcome::Listening(bound) = &server.outcome else { return Vec::new() };
-    let own = format!("servers.{}.", server.name);
-    let url = |bound: &eventhive::Bound| {
-        let scheme = if bound.tls { "wss" } else { "ws" };
-        let mut address = bound.address;
-        if address.ip().is_unspecified() {
-            address.set_ip(if address.is_ipv6() {
-                std::net::Ipv6Addr::LOCALHOST.into()
-            } else {
-                std::net::Ipv4Addr::LOCALHOST.into()
-            });
-        }
-        let doors = bound.doors.iter().filter(|door| door.name.starts_with(&own)).map(|door| door.path.clone());
-        doors.map(|path| format!("{scheme}://{address}{path}")).collect::<Vec<_>>()
-    };
-    bound.iter().flat_map(url).collect()
-}
-
-fn answer(started: &Started) -> Value {
-    let server = |server: &ServerStarted| {
-        let state = match &server.outcome {
-            ServerOutcome::Listening(_) => "listening",
-            ServerOutcome::NotWanted => "not_wanted",
-            ServerOutcome::Found => "found",
-            _ => "failed",
-        };
-        json!({ "name": server.name, "state": state, "urls": urls(server) })
-    };
-    let connector = |one: &eventhive::ConnectorStarted| {
-        let (state, reason) = match &one.outcome {
-            ConnectorOutcome::Up => ("up", None),
-            ConnectorOutcome::Trying(reason) => ("trying", Some(reason)),
-            ConnectorOutcome::Failed(reason) => ("failed", Some(reason)),
-            other => return json!({ "name": one.name, "state": other.to_string() }),
-        };
-        json!({ "name": one.name, "state": state, "reason": reason })
-    };
-    json!({
-        "servers": started.servers.iter().map(server).collect::<Vec<_>>(),
-        "connectors": started.connectors.iter().map(connector).collect::<Vec<_>>(),
-    })
 }

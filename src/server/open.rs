@@ -1,0 +1,57 @@
+//! Servers that are open: their hubs, and the listeners that their doors share.
+
+use std::time::Duration;
+
+use eventhive_hub::Hub;
+use eventhive_listener::{Bound, Listeners};
+
+use super::plan::{Planned, join};
+
+/// Dropped, it cuts every connection; [`close`](Self::close) it.
+pub(super) struct Open {
+    hubs: Vec<Hub>,
+    listeners: Listeners,
+    /// Of each server, the names of its doors.
+    doors: Vec<Vec<String>>,
+}
+
+impl Open {
+    /// Opens the doors of all these servers, or of none. The error is for people.
+    pub(super) async fn start(servers: Vec<Planned>) -> Result<Self, String> {
+        let (mut hubs, mut plans, mut doors) = (Vec::new(), Vec::new(), Vec::new());
+        for Planned { hub, doors: planned } in servers {
+            doors.push(planned.iter().map(|plan| plan.name.clone()).collect());
+            hubs.push(hub);
+            plans.extend(planned);
+        }
+        // A host may be a name, and resolving it blocks.
+        match tokio::task::spawn_blocking(move || Listeners::start(plans)).await {
+            Ok(Ok(listeners)) => Ok(Self { hubs, listeners, doors }),
+            Ok(Err(errors)) => Err(join(&errors)),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// Where each of the servers listens, in the order in which they were given.
+    pub(super) fn bound(&self) -> impl Iterator<Item = Vec<Bound>> {
+        let all = self.listeners.addresses();
+        self.doors.iter().map(move |names| {
+            let serves = |one: &&Bound| one.doors.iter().any(|door| names.contains(&door.name));
+            all.iter().filter(serves).cloned().collect()
+        })
+    }
+
+    /// Reads certificates again. Returns what is wrong with the new ones; the old ones stay in use.
+    pub(super) fn reload_tls(&self) -> Vec<String> {
+        let failures = self.listeners.reload_tls().err().unwrap_or_default();
+        failures.iter().map(ToString::to_string).collect()
+    }
+
+    /// Drains the doors, then ends the hubs.
+    pub(super) async fn close(self, within: Duration) {
+        self.listeners.stop(within).await;
+        for hub in &self.hubs {
+            hub.close().await;
+        }
+    }
+}

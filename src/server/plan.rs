@@ -1,0 +1,73 @@
+//! From the configuration of servers to hubs and doors, before anything is bound.
+
+use std::sync::Arc;
+
+use eventhive_hub::{Hub, HubSettings};
+use eventhive_listener::tls::Certificate;
+use eventhive_listener::{DoorPlan, DoorTransport};
+use eventhive_transport::Problem;
+
+use crate::config::{Create, DoorConfig, ServerConfig};
+
+/// A hub, and the doors that it is to have.
+pub(super) struct Planned {
+    pub(super) hub: Hub,
+    pub(super) doors: Vec<DoorPlan>,
+}
+
+/// What is wrong with a server that its tables cannot see. Nothing is bound.
+pub(crate) fn check(config: &ServerConfig, kinds: &[Arc<dyn DoorTransport>]) -> Vec<Problem> {
+    let planned = match (config.create, plan(config, kinds)) {
+        (Create::Never, _) => return Vec::new(),
+        (_, Err(problems)) => return problems,
+        (_, Ok(planned)) => planned,
+    };
+    let certificate = |(plan, door): (DoorPlan, &DoorConfig)| {
+        let error = Certificate::load(plan.listen.tls?).err()?;
+        Some(door.init.problem("tls_cert", error.to_string()))
+    };
+    planned.doors.into_iter().zip(&config.doors).filter_map(certificate).collect()
+}
+
+pub(super) fn plan(config: &ServerConfig, kinds: &[Arc<dyn DoorTransport>]) -> Result<Planned, Vec<Problem>> {
+    let hub = Hub::new(HubSettings { name: config.name.clone(), ..HubSettings::default() });
+    let mut doors = Vec::with_capacity(config.doors.len());
+    let mut problems = Vec::new();
+    for door in &config.doors {
+        let planned = match kinds.iter().find(|kind| kind.kind() == door.pubsub_type) {
+            Some(kind) => kind.plan(&door.init, &hub),
+            None => Err(vec![
+                door.init
+                    .problem("pubsub_type", format!("no door of kind `{}` was given to the hive", door.pubsub_type)),
+            ]),
+        };
+        match planned {
+            Ok(plan) => doors.push(plan),
+            Err(found) => problems.extend(found),
+        }
+    }
+    if problems.is_empty() { Ok(Planned { hub, doors }) } else { Err(problems) }
+}
+
+impl Planned {
+    fn shares(&self, other: &Self) -> bool {
+        let address = |plan: &DoorPlan| (plan.listen.host.clone(), plan.listen.port);
+        self.doors.iter().any(|plan| other.doors.iter().any(|of_other| address(plan) == address(of_other)))
+    }
+}
+
+/// Groups servers that want a common address, directly or by way of others.
+pub(super) fn by_listener<T>(servers: Vec<(T, Planned)>) -> Vec<Vec<(T, Planned)>> {
+    let mut groups: Vec<Vec<(T, Planned)>> = Vec::new();
+    for server in servers {
+        let (sharing, apart): (Vec<_>, Vec<_>) =
+            groups.into_iter().partition(|group| group.iter().any(|(_, one)| one.shares(&server.1)));
+        groups = apart;
+        groups.push(sharing.into_iter().flatten().chain([server]).collect());
+    }
+    groups
+}
+
+pub(super) fn join(problems: &[impl ToString]) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
