@@ -72,7 +72,7 @@ impl Subscriber {
             Some(Line::Event { topic, payload, cursor, time }) => {
                 self.place.at(time);
                 // The server may send more than was wanted, and after a loss what has come already.
-                if self.place.is_new(cursor) && self.filter.matches(&topic) {
+                if cursor.is_none_or(|cursor| self.place.is_new(cursor)) && self.filter.matches(&topic) {
                     self.sink.deliver(Incoming { topic, payload });
                 }
             }

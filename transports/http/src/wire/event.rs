@@ -152,8 +152,8 @@ pub enum Line {
         topic: Topic,
         /// What was published.
         payload: Bytes,
-        /// The event's place, in whatever form the server has them.
-        cursor: String,
+        /// The event's place, in whatever form the server has them. Servers before 0.7.3 have none.
+        cursor: Option<String>,
         /// The server's clock when it arrived there.
         time: f64,
     },
@@ -172,7 +172,7 @@ impl Line {
             // After a restart the original gives paths without their first slash.
             topic: Topic::from(path.strip_prefix('/').unwrap_or(&path)),
             payload,
-            cursor: text(CURSOR)?,
+            cursor: text(CURSOR),
             time: member(TIMESTAMP)?.parse().ok()?,
         })
     }

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "test code fails by panicking")]
 
 mod hub;
+mod python;
+mod resume;
 mod settings;
 
 mod on_our_door {
