@@ -36,7 +36,9 @@ pub mod sources;
 pub mod tables;
 
 pub use kinds::{Kind, Kinds};
-pub use model::{Config, ConnectorConfig, Create, DiscoverySettings, DoorConfig, HiveSettings, ServerConfig};
+pub use model::{
+    Config, ConnectorConfig, Create, DiscoverySettings, DoorConfig, HiveSettings, OutboxConfig, ServerConfig,
+};
 pub use report::{ConfigError, Report};
 pub use secret::Secrets;
 pub use sources::Sources;

@@ -111,6 +111,8 @@ fn special(key: &Key) -> Option<Value> {
         "init" => json!({ "type": ["object", "null"] }),
         "from_broadcast" => json!({ "type": ["boolean", "number", "null"], "minimum": 0 }),
         "secret" => secrets(),
+        "outbox" => Value::Object(object(tables::OUTBOX)),
+        "inbox" => Value::Object(object(tables::INBOX)),
         _ => return None,
     })
 }

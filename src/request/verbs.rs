@@ -115,7 +115,7 @@ impl Hive {
             true => Source::Network(Box::new(question.publish(payload.into(), deadline.as_mut()).await?)),
             false => Source::Local(question.ask_here(payload.into())),
         };
-        Ok(Replies::new(source, deadline, options.count))
+        Ok(Replies::new(question.resolved.name.clone(), source, deadline, options.count))
     }
 }
 

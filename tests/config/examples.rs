@@ -63,7 +63,7 @@ fn the_schema_refuses_what_the_program_refuses() {
         "connectors: {a: {pubsub_type: fastapi, input_channel: w, init: {port: 70000}}}",
         "connectors: {a: {pubsub_type: fastapi, input_channel: w, secret: []}}",
         "connectors: {a: {pubsub_type: fastapi, input_channel: w, from_broadcast: soon}}",
-        "connectors: {a: {pubsub_type: fastapi, input_channel: w, outbox_overflow: disconnect}}",
+        "connectors: {a: {pubsub_type: fastapi, input_channel: w, outbox: {overflow: disconnect}}}",
         "servers: {a: {pubsub_type: websocket}}",
         "servers: {a: {pubsub_type: websocket, create: allways}}",
         "servers: {a: {create: always}}",

@@ -48,7 +48,8 @@ fn a_connector_and_a_server_have_defaults_for_everything_that_can_have_one() {
     let connector = &config.connectors[0];
     assert_eq!(connector.input_channel, None);
     assert_eq!(connector.init.text("host"), Some("127.0.0.1"));
-    assert_eq!((connector.outbox_bytes, connector.outbox_overflow), (16 << 20, Overflow::DropOldest));
+    let outbox = &connector.outbox;
+    assert_eq!((&outbox.path, outbox.max_bytes, outbox.overflow), (&None, 16 << 20, Overflow::DropOldest));
     assert_eq!((connector.inbox_bytes, connector.inbox_overflow), (16 << 20, Overflow::DropOldest));
     assert_eq!(connector.dedupe_events, 10_000);
     assert!(connector.secret.is_none() && connector.from_broadcast.is_none());
@@ -87,7 +88,7 @@ conectors: {}
 connectors:
   a: {pubsub_type: fastapy, input_channel: 5}
   b/c: {pubsub_type: websocket}
-  d: {pubsub_type: webhook, input_channel: w, secret: 7, outbox_bytes: -1}
+  d: {pubsub_type: webhook, input_channel: w, secret: 7, outbox: {max_bytes: -1, path: ''}}
   e: [x]
   f: {pubsub_type: fastapi, input_channel: w, init: {prot: 1, scheme: http}}
 servers:
@@ -105,7 +106,7 @@ servers:
         "connectors.b/c: `input_channel` is missing",
         "connectors.d.pubsub_type: the transport `webhook` is planned and not in this version",
         "connectors.d.secret: expected text, found a whole number: put it in quotes",
-        "connectors.d.outbox_bytes: -1 is out of range",
+        "connectors.d.outbox.max_bytes: -1 is out of range",
         "connectors.e: expected a mapping, found a list",
         "connectors.f.init.prot: unknown key `prot`: did you mean `port`?",
         "connectors.f.init.scheme: `http` is not one of ws, wss",

@@ -8,7 +8,11 @@ mod envelopes;
 #[cfg(feature = "discovery")]
 mod found;
 mod memory;
+mod outbox;
 mod receive;
+#[cfg(feature = "redis")]
+#[path = "../support/redis_server.rs"]
+mod redis_server;
 mod requests;
 mod start;
 mod websocket;

@@ -24,7 +24,7 @@ use aes::cipher::{InnerIvInit as _, KeyInit as _, StreamCipher as _, StreamCiphe
 use bytes::Bytes;
 use ctr::CtrCore;
 use ctr::flavors::Ctr128BE;
-use hmac::{Hmac, Mac};
+use hmac::{Hmac, Mac as _};
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
@@ -40,6 +40,9 @@ pub(super) const NAME: &str = "eventhive-0.5";
 const SIGNATURE: &str = "__sign__";
 /// The signature's member up to its 40 digits, in canonical text.
 const MEMBER: &str = "\"__sign__\":\"";
+
+/// The MAC of this format.
+pub(super) type Mac = Hmac<Sha1>;
 
 pub(super) type Iv = [u8; 16];
 
@@ -140,14 +143,14 @@ fn since_epoch(seconds: f64) -> u64 {
 /// is zeroed when it is dropped.
 struct Key {
     cipher: Aes128Enc,
-    mac: Hmac<Sha1>,
+    mac: Mac,
 }
 
 impl Key {
     fn new(secret: &str) -> Self {
         let key = derived(secret);
         // A MAC takes a key of any length: there is no error, and an empty key would merely never verify.
-        let mac = Hmac::new_from_slice(&key[..]).unwrap_or_else(|_| Hmac::new(&Default::default()));
+        let mac = Mac::new_from_slice(&key[..]).unwrap_or_else(|_| Mac::new(&Default::default()));
         Self { cipher: Aes128Enc::new((&*key).into()), mac }
     }
 
@@ -200,7 +203,7 @@ impl Key {
         mac.verify_slice(&given).ok().map(|()| member)
     }
 
-    fn mac(&self, parts: &[&[u8]]) -> Hmac<Sha1> {
+    fn mac(&self, parts: &[&[u8]]) -> Mac {
         let mut mac = self.mac.clone();
         parts.iter().for_each(|part| mac.update(part));
         mac
@@ -262,6 +265,8 @@ fn unhex(text: &[u8]) -> Option<[u8; 20]> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn vectors() -> serde_json::Value {
@@ -313,5 +318,29 @@ mod tests {
         let text = opened(sample["secret"].as_str().unwrap(), sample["envelope"].to_string().as_bytes());
         let message: serde_json::Value = serde_json::from_slice(&text).unwrap();
         assert_eq!(message, sample["message"]);
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics(iv in ".{0,24}", ciphertext in ".{0,40}", text in "[\\{\\}\\[\\]\":,a0-9]{0,40}") {
+            let sealer = Sealer::new(&[Zeroizing::new("s".to_owned())], ReplayWindow::default());
+            let _ = sealer.open(text.as_bytes());
+            let wire = serde_json::json!({"iv": iv, "ciphertext": ciphertext}).to_string();
+            let _ = sealer.open(wire.as_bytes());
+            // What an owner of the secret could send.
+            let mut bytes = text.clone().into_bytes();
+            sealer.keys[0].apply([7; 16], &mut bytes);
+            let _ = sealer.open(envelope([7; 16], &bytes).as_bytes());
+        }
+
+        #[test]
+        fn what_is_sealed_opens_to_the_same_canonical_text(key in "[A-Za-z_~\u{e9}]{0,12}", number in any::<f64>()) {
+            let message = serde_json::json!({ &key: number, "b": [key], "__sign__": "old" }).to_string();
+            let Json::Object(mut members) = Json::parse(&message).unwrap() else { panic!("{message}") };
+            members.remove(SIGNATURE);
+            let sealer = Sealer::new(&[Zeroizing::new("s".to_owned())], ReplayWindow::default());
+            let opened = sealer.open(&sealer.seal(&message, [1; 16]).unwrap()).unwrap().0;
+            prop_assert_eq!(opened, Json::Object(members).to_text());
+        }
     }
 }
