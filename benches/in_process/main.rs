@@ -2,7 +2,8 @@
 //!
 //! `cargo bench --bench in_process` runs all of them in turn, several times over, and prints the median of each and the
 //! median of the ratios within a round: rounds share what else the machine does, so ratios are steadier than times.
-//! The best round is what a quiet machine shows. `-- --only NAME` runs the contestants of that name alone, for a profile.
+//! The best round is what a quiet machine shows. `-- --only NAME` runs the contestants of that name alone, for a profile;
+//! `-- seal` runs the tables of sealing and opening alone.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -14,6 +15,7 @@ mod bare;
 mod bus;
 mod python;
 mod report;
+mod seal;
 
 use report::{Column, Entry};
 
@@ -27,6 +29,10 @@ fn only() -> Option<String> {
 fn main() {
     // `cargo test` runs benchmarks too, with another flag and without optimisation.
     if !std::env::args().any(|argument| argument == "--bench") {
+        return;
+    }
+    seal::run();
+    if std::env::args().any(|argument| argument == "seal") {
         return;
     }
     let forget: &[Entry] = &[
@@ -50,9 +56,9 @@ fn main() {
         ("call, 1,000 globs hooked", || Box::new(bus::Call::start(bus::Crowd::Globs))),
         ("call, blocking handler", || Box::new(bus::Call::blocking())),
     ];
-    report::print("fire and forget", &Column::run(forget, ROUNDS));
-    report::print("fire and forget, from another thread", &Column::run(across, ROUNDS));
-    report::print("wait for the outcome", &Column::run(wait, ROUNDS));
+    report::print("fire and forget", &Column::run(forget, ROUNDS, report::EVENTS));
+    report::print("fire and forget, from another thread", &Column::run(across, ROUNDS, report::EVENTS));
+    report::print("wait for the outcome", &Column::run(wait, ROUNDS, report::EVENTS));
     if only().is_some() {
         return;
     }

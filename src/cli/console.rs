@@ -27,9 +27,11 @@ impl Console {
     pub(crate) fn fail(self, failure: &Failure) -> Exit {
         if self.json {
             // Programs have the problems one by one.
-            let short = failure.details.as_ref().and_then(|_| failure.message.lines().next());
+            let has_problems = failure.keys.iter().any(|(key, _)| *key == "problems");
+            let short = failure.message.lines().next().filter(|_| has_problems);
             let error = short.unwrap_or(&failure.message);
-            let answer = json!({ "error": error, "problems": failure.details, "exit": failure.exit as u8 });
+            let mut answer = json!({ "error": error, "problems": null, "exit": failure.exit as u8 });
+            failure.keys.iter().for_each(|(key, value)| answer[*key] = value.clone());
             // With nowhere to print to, the exit code still tells.
             let _ = line(&visible(&answer.to_string()));
         }

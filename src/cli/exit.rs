@@ -11,6 +11,8 @@ pub(crate) enum Exit {
     Usage = 2,
     Unreachable = 3,
     Failed = 4,
+    NoListener = 5,
+    NoAnswer = 6,
     Interrupted = 130,
     Terminated = 143,
 }
@@ -23,6 +25,8 @@ Exit codes:
   2    wrong usage, or a configuration that cannot be used
   3    the network could not be reached in time
   4    it could not be done: a port is in use, a file cannot be read or written
+  5    nobody listens to the event, or nobody who does has a hook for it
+  6    no answer came in time
   130  ended by Ctrl-C before it was done
   143  ended by SIGTERM before it was done";
 
@@ -37,13 +41,13 @@ impl From<Exit> for ExitCode {
 pub(crate) struct Failure {
     pub(crate) exit: Exit,
     pub(crate) message: String,
-    /// More for programs, beside the message.
-    pub(crate) details: Option<serde_json::Value>,
+    /// More for programs, beside the message, under keys of their own: `problems` are those of a configuration.
+    pub(crate) keys: Vec<(&'static str, serde_json::Value)>,
 }
 
 impl Failure {
     pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, message: message.into(), details: None }
+        Self { exit, message: message.into(), keys: Vec::new() }
     }
 }
 
@@ -52,7 +56,7 @@ impl From<eventhive::config::ConfigError> for Failure {
         Self {
             exit: Exit::Usage,
             message: format!("the configuration cannot be used\n{error}"),
-            details: Some(error.report().to_json()),
+            keys: vec![("problems", error.report().to_json())],
         }
     }
 }

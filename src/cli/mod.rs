@@ -4,8 +4,10 @@
 //!
 //! - [`verb`]: what a verb is; [`verbs`]: one file for each.
 //! - [`legacy`]: the flags of the original `eventhive-cli`, with [`template`] and [`python`].
+//! - [`calling`], [`target`]: which event, of which network.
 //! - [`exit`]: exit codes; [`console`]: answers; [`logging`]: logs; [`config_args`]: `--config`.
 
+mod calling;
 mod config_args;
 mod console;
 mod exit;

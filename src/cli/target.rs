@@ -90,12 +90,14 @@ fn without_query(url: &str) -> String {
     url.split_once('?').map_or_else(|| url.to_owned(), |(url, _)| format!("{url}?***"))
 }
 
-/// Keeps this connector alone, to publish only, and no server: what calls must not serve or receive.
+/// Keeps this connector alone, to publish only, and no server: what calls must not serve or receive. Its outbox is in
+/// memory: what is on disk is a running hive's to send.
 pub(crate) fn only(mut config: Config, connector: &ConnectorConfig) -> Config {
     config.servers.clear();
     config.connectors.retain(|one| one.name == connector.name);
     for one in &mut config.connectors {
         one.input_channel = None;
+        one.outbox.path = None;
     }
     config
 }

@@ -74,16 +74,28 @@ pub struct ConnectorConfig {
     pub replay_messages: usize,
     /// Look for the server, at first for this long; what it announces goes before the address in `init`.
     pub from_broadcast: Option<Duration>,
-    /// The bound of the outbox in bytes.
-    pub outbox_bytes: usize,
-    /// What a full outbox does.
-    pub outbox_overflow: Overflow,
+    /// Where called events wait.
+    pub outbox: OutboxConfig,
     /// The bound of the inbox in bytes.
     pub inbox_bytes: usize,
     /// What a full inbox does.
     pub inbox_overflow: Overflow,
     /// How many event ids are remembered to drop what is delivered twice.
     pub dedupe_events: usize,
+}
+
+/// `outbox:` of a connector.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct OutboxConfig {
+    /// The folder; `None` to keep what waits in memory.
+    pub path: Option<PathBuf>,
+    /// The bound in bytes.
+    pub max_bytes: usize,
+    /// What it does when it is full.
+    pub overflow: Overflow,
+    /// Whether what is on disk is synced.
+    pub durable: bool,
 }
 
 /// One entry of `servers:`: a hub and its doors.
@@ -192,8 +204,7 @@ impl fmt::Debug for ConnectorConfig {
             .field("replay_time", &self.replay_time)
             .field("replay_messages", &self.replay_messages)
             .field("from_broadcast", &self.from_broadcast)
-            .field("outbox_bytes", &self.outbox_bytes)
-            .field("outbox_overflow", &self.outbox_overflow)
+            .field("outbox", &self.outbox)
             .field("inbox_bytes", &self.inbox_bytes)
             .field("inbox_overflow", &self.inbox_overflow)
             .field("dedupe_events", &self.dedupe_events)

@@ -1,11 +1,14 @@
 //! From the merged tree to the typed model, with every problem on the way.
 
+use std::path::PathBuf;
+
 use eventhive_transport::settings::{Entry, Node, Position, Problem, Settings, Value, unknown_key};
 use eventhive_transport::{EventName, Key, KeyKind, Overflow};
 
 use super::merge::{entries, get};
-use super::model::{Config, ConnectorConfig, Create, DoorConfig, HiveSettings, ServerConfig};
+use super::model::{Config, ConnectorConfig, Create, DoorConfig, HiveSettings, OutboxConfig, ServerConfig};
 use super::report::{ConfigError, Report};
+use super::secret::weak;
 use super::sources::Sources;
 use super::{Kind, Kinds, Secrets, clash, tables};
 
@@ -99,10 +102,10 @@ impl Resolve<'_> {
         let input_channel = self.input_channel(path, &entry.node);
         let secret = self.secret(path, entry);
         let from_broadcast = self.look_time(path, &entry.node);
-        let (settings, (pubsub_type, init)) = (settings?, transport?);
+        let outbox = self.outbox(path, &entry.node);
+        let inbox = self.part(path, &entry.node, "inbox", tables::INBOX);
+        let (settings, (pubsub_type, init), inbox) = (settings?, transport?, inbox?);
         let size = |name: &str| settings.size(name).unwrap_or(usize::MAX);
-        let overflow =
-            |name: &str| settings.text(name).and_then(|word| word.parse().ok()).unwrap_or(Overflow::DropOldest);
         Some(ConnectorConfig {
             name: entry.key.clone(),
             pubsub_type,
@@ -113,27 +116,88 @@ impl Resolve<'_> {
             replay_time: settings.seconds("replay_secs").unwrap_or_default(),
             replay_messages: size("replay_messages"),
             from_broadcast,
-            outbox_bytes: size("outbox_bytes"),
-            outbox_overflow: overflow("outbox_overflow"),
-            inbox_bytes: size("inbox_bytes"),
-            inbox_overflow: overflow("inbox_overflow"),
+            outbox: outbox?,
+            inbox_bytes: inbox.size("max_bytes").unwrap_or(usize::MAX),
+            inbox_overflow: overflow(&inbox).unwrap_or(Overflow::DropOldest),
             dedupe_events: size("dedupe_events"),
         })
     }
 
+    fn outbox(&mut self, path: &str, node: &Node) -> Option<OutboxConfig> {
+        let settings = self.part(path, node, "outbox", tables::OUTBOX)?;
+        let folder = settings.text("path");
+        if folder.is_some_and(str::is_empty) {
+            self.problems.push(settings.problem("path", "must not be empty: name a folder, or leave it out"));
+        }
+        let (bytes, policy) = match folder {
+            Some(_) => (1 << 30, Overflow::DropNewest),
+            None => (16 << 20, Overflow::DropOldest),
+        };
+        Some(OutboxConfig {
+            path: folder.map(PathBuf::from),
+            max_bytes: settings.size("max_bytes").unwrap_or(bytes),
+            overflow: overflow(&settings).unwrap_or(policy),
+            durable: settings.flag("durable"),
+        })
+    }
+
+    /// A mapping of a connector that may be left out.
+    fn part(&mut self, path: &str, node: &Node, name: &str, table: &[Key]) -> Option<Settings> {
+        let null = Node { value: Value::Null, at: node.at };
+        self.check(&format!("{path}.{name}"), get(node, name).unwrap_or(&null), table)
+    }
+
     fn server(&mut self, path: &str, entry: &Entry) -> Option<ServerConfig> {
         let settings = self.check(path, &entry.node, tables::SERVER);
-        let transport = self.transport(path, &entry.node, Kind::door_side);
+        let doors = self.doors(path, &entry.node);
         let secret = get(&entry.node, "secret").and_then(|node| self.read_secret(node, path));
-        let (settings, (pubsub_type, init)) = (settings?, transport?);
+        let (settings, doors) = (settings?, doors?);
         let create = match settings.text("create") {
             Some("always") => Create::Always,
             Some("needed") => Create::Needed,
             _ => Create::Never,
         };
-        let doors = vec![DoorConfig { pubsub_type, init }];
         let broadcast = settings.flag("broadcast");
         Some(ServerConfig { name: entry.key.clone(), create, broadcast, secret, doors })
+    }
+
+    /// The doors of a server: those of its list, or the one that it is itself.
+    fn doors(&mut self, path: &str, node: &Node) -> Option<Vec<DoorConfig>> {
+        let (own, list) = (get(node, "pubsub_type"), get(node, "doors"));
+        let Some(list) = list.filter(|list| list.value != Value::Null) else {
+            if own.is_none() {
+                let message = "`pubsub_type` is missing: the protocol that the server speaks; or `doors`, for several";
+                self.note(node.at, path, message.to_owned());
+            }
+            return self
+                .transport(path, node, Kind::door_side)
+                .map(|(pubsub_type, init)| vec![DoorConfig { pubsub_type, init }]);
+        };
+        for name in ["pubsub_type", "init"] {
+            if let Some(own) = get(node, name) {
+                let message = format!("a server has either `doors` or `{name}`: move it into the list");
+                self.note(own.at, &format!("{path}.{name}"), message);
+            }
+        }
+        let path = format!("{path}.doors");
+        let items = match &list.value {
+            Value::List(items) if !items.is_empty() => items,
+            other => {
+                self.note(list.at, &path, format!("expected a list of doors, found {}", other.describe()));
+                return None;
+            }
+        };
+        // All of them are looked at before one that is wrong ends it.
+        let doors: Vec<_> =
+            items.iter().enumerate().map(|(at, item)| self.door(&format!("{path}[{at}]"), item)).collect();
+        doors.into_iter().collect()
+    }
+
+    fn door(&mut self, path: &str, node: &Node) -> Option<DoorConfig> {
+        let checked = self.check(path, node, tables::DOOR);
+        let transport = self.transport(path, node, Kind::door_side);
+        checked?;
+        transport.map(|(pubsub_type, init)| DoorConfig { pubsub_type, init })
     }
 
     /// The kind and its settings. Without a kind, of `init` only that it is a mapping is known.
@@ -225,19 +289,31 @@ impl Resolve<'_> {
             (Some(node), None) => Secrets::read(node, &path),
             (None, None) => Ok(None),
         };
-        self.noted(read)
+        self.noted(read, own.map_or_else(Position::default, |node| node.at), &path)
     }
 
     fn read_secret(&mut self, node: &Node, path: &str) -> Option<Secrets> {
-        let read = Secrets::read(node, &format!("{path}.secret"));
-        self.noted(read)
+        let path = format!("{path}.secret");
+        let read = Secrets::read(node, &path);
+        let at = get(node, "secret").map_or_else(Position::default, |node| node.at);
+        self.noted(read, at, &path)
     }
 
-    fn noted(&mut self, read: Result<Option<Secrets>, Vec<Problem>>) -> Option<Secrets> {
-        read.unwrap_or_else(|problems| {
+    fn noted(&mut self, read: Result<Option<Secrets>, Vec<Problem>>, at: Position, path: &str) -> Option<Secrets> {
+        let secrets = read.unwrap_or_else(|problems| {
             self.problems.extend(problems);
             None
-        })
+        });
+        secrets.iter().flat_map(Secrets::iter).filter_map(weak).for_each(|bits| self.doubt_secret(at, path, bits));
+        secrets
+    }
+
+    fn doubt_secret(&mut self, at: Position, path: &str, bits: u32) {
+        let message = format!(
+            "a weak secret, of {bits} bits at the most: who captures one message can find it by trying; \
+             `hive-cli keygen` makes a strong one"
+        );
+        self.warnings.push(Problem { at, path: path.to_owned(), message });
     }
 
     /// A name of a network is one segment of event names.
@@ -269,6 +345,10 @@ impl Resolve<'_> {
     pub(super) fn note(&mut self, at: Position, path: &str, message: String) {
         self.problems.push(Problem { at, path: path.to_owned(), message });
     }
+}
+
+fn overflow(settings: &Settings) -> Option<Overflow> {
+    settings.text("overflow").and_then(|word| word.parse().ok())
 }
 
 /// Which table of a kind is meant.

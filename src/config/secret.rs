@@ -46,8 +46,48 @@ impl Secrets {
     }
 }
 
+/// Bits below which a secret is called weak: as many tries as nobody makes who has captured a message.
+const STRONG: f64 = 80.0;
+
+/// How many bits a secret can have at most, if that is too few. It is a guess from above: whatever the letters and their
+/// number, a word that people choose has less.
+pub(super) fn weak(secret: &str) -> Option<u32> {
+    let mut distinct: Vec<char> = secret.chars().collect();
+    let length = distinct.len();
+    distinct.sort_unstable();
+    distinct.dedup();
+    #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+    let bits = length as f64 * (distinct.len() as f64).log2();
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "less than 80, and not negative")]
+    (bits < STRONG).then_some(bits as u32)
+}
+
 impl fmt::Debug for Secrets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Secrets({} hidden)", self.0.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_be_guessed_is_weak_and_what_a_machine_drew_is_not() {
+        for secret in
+            ["s", "sting", "hunter2", "correct horse", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "Tr0ub4dor&3"]
+        {
+            assert!(weak(secret).is_some(), "{secret}");
+        }
+        // Of 128 and 256 bits in hex and base64, with as few distinct digits as one may meet; and six words by dice.
+        for secret in [
+            "9f86d081884c7d659a2feaa0c55ad015",
+            "0011223344556677889900aabbccddee",
+            "hive-9f86d081884c7d659a2feaa0c55ad0159f86d081884c7d659a2feaa0c55ad015",
+            "mEtH0dIcAlLyRaNdOm+/==",
+            "cleft cam synod lacy yr wok",
+        ] {
+            assert_eq!(weak(secret), None, "{secret}");
+        }
     }
 }

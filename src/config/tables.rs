@@ -80,48 +80,67 @@ pub const CONNECTOR: &[Key] = &[
         "replay_secs",
         KeyKind::Seconds { min: 0.0 },
         "300",
-        "How far the time of a sealed message may be from now before it is refused (aes-256-gcm only).",
+        "How far the time of a sealed message may be from now before it is refused. It bounds how old one from a backlog may be, too.",
     ),
     Key::with_default(
         "replay_messages",
         KeyKind::Integer { min: 1, max: MOST_REMEMBERED },
         "65536",
-        "How many sealed messages are remembered so that one sent again is refused; about 60 bytes each (aes-256-gcm only).",
+        "How many sealed messages are remembered so that one sent again is refused: of each sender (a bit each), or with eventhive-0.5 of all (about 100 bytes each). What is too old to be remembered is refused.",
     ),
     Key::optional(
         "from_broadcast",
         KeyKind::Any,
         "Find the server by mDNS: true (looks for 5 seconds at first), false, or the seconds. What is announced goes before host, port and endpoint of `init`; the other keys of `init` stay.",
     ),
-    Key::with_default(
-        "outbox_bytes",
-        KeyKind::Integer { min: 0, max: MOST_BYTES },
-        "16777216",
-        "How many bytes of events wait here while the link is down.",
-    ),
-    Key::with_default(
-        "outbox_overflow",
-        KeyKind::Choice(QUEUE_OVERFLOW),
-        "drop_oldest",
-        "What a full outbox does with one more event.",
-    ),
-    Key::with_default(
-        "inbox_bytes",
-        KeyKind::Integer { min: 1, max: MOST_BYTES },
-        "16777216",
-        "How many bytes of received events wait for their hooks.",
-    ),
-    Key::with_default(
-        "inbox_overflow",
-        KeyKind::Choice(QUEUE_OVERFLOW),
-        "drop_oldest",
-        "What a full inbox does with one more event.",
-    ),
+    Key::optional("outbox", KeyKind::Any, "Where called events wait until the broker has taken them."),
+    Key::optional("inbox", KeyKind::Any, "Where received events wait for their hooks."),
     Key::with_default(
         "dedupe_events",
         KeyKind::Integer { min: 0, max: MOST_REMEMBERED },
         "10000",
         "How many ids of received events are remembered so that one delivered twice is dropped; 0: none.",
+    ),
+];
+
+/// `connectors.NAME.outbox:`
+pub const OUTBOX: &[Key] = &[
+    Key::optional(
+        "path",
+        KeyKind::Text,
+        "A folder of this connector alone; what waits is kept there, unsealed, and survives the end of the process. Left out: in memory.",
+    ),
+    Key::optional(
+        "max_bytes",
+        KeyKind::Integer { min: 0, max: MOST_BYTES },
+        "How many bytes may wait. Left out: 16 MiB in memory, 1 GiB on disk.",
+    ),
+    Key::optional(
+        "overflow",
+        KeyKind::Choice(QUEUE_OVERFLOW),
+        "What a full outbox does with one more event: drop_oldest, drop_newest (an error to the caller). Left out: drop_oldest in memory, drop_newest on disk, where what was taken is promised.",
+    ),
+    Key::with_default(
+        "durable",
+        KeyKind::Bool,
+        "true",
+        "With a path: whether events are synced to the disk, many at once, so that they survive a loss of power too.",
+    ),
+];
+
+/// `connectors.NAME.inbox:`
+pub const INBOX: &[Key] = &[
+    Key::with_default(
+        "max_bytes",
+        KeyKind::Integer { min: 1, max: MOST_BYTES },
+        "16777216",
+        "How many bytes may wait.",
+    ),
+    Key::with_default(
+        "overflow",
+        KeyKind::Choice(QUEUE_OVERFLOW),
+        "drop_oldest",
+        "What a full inbox does with one more event.",
     ),
 ];
 
@@ -131,7 +150,11 @@ const QUEUE_OVERFLOW: &[&str] = &["drop_oldest", "drop_newest"];
 
 /// `servers.NAME:`
 pub const SERVER: &[Key] = &[
-    Key::required("pubsub_type", KeyKind::Text, "The protocol that the server speaks, such as websocket."),
+    Key::optional(
+        "pubsub_type",
+        KeyKind::Text,
+        "The protocol that the server speaks, such as websocket. A server with several has `doors` instead.",
+    ),
     Key::required(
         "create",
         KeyKind::Choice(&["never", "needed", "always"]),
@@ -143,6 +166,17 @@ pub const SERVER: &[Key] = &[
         KeyKind::Any,
         "Signs the announcement, as in a connector; hives with the secret then heed no other. Left out: that of the connector of the same name, unless its cipher is eventhive-0.5. Empty text: not signed.",
     ),
+    Key::optional("init", KeyKind::Any, "Where and how to listen: the transport's own keys."),
+    Key::optional(
+        "doors",
+        KeyKind::Any,
+        "In place of `pubsub_type` and `init`: a list of these pairs, one a door. An event that comes in by one leaves by all.",
+    ),
+];
+
+/// An item of `servers.NAME.doors`.
+pub const DOOR: &[Key] = &[
+    Key::required("pubsub_type", KeyKind::Text, "The protocol that the door speaks: websocket or http."),
     Key::optional("init", KeyKind::Any, "Where and how to listen: the transport's own keys."),
 ];
 

@@ -1,7 +1,7 @@
 //! A hive's membership in one network.
 //!
-//! Out: [`Outlet`] is the route of the network's name: it seals an event and puts it into the outbox; the
-//! [`outgoing`] pump hands it to the link and keeps it until the broker has answered. In: the link delivers to the inbox;
+//! Out: [`Outlet`] is the route of the network's name: it puts an event into the [`outbox`], in memory or on disk; the
+//! [`outgoing`] pump seals it, hands it to the link and keeps it until the broker has answered. In: the link delivers to the inbox;
 //! [`incoming`] opens each message, checks it and gives it to the hooks. [`topics`] keeps the subscriptions. Each of the
 //! three is a task that owns its state; they share queues bounded in bytes, and no lock is held while one waits.
 //!
@@ -12,6 +12,7 @@ mod asker;
 mod counters;
 mod desk;
 mod incoming;
+mod outbox;
 mod outgoing;
 mod pending;
 mod queue;
@@ -24,12 +25,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use eventhive_transport::{Capabilities, EventName, Incoming, Link, LinkState, Overflow, Sink, Topic};
+use tokio::runtime::Handle;
 use tokio::sync::{OnceCell, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 pub(crate) use asker::{Asker, Conversation, Heard};
 pub use counters::ConnectorStats;
+pub(crate) use outbox::Outbox;
 
 use crate::envelope::Envelope;
 use crate::event::{Event, Metadata};
@@ -38,9 +41,10 @@ use asker::ReplyInbox;
 use counters::Counters;
 use desk::Desk;
 use incoming::{Gate, Inbox};
-use outgoing::{Outgoing, Pump};
+use outbox::Pushed;
+use outgoing::Pump;
 use pending::{Fate, Pending};
-use queue::{ByteQueue, Pushed};
+use queue::ByteQueue;
 use seen::Seen;
 use topics::{Standing, Topics};
 
@@ -52,8 +56,7 @@ pub(crate) struct Plan {
     pub(crate) input_channel: String,
     pub(crate) separator: String,
     pub(crate) envelope: Envelope,
-    pub(crate) outbox_bytes: usize,
-    pub(crate) outbox_overflow: Overflow,
+    pub(crate) outbox: Outbox,
     pub(crate) inbox_bytes: usize,
     pub(crate) inbox_overflow: Overflow,
     /// Events remembered to know a repeated one.
@@ -80,7 +83,7 @@ impl Connector {
     pub(crate) fn start(plan: Plan, link: Arc<dyn Link>, wire: Capabilities, registry: Arc<Registry>) -> Self {
         let counters = Arc::new(Counters::default());
         let envelope = Arc::new(plan.envelope);
-        let outbox = Arc::new(ByteQueue::new(plan.outbox_bytes, plan.outbox_overflow));
+        let outbox = Arc::new(plan.outbox);
         let inbox = Arc::new(ByteQueue::new(plan.inbox_bytes, plan.inbox_overflow));
         let sink = Arc::new(Inbox {
             network: Arc::clone(&plan.name),
@@ -89,7 +92,8 @@ impl Connector {
         });
         let gate =
             Arc::new(Gate::new(Arc::clone(&plan.name), &plan.input_channel, &plan.separator, Arc::clone(&envelope)));
-        let pump = Pump::new(Arc::clone(&plan.name), Arc::clone(&outbox), Arc::clone(&link), Arc::clone(&counters));
+        let (name, shared) = (Arc::clone(&plan.name), Arc::clone(&envelope));
+        let pump = Pump::new(name, Arc::clone(&outbox), shared, Arc::clone(&link), Arc::clone(&counters));
         let listens = !plan.input_channel.is_empty();
         let replies = Arc::new(ReplyInbox {
             network: Arc::clone(&plan.name),
@@ -118,6 +122,7 @@ impl Connector {
             inbox: replies,
             patterns: wire.patterns,
             listening: OnceCell::new(),
+            runtime: Handle::current(),
         });
         let mut tasks = vec![tokio::spawn(pump.run())];
         let (standing_sender, standing) = watch::channel(if listens { Standing::Waiting } else { Standing::Complete });
@@ -183,8 +188,16 @@ impl Connector {
         async move { outlet.outbox.settled().await }
     }
 
+    /// Resolves when every event that was called before is where the outbox's settings promise it to be; false if that
+    /// cannot be known any more.
+    pub(crate) fn stored(&self) -> impl Future<Output = bool> + Send + use<> {
+        let outlet = Arc::clone(&self.outlet);
+        async move { outlet.outbox.stored().await }
+    }
+
     /// Ends the requests of this hive, answers those of others, sends what waits, if the link is up and takes it within the
-    /// time, closes the link, and gives the hooks what has arrived. Returns how many events were left unsent.
+    /// time, closes the link, and gives the hooks what has arrived. Returns how many events were left unsent and are lost;
+    /// those of an outbox on disk are not.
     pub(crate) async fn close(mut self, within: Duration) -> u64 {
         let deadline = Instant::now() + within;
         self.asker.inbox.pending.close();
@@ -205,7 +218,13 @@ impl Connector {
             dispatch.abort();
             tracing::warn!(connector = %self.name, events = self.inbox.len(), "stopped with received events unhandled");
         }
-        left
+        if !self.outlet.outbox.release().await {
+            return left;
+        }
+        if left > 0 {
+            tracing::info!(connector = %self.name, events = left, "unsent events wait on disk for the next start");
+        }
+        0
     }
 }
 
@@ -219,7 +238,7 @@ impl Drop for Connector {
 struct Outlet {
     network: Arc<str>,
     envelope: Arc<Envelope>,
-    outbox: Arc<ByteQueue<Outgoing>>,
+    outbox: Arc<Outbox>,
     /// Asked whether its wire can carry an event, not handed it: the pump does that.
     link: Arc<dyn Link>,
     max_payload: Option<usize>,
@@ -241,7 +260,7 @@ impl Outlet {
         self.echo.iter().any(|(prefix, _)| name.starts_with(prefix.as_str()))
     }
 
-    /// Seals an event and puts it into the outbox. `fate` is told what becomes of it there.
+    /// Puts an event into the outbox. `fate` is told what becomes of it there.
     fn send(
         &self,
         name: &EventName,
@@ -252,31 +271,43 @@ impl Outlet {
         if payload.trim_ascii_start().first() != Some(&b'{') {
             return Err(self.refused("the payload is not a JSON object, and only objects travel"));
         }
-        let payload = self.envelope.seal(name.as_str(), payload, metadata).map_err(|error| self.refused(error))?;
-        if let Some(largest) = self.max_payload.filter(|largest| payload.len() > *largest) {
-            let size = payload.len();
-            return Err(self.refused(format!("the sealed event has {size} bytes, the wire takes {largest}")));
-        }
-        let outgoing = Outgoing { topic: Topic::from(name), payload, fate };
-        self.link.check(&outgoing.topic, &outgoing.payload).map_err(|reason| self.refused(reason))?;
-        for (_, sink) in self.echo.iter().filter(|(prefix, _)| name.as_str().starts_with(prefix.as_str())) {
-            sink.deliver(Incoming { topic: outgoing.topic.clone(), payload: outgoing.payload.clone() });
-        }
-        let bytes = outgoing.bytes();
-        match self.outbox.push(outgoing, bytes) {
+        let topic = Topic::from(name);
+        let message = self.envelope.message(payload, metadata).map_err(|error| self.refused(error))?;
+        self.check(&topic, &message)?;
+        // Requests and answers to them are of no use once those who wait for them are gone.
+        let keep = metadata.exchange.is_none();
+        match self.outbox.push(topic.clone(), message.clone(), fate, keep) {
             Pushed::Queued { dropped } => {
                 if dropped > 0 {
                     Counters::add(&self.counters.outbox_dropped, dropped);
                     tracing::warn!(event = %name, dropped, "the outbox is full: the oldest events were dropped");
                 }
-                Ok(Sent::Queued)
             }
-            Pushed::Full(_) => {
+            Pushed::Full => {
                 Counters::add(&self.counters.outbox_dropped, 1);
-                Err(self.refused("the outbox is full; see `outbox_bytes` and `outbox_overflow`"))
+                return Err(self.refused("the outbox is full; see `outbox.max_bytes` and `outbox.overflow`"));
             }
-            Pushed::Closed(_) => Err(self.refused("the hive is stopping")),
+            Pushed::Closed => return Err(self.refused("the hive is stopping")),
+            Pushed::Failed(error) => {
+                Counters::add(&self.counters.outbox_dropped, 1);
+                return Err(self.refused(format!("the outbox on disk does not take it: {error}")));
+            }
         }
+        for (_, sink) in self.echo.iter().filter(|(prefix, _)| name.as_str().starts_with(prefix.as_str())) {
+            let payload = self.envelope.seal_message(&topic, &message).map_err(|error| self.refused(error))?;
+            sink.deliver(Incoming { topic: topic.clone(), payload });
+        }
+        Ok(Sent::Queued)
+    }
+
+    /// Whether the wire can carry the message, which is sealed only when it is sent.
+    fn check(&self, topic: &Topic, message: &Bytes) -> Result<(), RouteError> {
+        let sample = self.envelope.sample(topic, message, self.max_payload).map_err(|error| self.refused(error))?;
+        if let Some(largest) = self.max_payload.filter(|largest| sample.len() > *largest) {
+            let size = sample.len();
+            return Err(self.refused(format!("the sealed event has {size} bytes, the wire takes {largest}")));
+        }
+        self.link.check(topic, &sample).map_err(|reason| self.refused(reason))
     }
 }
 

@@ -1,4 +1,7 @@
-//! Events on their way out: the outbox, and the task that hands them to the link.
+//! Events on their way out: the task that seals what waits in the outbox and hands it to the link.
+//!
+//! Sealing comes last because a seal has a time, and receivers refuse one that is too old: an event that waited for an hour
+//! is sealed after that hour, and sealed anew each time it is sent. Its id, inside, stays the same.
 //!
 //! An event stays with the connector until the broker has answered for it. When the connection is lost before that, the
 //! event goes back to the front of the outbox and is sent again: it arrives at least once, and receivers know it again
@@ -12,35 +15,24 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
-use eventhive_transport::{Delivery, Link, LinkError, LinkState, Receipt, RefusedReason, Topic};
+use eventhive_transport::{Delivery, Link, LinkError, LinkState, Receipt, RefusedReason};
 use tokio::sync::watch;
 
 use super::counters::Counters;
+use super::outbox::{Next, Outbox, Outgoing};
 use super::pending::Fate;
-use super::queue::ByteQueue;
-
-/// A sealed event, ready for the wire.
-#[derive(Debug)]
-pub(super) struct Outgoing {
-    pub(super) topic: Topic,
-    pub(super) payload: Bytes,
-    /// For a request of this hive: who waits for the answer, and is told what becomes of the event.
-    pub(super) fate: Option<Fate>,
-}
-
-impl Outgoing {
-    pub(super) fn bytes(&self) -> usize {
-        self.topic.as_bytes().len() + self.payload.len()
-    }
-}
+use crate::envelope::Envelope;
 
 /// Empties the outbox into the link, in order, for as long as the outbox is open. Owned by one task.
 pub(super) struct Pump {
     name: Arc<str>,
-    outbox: Arc<ByteQueue<Outgoing>>,
+    outbox: Arc<Outbox>,
+    envelope: Arc<Envelope>,
     link: Arc<dyn Link>,
     state: watch::Receiver<LinkState>,
     unconfirmed: VecDeque<(Receipt, Outgoing)>,
+    /// The number and sealed form of the event that the full link did not take.
+    sealed: Option<(u64, Bytes)>,
     /// What was lost with a connection, oldest first. Nothing is sent until all that was unconfirmed with it has settled:
     /// only then is their order known.
     lost: Vec<Outgoing>,
@@ -58,17 +50,21 @@ enum Flow {
     Full,
     /// Its state will change.
     Down,
+    /// It does, and the next event has to be read from the disk.
+    OnDisk,
 }
 
 impl Pump {
     pub(super) fn new(
         name: Arc<str>,
-        outbox: Arc<ByteQueue<Outgoing>>,
+        outbox: Arc<Outbox>,
+        envelope: Arc<Envelope>,
         link: Arc<dyn Link>,
         counters: Arc<Counters>,
     ) -> Self {
         let state = link.state();
-        Self { name, outbox, link, state, unconfirmed: VecDeque::new(), lost: Vec::new(), counters }
+        let (unconfirmed, lost) = (VecDeque::new(), Vec::new());
+        Self { name, outbox, envelope, link, state, unconfirmed, sealed: None, lost, counters }
     }
 
     pub(super) async fn run(mut self) {
@@ -78,6 +74,10 @@ impl Pump {
                 return;
             }
             let flow = if self.lost.is_empty() { self.send_waiting() } else { Flow::Down };
+            if flow == Flow::OnDisk {
+                Counters::add(&self.counters.rejected, self.outbox.load().await);
+                continue;
+            }
             tokio::select! {
                 first = front_answer(&mut self.unconfirmed) => self.settle(first),
                 changed = self.state.changed() => if changed.is_err() { return },
@@ -90,25 +90,55 @@ impl Pump {
 
     fn send_waiting(&mut self) -> Flow {
         while self.state.borrow().is_up() {
-            let Some(mut outgoing) = self.outbox.pop() else { return Flow::Open };
-            if outgoing.fate.as_ref().is_some_and(Fate::is_moot) {
-                Counters::add(&self.counters.requests_expired, 1);
-                self.outbox.finish();
-                continue;
-            }
-            match self.link.publish(outgoing.topic.clone(), outgoing.payload.clone()) {
-                Ok(receipt) => self.unconfirmed.push_back((receipt, outgoing)),
-                Err(refused) => match refused.reason {
-                    RefusedReason::Down | RefusedReason::Full | RefusedReason::Closed => {
-                        let bytes = outgoing.bytes();
-                        self.outbox.put_back(std::iter::once((outgoing, bytes)));
-                        return if refused.reason == RefusedReason::Full { Flow::Full } else { Flow::Down };
-                    }
-                    reason => self.give_up(&mut outgoing, &reason.to_string()),
-                },
+            let outgoing = match self.outbox.pop() {
+                Next::Event(outgoing) => outgoing,
+                Next::OnDisk => return Flow::OnDisk,
+                Next::Nothing => return Flow::Open,
+            };
+            if let Some(flow) = self.send(outgoing) {
+                return flow;
             }
         }
         Flow::Down
+    }
+
+    /// What is in the way of the next event, if anything is.
+    fn send(&mut self, mut outgoing: Outgoing) -> Option<Flow> {
+        if outgoing.fate.as_ref().is_some_and(Fate::is_moot) {
+            Counters::add(&self.counters.requests_expired, 1);
+            self.outbox.finish(outgoing.number);
+            return None;
+        }
+        let sealed = match self.sealed.take() {
+            Some((number, sealed)) if number == outgoing.number => Ok(sealed),
+            _ => self.envelope.seal_message(&outgoing.topic, &outgoing.message),
+        };
+        let sealed = match sealed {
+            Ok(sealed) => sealed,
+            Err(error) => {
+                self.give_up(&mut outgoing, &error.to_string());
+                return None;
+            }
+        };
+        let refused = match self.link.publish(outgoing.topic.clone(), sealed) {
+            Ok(receipt) => {
+                self.unconfirmed.push_back((receipt, outgoing));
+                return None;
+            }
+            Err(refused) => refused,
+        };
+        let flow = match refused.reason {
+            RefusedReason::Full => Flow::Full,
+            RefusedReason::Down | RefusedReason::Closed => Flow::Down,
+            reason => {
+                self.give_up(&mut outgoing, &reason.to_string());
+                return None;
+            }
+        };
+        // A full link takes it in a moment; one that is down may take it when the seal is too old.
+        self.sealed = (flow == Flow::Full).then_some((outgoing.number, refused.payload));
+        self.outbox.put_back(std::iter::once(outgoing));
+        Some(flow)
     }
 
     fn settle(&mut self, (outgoing, answer): Answered) {
@@ -128,10 +158,7 @@ impl Pump {
         let lost = std::mem::take(&mut self.lost);
         tracing::info!(connector = %self.name, events = lost.len(), "the connection was lost before the broker answered: sending again");
         Counters::add(&self.counters.resent, lost.len());
-        self.outbox.put_back(lost.into_iter().map(|outgoing| {
-            let bytes = outgoing.bytes();
-            (outgoing, bytes)
-        }));
+        self.outbox.put_back(lost.into_iter());
     }
 
     /// Gives the event back if it must be sent again.
@@ -142,7 +169,7 @@ impl Pump {
                 if let Some(fate) = &mut outgoing.fate {
                     fate.published(delivery);
                 }
-                self.outbox.finish();
+                self.outbox.finish(outgoing.number);
             }
             Err(LinkError::Unconfirmed | LinkError::Closed) => return Some(outgoing),
             Err(error) => self.give_up(&mut outgoing, &error.to_string()),
@@ -152,7 +179,7 @@ impl Pump {
 
     fn give_up(&self, outgoing: &mut Outgoing, reason: &str) {
         Counters::add(&self.counters.rejected, 1);
-        self.outbox.finish();
+        self.outbox.finish(outgoing.number);
         if let Some(fate) = &mut outgoing.fate {
             fate.failed(reason);
         }

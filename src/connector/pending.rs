@@ -240,7 +240,7 @@ impl Fate {
 impl Drop for Fate {
     fn drop(&mut self) {
         if self.0.is_some() {
-            self.failed("it was dropped from the outbox before it was sent; see `outbox_bytes` and `outbox_overflow`");
+            self.failed("it was dropped from the outbox before it was sent; see `outbox` in the configuration");
         }
     }
 }

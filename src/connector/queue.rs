@@ -1,4 +1,4 @@
-//! A queue bounded in bytes, between a connector and its link.
+//! A queue bounded in bytes, between a link and its connector.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -14,7 +14,6 @@ const ENTRY_BYTES: usize = 128;
 pub(super) struct ByteQueue<T> {
     inner: Mutex<Inner<T>>,
     filled: Notify,
-    settled: Notify,
     limit: usize,
     overflow: Overflow,
 }
@@ -23,8 +22,6 @@ pub(super) struct ByteQueue<T> {
 struct Inner<T> {
     entries: VecDeque<(T, usize)>,
     bytes: usize,
-    /// Entries that were popped and are neither finished nor put back.
-    out: usize,
     closed: bool,
 }
 
@@ -42,8 +39,8 @@ pub(super) enum Pushed<T> {
 impl<T> ByteQueue<T> {
     /// A queue of `limit` bytes. Of the policies only `drop_oldest` lets old entries go; the others give the new one back.
     pub(super) fn new(limit: usize, overflow: Overflow) -> Self {
-        let inner = Inner { entries: VecDeque::new(), bytes: 0, out: 0, closed: false };
-        Self { inner: Mutex::new(inner), filled: Notify::new(), settled: Notify::new(), limit, overflow }
+        let inner = Inner { entries: VecDeque::new(), bytes: 0, closed: false };
+        Self { inner: Mutex::new(inner), filled: Notify::new(), limit, overflow }
     }
 
     pub(super) fn push(&self, entry: T, bytes: usize) -> Pushed<T> {
@@ -68,57 +65,6 @@ impl<T> ByteQueue<T> {
         Pushed::Queued { dropped }
     }
 
-    /// Puts entries back in front, in their order, whatever the limit: they were in the queue before.
-    pub(super) fn put_back(&self, entries: impl DoubleEndedIterator<Item = (T, usize)>) {
-        let mut inner = self.lock();
-        for (entry, bytes) in entries.rev() {
-            let size = bytes.saturating_add(ENTRY_BYTES);
-            inner.bytes += size;
-            inner.entries.push_front((entry, size));
-            inner.out = inner.out.saturating_sub(1);
-        }
-        drop(inner);
-        self.filled.notify_one();
-    }
-
-    /// The oldest entry. It counts as unsettled until it is [finished](Self::finish) or put back.
-    pub(super) fn pop(&self) -> Option<T> {
-        let mut inner = self.lock();
-        let entry = inner.take()?;
-        inner.out += 1;
-        Some(entry)
-    }
-
-    /// An entry that was popped is done with.
-    pub(super) fn finish(&self) {
-        let mut inner = self.lock();
-        inner.out = inner.out.saturating_sub(1);
-        let settled = inner.is_settled();
-        drop(inner);
-        if settled {
-            self.settled.notify_waiters();
-        }
-    }
-
-    /// Resolves when every entry pushed before this call is gone: finished, or dropped by the policy.
-    pub(super) async fn settled(&self) {
-        loop {
-            let notified = self.settled.notified();
-            tokio::pin!(notified);
-            // From here on no notification is missed, so one between the look and the wait wakes it.
-            notified.as_mut().enable();
-            if self.lock().is_settled() {
-                return;
-            }
-            notified.await;
-        }
-    }
-
-    /// Resolves when something was pushed since the last time; may resolve once too often.
-    pub(super) async fn filled(&self) {
-        self.filled.notified().await;
-    }
-
     /// The next entry; `None` once the queue is closed and empty.
     pub(super) async fn next(&self) -> Option<T> {
         loop {
@@ -131,7 +77,7 @@ impl<T> ByteQueue<T> {
                     return None;
                 }
             }
-            self.filled().await;
+            self.filled.notified().await;
         }
     }
 
@@ -151,10 +97,6 @@ impl<T> ByteQueue<T> {
 }
 
 impl<T> Inner<T> {
-    fn is_settled(&self) -> bool {
-        self.entries.is_empty() && self.out == 0
-    }
-
     fn take(&mut self) -> Option<T> {
         let (entry, size) = self.entries.pop_front()?;
         self.bytes -= size;
@@ -164,24 +106,10 @@ impl<T> Inner<T> {
 
 #[cfg(test)]
 mod tests {
-    use futures_util::FutureExt as _;
-
     use super::*;
 
-    #[test]
-    fn a_queue_is_settled_when_every_entry_is_finished() {
-        let queue = ByteQueue::new(1 << 20, Overflow::DropOldest);
-        assert!(queue.settled().now_or_never().is_some());
-        queue.push(1, 0);
-        let settled = queue.settled();
-        tokio::pin!(settled);
-        assert!(settled.as_mut().now_or_never().is_none());
-        assert_eq!(queue.pop(), Some(1));
-        assert!(settled.as_mut().now_or_never().is_none(), "popped is not finished");
-        queue.put_back(std::iter::once((1, 0)));
-        assert_eq!(queue.pop(), Some(1));
-        queue.finish();
-        assert!(settled.now_or_never().is_some());
+    fn taken(queue: &ByteQueue<i32>) -> Option<i32> {
+        queue.lock().take()
     }
 
     #[test]
@@ -194,7 +122,7 @@ mod tests {
         }
         assert_eq!(oldest.push(3, ENTRY_BYTES), Pushed::Queued { dropped: 2 });
         assert_eq!(newest.push(3, 0), Pushed::Full(3));
-        assert_eq!([oldest.pop(), oldest.pop(), oldest.pop()], [Some(2), Some(3), None]);
+        assert_eq!([taken(&oldest), taken(&oldest), taken(&oldest)], [Some(2), Some(3), None]);
     }
 
     #[test]
@@ -202,14 +130,6 @@ mod tests {
         let queue = ByteQueue::new(10, Overflow::DropNewest);
         assert_eq!(queue.push(1, 1000), Pushed::Queued { dropped: 0 });
         assert_eq!(queue.push(2, 0), Pushed::Full(2));
-    }
-
-    #[test]
-    fn what_is_put_back_comes_first_and_in_order() {
-        let queue = ByteQueue::new(10_000, Overflow::DropNewest);
-        queue.push(3, 0);
-        queue.put_back([(1, 0), (2, 0)].into_iter());
-        assert_eq!([queue.pop(), queue.pop(), queue.pop()], [Some(1), Some(2), Some(3)]);
     }
 
     #[tokio::test]

@@ -45,7 +45,7 @@ impl Found {
     }
 
     /// A server that is described by these settings.
-    pub(super) fn described(name: String, txt: Pairs, port: u16, signer: Option<&Signer>) -> Self {
+    pub(crate) fn described(name: String, txt: Pairs, port: u16, signer: Option<&Signer>) -> Self {
         let signature = signer.map_or_else(|| sign::unchecked(&txt), |signer| signer.check(&name, &txt));
         let port = get(&txt, "port").and_then(|text| text.parse().ok()).unwrap_or(port);
         let (claim, since) = (Claim::read(&txt), SystemTime::now());

@@ -33,7 +33,7 @@ pub fn connect(
 ) -> Arc<dyn Link> {
     let look = connector.from_broadcast.unwrap_or(AGAIN);
     // Clients start nothing: they need not wait for each other.
-    let timing = Timing { look, again: look.max(AGAIN), spread: Duration::from_millis(200), ..Timing::default() };
+    let timing = Timing { look, again: AGAIN, spread: Duration::from_millis(200), ..Timing::default() };
     let sources = Sources::configured(settings, connector.announcement_secret());
     let (name, init) = (connector.name.clone(), connector.init.clone());
     Arc::new(MovingLink::start(move |helm| {

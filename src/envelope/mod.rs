@@ -3,6 +3,8 @@
 //! [`Envelope`] is what a connector has: it seals what goes out and opens what comes in, for one secret and one cipher.
 //! With a secret nothing unsealed is ever accepted, and nothing of another cipher.
 
+#[cfg(test)]
+mod attacks;
 pub(crate) mod canonical;
 mod eventhive_0_5;
 mod exchange;
@@ -10,12 +12,15 @@ mod message;
 mod replay;
 mod sealed;
 mod walk;
+#[cfg(test)]
+mod wycheproof;
 
 use std::fmt;
 use std::str::FromStr;
 use std::time::SystemTime;
 
 use bytes::Bytes;
+use eventhive_transport::Topic;
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
@@ -64,6 +69,14 @@ impl FromStr for Cipher {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is no cipher: use aes-256-gcm, or eventhive-0.5 with Python hives")]
 pub struct UnknownCipher(String);
+
+/// The most that sealing, and putting the text into another JSON text, can make of one byte: Base64 makes 4 of 3, Python's
+/// JSON, which is sealed by `eventhive-0.5`, writes a short float such as `1e15,` with 19 characters, and an escaped
+/// character has two.
+const MOST_GROWTH: usize = 16;
+
+/// More than the constant parts of any envelope and of any wire's frame.
+const LONGEST_HEAD: usize = 4096;
 
 /// Seals what goes out and opens what comes in.
 pub struct Envelope {
@@ -144,19 +157,54 @@ impl Envelope {
     }
 
     fn seal_at(&self, topic: &str, payload: &Bytes, metadata: &Metadata, now: SystemTime) -> Result<Bytes, SealError> {
-        let message = if self.add_metadata || metadata.exchange.is_some() {
-            let text = std::str::from_utf8(payload).map_err(|_| SealError::NotText)?;
-            message::join(text, &self.metadata_key, &metadata_text(metadata))
-        } else {
-            payload.clone()
-        };
+        self.seal_message_at(&Topic::from(topic), &self.message(payload, metadata)?, now)
+    }
+
+    /// The first half of [`seal`](Self::seal): the plain message. It can be kept for any time, and sealed again.
+    ///
+    /// # Errors
+    /// [`SealError::NotText`].
+    pub fn message(&self, payload: &Bytes, metadata: &Metadata) -> Result<Bytes, SealError> {
+        if !self.add_metadata && metadata.exchange.is_none() {
+            return Ok(payload.clone());
+        }
+        let text = std::str::from_utf8(payload).map_err(|_| SealError::NotText)?;
+        Ok(message::join(text, &self.metadata_key, &metadata_text(metadata)))
+    }
+
+    /// The second half: what is published on `topic`. To be published soon, because a seal has a time.
+    ///
+    /// # Errors
+    /// As [`seal`](Self::seal).
+    pub fn seal_message(&self, topic: &Topic, message: &Bytes) -> Result<Bytes, SealError> {
+        self.seal_message_at(topic, message, SystemTime::now())
+    }
+
+    fn seal_message_at(&self, topic: &Topic, message: &Bytes, now: SystemTime) -> Result<Bytes, SealError> {
         match &self.seal {
-            Seal::Plain => Ok(message),
+            Seal::Plain => Ok(message.clone()),
             Seal::Eventhive05(sealer) => {
-                let text = std::str::from_utf8(&message).map_err(|_| SealError::NotText)?;
-                sealer.seal(text, random()?).map_err(SealError::Message)
+                let text = std::str::from_utf8(message).map_err(|_| SealError::NotText)?;
+                sealer.seal(text, random()?, &self.metadata_key, now).map_err(SealError::Message)
             }
-            Seal::Aes256Gcm(sealer) => sealer.seal(topic, &message, now).map_err(SealError::Message),
+            Seal::Aes256Gcm(sealer) => {
+                let topic = topic.as_str().ok_or(SealError::NotText)?;
+                sealer.seal(topic, message, now).map_err(SealError::Message)
+            }
+        }
+    }
+
+    /// What a wire may be asked before the message is sealed: whether it could carry it. The message sealed, where that
+    /// could be too large for a wire that takes `largest` bytes, else the plain one, which is text as well.
+    ///
+    /// # Errors
+    /// As [`seal`](Self::seal), where it is sealed.
+    pub fn sample(&self, topic: &Topic, message: &Bytes, largest: Option<usize>) -> Result<Bytes, SealError> {
+        let most = message.len().saturating_mul(MOST_GROWTH).saturating_add(LONGEST_HEAD);
+        if largest.is_some_and(|largest| most > largest) {
+            self.seal_message(topic, message)
+        } else {
+            Ok(message.clone())
         }
     }
 

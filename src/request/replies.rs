@@ -3,15 +3,15 @@
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use eventhive_transport::EventName;
 use futures_util::Stream;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::oneshot;
-use tokio::time::Sleep;
 
+use super::alarm::{Alarm, Rang};
 use super::answer::Answer;
 use super::error::{RemoteError, RemoteErrorKind, RequestError};
 use crate::connector::{Conversation, Heard};
@@ -20,6 +20,7 @@ use crate::payload::Payload;
 /// One hive's answer.
 #[derive(Debug)]
 pub struct Reply {
+    event: EventName,
     from: Option<Arc<str>>,
     answer: Answer<Payload>,
 }
@@ -41,9 +42,9 @@ impl Reply {
     ///
     /// # Errors
     /// [`RequestError::Remote`], or [`RequestError::Answer`] for a value that is no `T`.
-    pub fn value<T: DeserializeOwned>(&self, event: &EventName) -> Result<T, RequestError> {
+    pub fn value<T: DeserializeOwned>(&self) -> Result<T, RequestError> {
         let payload = self.answer.as_ref().map_err(Clone::clone)?;
-        payload.to().map_err(|misfit| RequestError::Answer { event: event.clone(), misfit })
+        payload.to().map_err(|misfit| RequestError::Answer { event: self.event.clone(), misfit })
     }
 }
 
@@ -63,12 +64,13 @@ pub enum End {
     Failed(RequestError),
 }
 
-/// The answers to one request, as they come. It ends by itself; [`end`](Self::end) says why. Dropping it ends it, and frees
-/// everything.
+/// The answers to one request, as they come. It ends by itself; [`end`](Self::end) says why. With the end, or when it is
+/// dropped, nothing is left of the request.
 #[must_use = "answers come only while they are asked for"]
 pub struct Replies {
+    event: EventName,
     source: Source,
-    deadline: Pin<Box<Sleep>>,
+    deadline: Alarm,
     /// How many are still wanted.
     wanted: Option<usize>,
     answered: u64,
@@ -79,12 +81,14 @@ pub struct Replies {
 pub(super) enum Source {
     Network(Box<Conversation>),
     Local(oneshot::Receiver<Answer<Value>>),
+    /// Nothing more is wanted, and nothing kept.
+    Over,
 }
 
 impl Replies {
-    pub(super) fn new(source: Source, deadline: Pin<Box<Sleep>>, wanted: Option<usize>) -> Self {
+    pub(super) fn new(event: EventName, source: Source, deadline: Alarm, wanted: Option<usize>) -> Self {
         let end = (wanted == Some(0)).then_some(End::Enough);
-        Self { source, deadline, wanted, answered: 0, given: 0, end }
+        Self { event, source, deadline, wanted, answered: 0, given: 0, end }
     }
 
     /// The next answer; `None` at the end. Dropping the future loses nothing.
@@ -115,15 +119,23 @@ impl Replies {
                     Ok(answer) => Heard::Answer { from: None, answer: answer.map(Payload::from) },
                     Err(_) => Heard::Over(RequestError::Stopped),
                 }),
+                Source::Over => return Poll::Ready(None),
             };
-            match heard {
-                Poll::Ready(heard) => {
-                    if let Some(reply) = self.take(heard) {
-                        return Poll::Ready(Some(reply));
-                    }
+            let reply = match heard {
+                Poll::Ready(heard) => self.take(heard),
+                Poll::Pending => {
+                    self.end = Some(match ready!(Pin::new(&mut self.deadline).poll(context)) {
+                        Rang::InTime => End::Deadline,
+                        Rang::Never => End::Failed(RequestError::Stopped),
+                    });
+                    None
                 }
-                Poll::Pending if self.deadline.as_mut().poll(context).is_ready() => self.end = Some(End::Deadline),
-                Poll::Pending => return Poll::Pending,
+            };
+            if self.end.is_some() {
+                self.source = Source::Over;
+            }
+            if reply.is_some() {
+                return Poll::Ready(reply);
             }
         }
         Poll::Ready(None)
@@ -135,7 +147,7 @@ impl Replies {
             Heard::Answer { from, answer } => {
                 self.answered += 1;
                 let is_none = matches!(&answer, Err(error) if *error.kind() == RemoteErrorKind::NoHook);
-                reply = (!is_none).then_some(Reply { from, answer });
+                reply = (!is_none).then(|| Reply { event: self.event.clone(), from, answer });
             }
             Heard::Receivers => {}
             Heard::Over(error) => self.end = Some(End::Failed(error)),
@@ -153,6 +165,7 @@ impl Replies {
         match &self.source {
             Source::Network(conversation) => conversation.receivers(),
             Source::Local(_) => Some(1),
+            Source::Over => None,
         }
     }
 }

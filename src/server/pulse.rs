@@ -8,6 +8,8 @@ use crate::discovery::Found;
 
 /// How long a server has to accept a connection.
 const ANSWER: Duration = Duration::from_secs(2);
+/// How long a connection is kept: where a whole machine is gone, nothing tells of its end.
+const KEPT: Duration = Duration::from_secs(15);
 /// The wait between two connections. A server ends one that says nothing, after ten seconds or so.
 const PAUSE: Duration = Duration::from_secs(1);
 /// The wait after the server was told to be lost.
@@ -39,7 +41,8 @@ impl Pulse {
         let Some(place) = self.place.clone() else { return std::future::pending().await };
         loop {
             if let Some(connection) = &self.connection {
-                ended(connection).await;
+                // Either way a new one shows whether the server is there.
+                let _ = tokio::time::timeout(KEPT, ended(connection)).await;
                 self.connection = None;
                 tokio::time::sleep(PAUSE).await;
             }
@@ -66,6 +69,41 @@ async fn ended(connection: &TcpStream) {
             Ok(0) => return,
             Err(error) if error.kind() != std::io::ErrorKind::WouldBlock => return,
             Ok(_) | Err(_) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::net::TcpListener;
+
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    fn server(port: u16) -> Found {
+        let txt = vec![("host".to_owned(), "127.0.0.1".to_owned()), ("port".to_owned(), port.to_string())];
+        Found::described("net".to_owned(), txt, port, None)
+    }
+
+    #[tokio::test]
+    async fn a_server_that_only_ends_connections_is_not_lost_and_one_that_takes_none_is() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut pulse = Pulse::of(&server(listener.local_addr().unwrap().port()));
+        let ends_two = async {
+            for _ in 0..2 {
+                drop(listener.accept().await.unwrap());
+            }
+            listener.accept().await.unwrap()
+        };
+        let connection = tokio::select! {
+            connection = tokio::time::timeout(PATIENCE, ends_two) => connection.unwrap(),
+            () = pulse.lost() => panic!("it was there"),
+        };
+        assert!(pulse.is_felt());
+        drop((connection, listener));
+        for _ in 0..2 {
+            tokio::time::timeout(PATIENCE, pulse.lost()).await.unwrap();
+            assert!(!pulse.is_felt());
         }
     }
 }

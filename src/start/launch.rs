@@ -6,10 +6,10 @@ use std::time::Duration;
 use eventhive_transport::{Link, LinkState, Transport};
 use futures_util::future::join_all;
 
-use super::stage::{Blueprint, Running};
+use super::stage::{Blueprint, NotStarted, Running};
 use super::started::{ConnectorOutcome, ConnectorStarted, Started};
-use crate::config::{ConnectorConfig, HiveSettings, Secrets};
-use crate::connector::{Connector, Plan};
+use crate::config::{ConnectorConfig, HiveSettings, OutboxConfig, Secrets};
+use crate::connector::{Connector, Outbox, Plan};
 use crate::envelope::Envelope;
 use crate::registry::Registry;
 use crate::server::{Board, Servers};
@@ -34,8 +34,8 @@ impl Blueprint {
             return (Running::default(), Started { servers: Vec::new(), connectors: Vec::new() });
         };
         let servers = Servers::start(config, &self.doors, board).await;
-        let opened: Vec<_> =
-            config.connectors.iter().map(|connector| self.open(connector, &config.hive, registry)).collect();
+        let opened =
+            join_all(config.connectors.iter().map(|connector| self.open(connector, &config.hive, registry))).await;
         let waited = config.connectors.iter().zip(&opened).map(|(config, opened)| async move {
             match opened {
                 // The first look for a server takes as long as it was given, and only then comes the first attempt.
@@ -47,12 +47,23 @@ impl Blueprint {
         let named = config.connectors.iter().zip(outcomes);
         let connectors =
             named.map(|(config, outcome)| ConnectorStarted { name: config.name.clone(), outcome }).collect();
-        let running = Running { servers, connectors: opened.into_iter().flatten().collect() };
+        let mut running = Running { servers, ..Running::default() };
+        for (config, opened) in config.connectors.iter().zip(opened) {
+            match opened {
+                Ok(connector) => running.connectors.push(connector),
+                Err(reason) => {
+                    // What is called for it must not vanish.
+                    let route = NotStarted { network: config.name.clone(), reason };
+                    registry.add_route(&config.name, Arc::new(route));
+                    running.not_started.push(config.name.clone());
+                }
+            }
+        }
         (running, Started { servers: board.read(), connectors })
     }
 
     /// Opens the link and starts the connector on it. The error is for people.
-    fn open(
+    async fn open(
         &self,
         config: &ConnectorConfig,
         hive: &HiveSettings,
@@ -61,9 +72,11 @@ impl Blueprint {
         let transport = self.transports.iter().find(|transport| transport.kind() == config.pubsub_type);
         let transport =
             transport.ok_or_else(|| format!("no transport of kind `{}` was given to the hive", config.pubsub_type))?;
+        // First, because it may be in use, and then nothing should be connected.
+        let plan = plan(config, hive).await?;
         let link = link(config, hive, transport)?;
         let wire = transport.capabilities_with(&config.init);
-        let connector = Connector::start(plan(config, hive)?, link, wire, Arc::clone(registry));
+        let connector = Connector::start(plan, link, wire, Arc::clone(registry));
         registry.add_connector(&config.name, &connector);
         Ok(connector)
     }
@@ -94,7 +107,7 @@ fn list_problems(problems: &[eventhive_transport::Problem]) -> String {
     problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
-fn plan(config: &ConnectorConfig, hive: &HiveSettings) -> Result<Plan, String> {
+async fn plan(config: &ConnectorConfig, hive: &HiveSettings) -> Result<Plan, String> {
     let secrets = config.secret.as_ref().map_or(&[][..], Secrets::as_slice);
     let envelope = Envelope::plain(hive.metadata_key.clone(), !hive.remove_metadata)
         .sealed(config.cipher, secrets, config.replay_window())
@@ -104,12 +117,21 @@ fn plan(config: &ConnectorConfig, hive: &HiveSettings) -> Result<Plan, String> {
         input_channel: config.input_channel.clone().unwrap_or_default(),
         separator: hive.channel_separator.clone(),
         envelope,
-        outbox_bytes: config.outbox_bytes,
-        outbox_overflow: config.outbox_overflow,
+        outbox: outbox(config).await?,
         inbox_bytes: config.inbox_bytes,
         inbox_overflow: config.inbox_overflow,
         remembered_events: config.dedupe_events,
     })
+}
+
+/// Opens the outbox where disks may be waited for.
+async fn outbox(config: &ConnectorConfig) -> Result<Outbox, String> {
+    let OutboxConfig { path, max_bytes, overflow, durable, .. } = config.outbox.clone();
+    let Some(path) = path else { return Ok(Outbox::in_memory(max_bytes, overflow)) };
+    let open = move || Outbox::on_disk(&path, max_bytes, overflow, durable);
+    // The task fails only with the runtime.
+    let opened = tokio::task::spawn_blocking(open).await.map_err(|error| error.to_string())?;
+    opened.map_err(|error| error.to_string())
 }
 
 async fn outcome(connector: &Connector, within: Duration) -> ConnectorOutcome {

@@ -9,11 +9,11 @@ use eventhive_transport::Transport;
 use futures_util::future::join_all;
 use tokio::sync::oneshot;
 
-use crate::Hive;
 use crate::config::Config;
 use crate::connector::Connector;
-use crate::registry::Registry;
+use crate::registry::{Registry, Route, RouteError, Sent};
 use crate::server::{Board, Servers};
+use crate::{Event, Hive};
 
 /// The networks of a hive.
 pub(crate) struct Networks {
@@ -69,6 +69,21 @@ pub(crate) struct Blueprint {
 pub(super) struct Running {
     pub(super) servers: Servers,
     pub(super) connectors: Vec<Connector>,
+    /// Networks whose connector could not be made.
+    pub(super) not_started: Vec<String>,
+}
+
+/// The route to a network whose connector could not be made.
+pub(super) struct NotStarted {
+    pub(super) network: String,
+    pub(super) reason: String,
+}
+
+impl Route for NotStarted {
+    fn publish(&self, _: &Event) -> Result<Sent, RouteError> {
+        let reason = format!("its connector was not started: {}", self.reason);
+        Err(RouteError { network: self.network.clone(), reason })
+    }
 }
 
 impl Blueprint {
@@ -79,12 +94,16 @@ impl Blueprint {
             transports: vec![
                 #[cfg(feature = "websocket")]
                 Arc::new(eventhive_websocket::WebSocket),
+                #[cfg(feature = "http")]
+                Arc::new(eventhive_http::Http),
                 #[cfg(feature = "redis")]
                 Arc::new(eventhive_redis::Redis),
             ],
             doors: vec![
                 #[cfg(feature = "websocket")]
                 Arc::new(eventhive_websocket::WebSocket),
+                #[cfg(feature = "http")]
+                Arc::new(eventhive_http::Http),
             ],
         }
     }
@@ -102,6 +121,9 @@ impl Running {
             }
         });
         join_all(close).await;
+        for name in &self.not_started {
+            registry.remove_route(name);
+        }
         self.servers.stop(within).await;
     }
 }

@@ -47,6 +47,16 @@ impl Hive {
         self.runtime().spawn(async move { tokio::time::timeout(within, all).await.is_ok() }).await.unwrap_or(false)
     }
 
+    /// Waits until every event that was called so far would survive a loss of power, at most `within`: those of networks
+    /// whose outbox is on disk and durable. Without this wait they survive the end of the process, and a loss of power once
+    /// the disk is done, which mostly takes milliseconds. Of other networks there is nothing to wait for. Returns false if
+    /// the time ran out or a disk failed.
+    pub async fn stored(&self, within: Duration) -> bool {
+        let all = join_all(self.each_connector(Connector::stored));
+        let waited = self.runtime().spawn(async move { tokio::time::timeout(within, all).await });
+        matches!(waited.await, Ok(Ok(stored)) if stored.iter().all(|stored| *stored))
+    }
+
     /// What each connector has counted since it was started.
     #[must_use]
     pub fn connector_stats(&self) -> Vec<(String, ConnectorStats)> {

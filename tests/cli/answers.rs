@@ -7,7 +7,7 @@ use crate::support::{ended, folder_with, program, run, run_in};
 const GOOD: &str = "\
 servers: {hive: {pubsub_type: websocket, create: always}}
 connectors:
-  hive: {pubsub_type: fastapi, input_channel: queen, secret: hunter2}
+  hive: {pubsub_type: fastapi, input_channel: queen, secret: 9f86d081884c7d659a2feaa0c55ad015}
   other: {pubsub_type: websocket, input_channel: ''}
 ";
 

@@ -4,12 +4,14 @@
 mod answers;
 mod call;
 mod examples;
+mod keygen;
 mod legacy;
 mod listen;
 #[cfg(feature = "redis")]
 mod redis;
 #[path = "../support/redis_server.rs"]
 mod redis_server;
+mod request;
 mod serve;
 mod support;
 mod usage;

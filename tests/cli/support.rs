@@ -67,14 +67,14 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn start_in(folder: &Path, arguments: &[&str]) -> Self {
-        let mut child = program(folder, arguments)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let out = lines(child.stdout.take().unwrap());
-        let err = lines(child.stderr.take().unwrap());
+        Self::of(program(folder, arguments).stdout(Stdio::piped()).stderr(Stdio::piped()))
+    }
+
+    /// Starts a command. What of its output is no pipe goes where it was told to go.
+    pub(crate) fn of(command: &mut Command) -> Self {
+        let mut child = command.stdin(Stdio::null()).spawn().unwrap();
+        let out = child.stdout.take().map_or_else(|| channel().1, lines);
+        let err = child.stderr.take().map_or_else(|| channel().1, lines);
         Self { child, out, err, folder: None }
     }
 

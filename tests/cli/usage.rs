@@ -9,11 +9,13 @@ use crate::support::{ended, folder_with, program, run, run_in};
 const VERBS: &[&str] = &[
     "serve",
     "call",
+    "request",
     "listen",
     #[cfg(feature = "discovery")]
     "discover",
     "check",
     "explain",
+    "keygen",
     "schema",
     "completions",
     "man",
@@ -50,6 +52,11 @@ fn wrong_usage_ends_with_code_2() {
         &["explain"],
         &["call"],
         &["call", ""],
+        &["request"],
+        &["request", "a/b/c", "--count", "0"],
+        &["request", "a/b/c", "--timeout", "0"],
+        &["request", "a/b"],
+        &["request", "a/b/c", "[]"],
         &["completions", "nosuch"],
         &["man", "nosuch"],
     ] {
@@ -63,7 +70,7 @@ fn wrong_usage_ends_with_code_2() {
 fn a_configuration_that_cannot_be_used_ends_with_code_2_for_every_verb_that_needs_one() {
     let folder =
         folder_with("eventhive.yaml", "connectors: {a: {pubsub_type: nosuch, input_channel: w, secret: hunter2}}");
-    for arguments in [&["serve"][..], &["call", "a/b/c"], &["listen"], &["explain", "a/b/c"]] {
+    for arguments in [&["serve"][..], &["call", "a/b/c"], &["request", "a/b/c"], &["listen"], &["explain", "a/b/c"]] {
         let text = run_in(folder.path(), arguments);
         assert_eq!(text.code, 2, "{text:?}");
         assert!(text.err.contains("error: the configuration cannot be used"), "{text:?}");

@@ -48,7 +48,8 @@ fn a_connector_and_a_server_have_defaults_for_everything_that_can_have_one() {
     let connector = &config.connectors[0];
     assert_eq!(connector.input_channel, None);
     assert_eq!(connector.init.text("host"), Some("127.0.0.1"));
-    assert_eq!((connector.outbox_bytes, connector.outbox_overflow), (16 << 20, Overflow::DropOldest));
+    let outbox = &connector.outbox;
+    assert_eq!((&outbox.path, outbox.max_bytes, outbox.overflow), (&None, 16 << 20, Overflow::DropOldest));
     assert_eq!((connector.inbox_bytes, connector.inbox_overflow), (16 << 20, Overflow::DropOldest));
     assert_eq!(connector.dedupe_events, 10_000);
     assert!(connector.secret.is_none() && connector.from_broadcast.is_none());
@@ -87,7 +88,7 @@ conectors: {}
 connectors:
   a: {pubsub_type: fastapy, input_channel: 5}
   b/c: {pubsub_type: websocket}
-  d: {pubsub_type: webhook, input_channel: w, secret: 7, outbox_bytes: -1}
+  d: {pubsub_type: webhook, input_channel: w, secret: 7, outbox: {max_bytes: -1, path: ''}}
   e: [x]
   f: {pubsub_type: fastapi, input_channel: w, init: {prot: 1, scheme: http}}
 servers:
@@ -105,7 +106,7 @@ servers:
         "connectors.b/c: `input_channel` is missing",
         "connectors.d.pubsub_type: the transport `webhook` is planned and not in this version",
         "connectors.d.secret: expected text, found a whole number: put it in quotes",
-        "connectors.d.outbox_bytes: -1 is out of range",
+        "connectors.d.outbox.max_bytes: -1 is out of range",
         "connectors.e: expected a mapping, found a list",
         "connectors.f.init.prot: unknown key `prot`: did you mean `port`?",
         "connectors.f.init.scheme: `http` is not one of ws, wss",
@@ -168,4 +169,32 @@ fn sections_that_begin_with_x_are_free_for_anchors() {
         "x-base: &base {pubsub_type: websocket, input_channel: w}\nconnectors: {a: {<<: *base}, b: {<<: *base, input_channel: q}}",
     );
     assert_eq!(config.connectors.iter().map(|it| it.input_channel.as_deref().unwrap()).collect::<Vec<_>>(), ["w", "q"]);
+}
+
+#[cfg(all(feature = "http", feature = "websocket"))]
+#[test]
+fn a_server_has_one_door_or_a_list_of_them() {
+    let config = config(
+        "servers: {net: {create: always, doors: [{pubsub_type: fastapi}, {pubsub_type: pypubsub, init: {port: 1}}]}}",
+    );
+    let kinds: Vec<&str> = config.servers[0].doors.iter().map(|door| door.pubsub_type).collect();
+    assert_eq!(kinds, ["websocket", "http"]);
+    assert_eq!(config.servers[0].doors[1].init.integer("port"), Some(1));
+    for (text, wanted) in [
+        ("{create: always}", "servers.net: `pubsub_type` is missing"),
+        ("{create: always, doors: []}", "servers.net.doors: expected a list of doors"),
+        ("{create: always, doors: [{pubsub_type: redis}]}", "servers.net.doors[0].pubsub_type: `redis`"),
+        ("{create: always, doors: [{init: {}}]}", "servers.net.doors[0]: `pubsub_type` is missing"),
+        (
+            "{create: always, init: {}, doors: [{pubsub_type: http}]}",
+            "servers.net.init: a server has either `doors` or `init`",
+        ),
+        (
+            "{create: always, doors: [{pubsub_type: http, init: {port: 9}}, {pubsub_type: http, init: {port: 9}}]}",
+            "listens on 127.0.0.1:9 under `/` already",
+        ),
+    ] {
+        let found = errors(&format!("servers: {{net: {text}}}"));
+        assert!(found.iter().any(|error| error.contains(wanted)), "{text}: {found:?}");
+    }
 }

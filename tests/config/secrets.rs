@@ -70,7 +70,8 @@ fn eventhive_secret_sets_the_secret_of_connectors_before_and_after_and_splits_at
     assert_eq!(secret_of_a(VARIABLES, &[CONNECTOR]).as_deref(), Some("s3:cr:et"));
     assert_eq!(secret_of_a(VARIABLES, &["", CONNECTOR]).as_deref(), Some("s3:cr:et"));
     let config = resolve(VARIABLES, &[CONNECTOR]).unwrap();
-    assert_eq!(config.warnings().to_string(), "EVENTHIVE_SECRET names the connector `b`, which is not configured");
+    let warnings = config.warnings().to_string();
+    assert!(warnings.contains("EVENTHIVE_SECRET names the connector `b`, which is not configured"), "{warnings}");
 }
 
 #[test]
@@ -86,4 +87,14 @@ fn an_item_of_eventhive_secret_without_a_colon_is_an_error_that_does_not_show_it
     const VARIABLES: &[(&str, &str)] = &[("EVENTHIVE_CONFIG", ""), ("EVENTHIVE_SECRET", "a:x hunter2")];
     let error = resolve(VARIABLES, &[CONNECTOR]).unwrap_err().to_string();
     assert_eq!(error, "EVENTHIVE_SECRET: item 2 has no colon: write CONNECTOR:SECRET");
+}
+
+#[test]
+fn a_weak_secret_is_a_warning_at_its_place_that_names_keygen_and_does_not_show_it() {
+    let text = "connectors:\n  a: {pubsub_type: websocket, input_channel: w, secret: [hunter2, 9f86d081884c7d659a2feaa0c55ad015]}";
+    let config = resolve(NO_FILE, &[text]).unwrap();
+    let warnings = config.warnings().to_string();
+    assert!(warnings.contains("2:57: connectors.a.secret: a weak secret, of 19 bits"), "{warnings}");
+    assert!(warnings.contains("hive-cli keygen") && !warnings.contains("hunter2"), "{warnings}");
+    assert_eq!(config.warnings().problems().len(), 1);
 }

@@ -6,6 +6,8 @@
 
 mod announcing;
 mod bee;
+#[cfg(feature = "cli")]
+mod dictionary;
 mod finding;
 mod flood;
 mod handing_over;

@@ -24,7 +24,7 @@ pub(crate) enum Packages {
 pub(crate) const BOTH: [Packages; 2] = [Packages::Eventhive, Packages::Zeroconf];
 
 impl Packages {
-    fn python(self) -> PathBuf {
+    pub(crate) fn python(self) -> PathBuf {
         let folder = match self {
             Self::Eventhive => "eventhive",
             Self::Zeroconf => "zeroconf",
@@ -41,7 +41,7 @@ impl Packages {
     }
 }
 
-fn root() -> &'static Path {
+pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 

@@ -114,7 +114,7 @@ async fn a_full_outbox_does_what_its_policy_says_and_counts_it() {
         let network = Memory::new();
         network.set_up(false);
         let yaml = format!(
-            "connectors: {{net: {{pubsub_type: memory, input_channel: w, init: {{}}, outbox_bytes: 1000, outbox_overflow: {policy}}}}}"
+            "connectors: {{net: {{pubsub_type: memory, input_channel: w, init: {{}}, outbox: {{max_bytes: 1000, overflow: {policy}}}}}}}"
         );
         let hive = network.hive(&yaml);
         let mut events = hive.stream("w/x").unwrap();

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::memory::{Memory, next};
+use super::memory::{Memory, next, until};
 
 fn sealed(channel: &str, extra: &str) -> String {
     format!("connectors: {{net: {{pubsub_type: memory, input_channel: '{channel}', init: {{}}{extra}}}}}")
@@ -40,4 +40,77 @@ async fn with_a_secret_nothing_else_comes_in() {
     }
     assert_eq!(next(&mut events).await.name().as_str(), "w/retired");
     assert_eq!(worker.connector_stats()[0].1.refused, 3);
+}
+
+/// What a sealed event looks like to whoever has no secret: a hive without one is given it as it is.
+async fn captured(network: &Memory, extra: &str, name: &str) -> String {
+    let (sender, listener) = (network.hive(&sealed("", extra)), network.hive(&sealed("w", "")));
+    let mut heard = listener.stream("*").unwrap();
+    listener.start().await.unwrap();
+    sender.start().await.unwrap();
+    sender.emit(name, json!({"n": 1})).unwrap().published.unwrap().unwrap();
+    let text = next(&mut heard).await.payload().as_text().to_owned();
+    assert!(text.contains("ciphertext") && !text.contains("\"n\""), "{text}");
+    listener.stop(std::time::Duration::from_secs(10)).await;
+    text
+}
+
+#[tokio::test]
+async fn a_captured_message_comes_in_once_and_on_its_own_topic() {
+    for extra in [", secret: s3, dedupe_events: 0", ", secret: s3, dedupe_events: 0, cipher: eventhive-0.5"] {
+        let network = Memory::new();
+        let message = captured(&network, extra, "net/w/open").await;
+        let worker = network.hive(&sealed("w", extra));
+        let mut events = worker.stream("*").unwrap();
+        worker.start().await.unwrap();
+        for topic in ["net/w/close", "net/w/open", "net/w/open", "net/w/close"] {
+            network.publish(topic, message.clone());
+        }
+        let stats = || worker.connector_stats()[0].1;
+        until("all four are looked at", || stats().received + stats().refused + stats().repeated == 4).await;
+        assert_eq!(next(&mut events).await.name().as_str(), "w/open");
+        // A repeated one on another topic is refused for either reason.
+        assert_eq!((stats().received, stats().refused), (1, 2), "{extra}");
+        assert_eq!(stats().repeated, 1, "{extra}");
+    }
+}
+
+#[tokio::test]
+async fn a_python_message_of_2023_is_refused_unless_the_window_reaches_back_to_it() {
+    let vectors: serde_json::Value = serde_json::from_str(include_str!("../vectors/eventhive.json")).unwrap();
+    let case = vectors["receive"].as_array().unwrap().iter().find(|case| case["name"] == "valid").unwrap();
+    for (window, received) in [("", 0), (", replay_secs: 1000000000", 1)] {
+        let network = Memory::new();
+        let worker = network.hive(&sealed("worker", &format!(", secret: s3cret, cipher: eventhive-0.5{window}")));
+        worker.start().await.unwrap();
+        network.publish(case["event"].as_str().unwrap(), case["wire"].as_str().unwrap().to_owned());
+        let stats = || worker.connector_stats()[0].1;
+        until("it is looked at", || stats().received + stats().refused == 1).await;
+        assert_eq!(stats().received, received);
+    }
+}
+
+#[tokio::test]
+async fn what_is_sent_is_sealed_with_the_first_secret_and_received_with_all() {
+    for cipher in ["aes-256-gcm", "eventhive-0.5"] {
+        let network = Memory::new();
+        let hive = |channel: &str, secrets: &str| {
+            network.hive(&sealed(channel, &format!(", cipher: {cipher}, secret: {secrets}")))
+        };
+        // Old, rotating, and new: in the middle of a rotation all understand each other but old and new.
+        let (old, rotating, new) = (hive("old", "old"), hive("rotating", "[new, old]"), hive("new", "new"));
+        let mut heard = (rotating.stream("rotating/*").unwrap(), new.stream("new/*").unwrap());
+        for hive in [&old, &rotating, &new] {
+            hive.start().await.unwrap();
+        }
+        for (sender, name) in [(&old, "net/rotating/a"), (&new, "net/rotating/b"), (&rotating, "net/new/c")] {
+            sender.emit(name, json!({})).unwrap().published.unwrap().unwrap();
+        }
+        let mut names = [next(&mut heard.0).await, next(&mut heard.0).await].map(|event| event.name().to_string());
+        names.sort();
+        assert_eq!(names, ["rotating/a", "rotating/b"]);
+        assert_eq!(next(&mut heard.1).await.name().as_str(), "new/c");
+        rotating.emit("net/old/d", json!({})).unwrap().published.unwrap().unwrap();
+        until("it is refused", || old.connector_stats()[0].1.refused == 1).await;
+    }
 }

@@ -2,11 +2,17 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
 mod delivery;
+#[cfg(all(feature = "http", feature = "websocket"))]
+mod doors;
 mod envelopes;
 #[cfg(feature = "discovery")]
 mod found;
 mod memory;
+mod outbox;
 mod receive;
+#[cfg(feature = "redis")]
+#[path = "../support/redis_server.rs"]
+mod redis_server;
 mod requests;
 mod start;
 mod websocket;

@@ -55,6 +55,10 @@ impl Memory {
         self.up.send_replace(up);
     }
 
+    pub(crate) fn is_exact(&self) -> bool {
+        !self.patterns
+    }
+
     /// Refuses the next subscriptions.
     pub(crate) fn refuse(&self, subscriptions: usize) {
         self.refuses.store(subscriptions, Ordering::SeqCst);

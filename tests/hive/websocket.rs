@@ -175,5 +175,5 @@ async fn an_event_larger_than_the_settings_allow_is_refused_to_its_caller() {
     // Small enough as it is, but not with the escapes that it travels with.
     let quotes = hive.emit("net/a/x", json!({"filler": "\"".repeat(25_000)})).unwrap().published.unwrap();
     assert!(quotes.unwrap_err().to_string().contains("the wire takes 65536"));
-    assert_eq!(hive.stop(Duration::from_secs(5)).await, true);
+    assert!(hive.stop(Duration::from_secs(5)).await);
 }

@@ -19,3 +19,4 @@ mod pubsub_clients;
 mod redis_keys;
 #[path = "../support/redis_server.rs"]
 mod redis_server;
+mod replies;

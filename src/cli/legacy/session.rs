@@ -33,7 +33,10 @@ pub(super) fn prepare(arguments: &LegacyArgs) -> Result<Config, Failure> {
         }
         Err(error) => return Err(failure(Exit::Negative, format!("[CLI] {}: {error}", arguments.config.display()))),
     }
-    Ok(sources.resolve(&Kinds::compiled_in())?)
+    let mut config = sources.resolve(&Kinds::compiled_in())?;
+    // What waits on disk is a running hive's to send.
+    config.connectors.iter_mut().for_each(|connector| connector.outbox.path = None);
+    Ok(config)
 }
 
 fn template(arguments: &LegacyArgs) -> Result<String, Failure> {

@@ -12,8 +12,8 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::run::{Signals, block_on};
 use crate::cli::verb::Verb;
 
-use super::call::seconds;
 use super::listen::until;
+use crate::cli::calling::seconds;
 
 /// `hive-cli discover`
 #[derive(Debug, clap::Args)]

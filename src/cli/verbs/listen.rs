@@ -9,13 +9,12 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use crate::cli::calling::seconds;
 use crate::cli::console::{Console, bold, visible};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::run::{Signals, block_on};
 use crate::cli::target::TargetArgs;
 use crate::cli::verb::Verb;
-
-use super::call::seconds;
 
 /// Messages that wait to be printed; more are dropped and told. With the largest messages about 1 GiB, usually a few MB.
 const WAITING: usize = 1024;

@@ -6,8 +6,10 @@ mod completions;
 #[cfg(feature = "discovery")]
 mod discover;
 mod explain;
+mod keygen;
 mod listen;
 mod man;
+mod request;
 mod schema;
 mod serve;
 
@@ -17,11 +19,13 @@ use super::verb::Entry;
 pub(crate) const VERBS: &[Entry] = &[
     Entry::of::<serve::Serve>(),
     Entry::of::<call::Call>(),
+    Entry::of::<request::Request>(),
     Entry::of::<listen::Listen>(),
     #[cfg(feature = "discovery")]
     Entry::of::<discover::Discover>(),
     Entry::of::<check::Check>(),
     Entry::of::<explain::Explain>(),
+    Entry::of::<keygen::Keygen>(),
     Entry::of::<schema::Schema>(),
     Entry::of::<completions::Completions>(),
     Entry::of::<man::Man>(),

@@ -1,6 +1,7 @@
 //! The watch itself.
 
 use std::future::Future;
+use std::time::Duration;
 
 use super::{Follower, Member, Network, Sighting, Standing, Timing};
 use crate::discovery::{Claim, DiscoveryError, Found, Server, Verdict};
@@ -31,10 +32,15 @@ pub async fn follow<N: Network, F: Follower>(network: N, follower: F, timing: Ti
     loop {
         server = match server {
             Some(found) => watch.follow(found).await,
-            None => watch.look_again().await,
+            None => Some(watch.wait_for_one().await),
         };
     }
 }
+
+/// The waits between looks for a server that is not there: asking all the time would cost the network more than it
+/// brings, because a server that comes announces itself.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 struct Watch<N: Network, M> {
     network: N,
@@ -45,9 +51,20 @@ struct Watch<N: Network, M> {
 }
 
 impl<N: Network, M: Follower> Watch<N, M> {
-    async fn look_again(&mut self) -> Option<Found> {
-        self.member.nothing_found(self.network.problem());
-        self.network.find(self.timing.again, None).await
+    /// Waits until there is a server.
+    async fn wait_for_one(&mut self) -> Found {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            self.member.nothing_found(self.network.problem());
+            tokio::select! {
+                found = announced(&mut self.network) => return found,
+                () = tokio::time::sleep(pause) => {}
+            }
+            if let Some(found) = self.network.find(self.timing.again, None).await {
+                return found;
+            }
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
     }
 
     /// Follows a server until it is gone. Gives the next one, if there is one.
@@ -183,6 +200,15 @@ impl<N: Network, M: Member> Watch<N, M> {
             }
             // A server is told of once. If it is there and was merely slow to answer, nothing else would tell of it.
             quiet = if sighting.is_some() { self.timing.retry } else { self.timing.check };
+        }
+    }
+}
+
+/// The next server that announces itself.
+async fn announced(network: &mut impl Network) -> Found {
+    loop {
+        if let Sighting::Seen(found) = network.hear().await {
+            return found;
         }
     }
 }

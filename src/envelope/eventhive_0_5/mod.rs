@@ -15,7 +15,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::SystemTime;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use ::base64::Engine as _;
 use ::base64::engine::general_purpose::STANDARD;
@@ -24,12 +24,12 @@ use aes::cipher::{InnerIvInit as _, KeyInit as _, StreamCipher as _, StreamCiphe
 use bytes::Bytes;
 use ctr::CtrCore;
 use ctr::flavors::Ctr128BE;
-use hmac::{Hmac, Mac};
+use hmac::{Hmac, Mac as _};
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
-use super::canonical::Json;
+use super::canonical::{self, Json, Members};
 use super::replay::ids::Ids;
 use super::replay::{ReplayWindow, millis};
 use super::{OpenError, hex};
@@ -40,6 +40,12 @@ pub(super) const NAME: &str = "eventhive-0.5";
 const SIGNATURE: &str = "__sign__";
 /// The signature's member up to its 40 digits, in canonical text.
 const MEMBER: &str = "\"__sign__\":\"";
+
+/// From this age on a message has waited. Less is as good as nothing beside any window, and its own time says more.
+const WAITED_SECS: f64 = 1.0;
+
+/// The MAC of this format.
+pub(super) type Mac = Hmac<Sha1>;
 
 pub(super) type Iv = [u8; 16];
 
@@ -65,12 +71,16 @@ impl Sealer {
         Self { keys, ids: Mutex::new(Ids::new(window)), told: AtomicBool::new(false) }
     }
 
-    /// Seals a message's text.
+    /// Seals a message's text, which has its metadata under `metadata_key`.
+    ///
+    /// The time in there is when the event was called, and receivers of ours refuse an old one. The format has no other
+    /// time, so a message that has waited is given that of its sealing; its id tells that it is the same.
     ///
     /// # Errors
     /// If `message` is no JSON object.
-    pub(super) fn seal(&self, message: &str, iv: Iv) -> Result<Bytes, OpenError> {
-        self.keys.first().ok_or(OpenError::NotSealed)?.seal(message, iv)
+    pub(super) fn seal(&self, message: &str, iv: Iv, metadata_key: &str, now: SystemTime) -> Result<Bytes, OpenError> {
+        let key = self.keys.first().ok_or(OpenError::NotSealed)?;
+        key.seal(message, iv, |members| renew(members, metadata_key, now))
     }
 
     /// Opens an envelope and gives the message's text, without the signature, and its iv. [`admit`](Self::admit) comes
@@ -121,6 +131,16 @@ impl Sealer {
     }
 }
 
+/// Sets the time of a message that has waited.
+fn renew(members: &mut Members<'_>, metadata_key: &str, now: SystemTime) {
+    let Some(Json::Object(metadata)) = members.get_mut(metadata_key) else { return };
+    let Some(Json::Atom(time)) = metadata.get_mut("time") else { return };
+    let now = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+    if time.parse::<f64>().is_ok_and(|time| now - time > WAITED_SECS) {
+        *time = canonical::number(&format!("{now:?}")).into_owned().into();
+    }
+}
+
 /// An id as a number: that of its UUID, or a hash.
 fn number_of(id: &str) -> u128 {
     let hashed = || {
@@ -140,22 +160,23 @@ fn since_epoch(seconds: f64) -> u64 {
 /// is zeroed when it is dropped.
 struct Key {
     cipher: Aes128Enc,
-    mac: Hmac<Sha1>,
+    mac: Mac,
 }
 
 impl Key {
     fn new(secret: &str) -> Self {
         let key = derived(secret);
         // A MAC takes a key of any length: there is no error, and an empty key would merely never verify.
-        let mac = Hmac::new_from_slice(&key[..]).unwrap_or_else(|_| Hmac::new(&Default::default()));
+        let mac = Mac::new_from_slice(&key[..]).unwrap_or_else(|_| Mac::new(&Default::default()));
         Self { cipher: Aes128Enc::new((&*key).into()), mac }
     }
 
-    fn seal(&self, message: &str, iv: Iv) -> Result<Bytes, OpenError> {
+    fn seal(&self, message: &str, iv: Iv, change: impl FnOnce(&mut Members<'_>)) -> Result<Bytes, OpenError> {
         let Json::Object(mut members) = Json::parse(message).map_err(OpenError::Syntax)? else {
             return Err(OpenError::NotAnObject);
         };
         members.remove(SIGNATURE);
+        change(&mut members);
         let mut text = String::with_capacity(message.len() + message.len() / 4 + 128);
         let place = members.write(&mut text, Some(SIGNATURE));
         let digits = hex(&self.mac(&[text.as_bytes()]).finalize().into_bytes());
@@ -200,7 +221,7 @@ impl Key {
         mac.verify_slice(&given).ok().map(|()| member)
     }
 
-    fn mac(&self, parts: &[&[u8]]) -> Hmac<Sha1> {
+    fn mac(&self, parts: &[&[u8]]) -> Mac {
         let mut mac = self.mac.clone();
         parts.iter().for_each(|part| mac.update(part));
         mac
@@ -262,6 +283,8 @@ fn unhex(text: &[u8]) -> Option<[u8; 20]> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn vectors() -> serde_json::Value {
@@ -295,7 +318,7 @@ mod tests {
         for row in vectors()["sign_encrypt"].as_array().unwrap() {
             let text = |key: &str| row[key].as_str().unwrap();
             let iv: [u8; 16] = u128::from_str_radix(text("iv_hex"), 16).unwrap().to_be_bytes();
-            let sealed = match Key::new(text("secret")).seal(text("message_json"), iv) {
+            let sealed = match Key::new(text("secret")).seal(text("message_json"), iv, |_| {}) {
                 Ok(sealed) => sealed,
                 Err(error) => panic!("{}: {error}", row["name"]),
             };
@@ -313,5 +336,42 @@ mod tests {
         let text = opened(sample["secret"].as_str().unwrap(), sample["envelope"].to_string().as_bytes());
         let message: serde_json::Value = serde_json::from_slice(&text).unwrap();
         assert_eq!(message, sample["message"]);
+    }
+
+    #[test]
+    fn a_message_that_has_waited_gets_the_time_of_its_sealing_and_keeps_all_else() {
+        let sealer = Sealer::new(&[Zeroizing::new("s".to_owned())], ReplayWindow::default());
+        let message = r#"{"time": 5, "m": {"time": 1000.5, "id": "x"}}"#;
+        let sealed_at = |millis| {
+            let now = UNIX_EPOCH + std::time::Duration::from_millis(millis);
+            let opened = sealer.open(&sealer.seal(message, [1; 16], "m", now).unwrap()).unwrap().0;
+            serde_json::from_slice::<serde_json::Value>(&opened).unwrap()
+        };
+        assert_eq!(sealed_at(1_001_400), serde_json::from_str::<serde_json::Value>(message).unwrap());
+        assert_eq!(sealed_at(9_000_250), serde_json::json!({"time": 5, "m": {"time": 9000.25, "id": "x"}}));
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics(iv in ".{0,24}", ciphertext in ".{0,40}", text in "[\\{\\}\\[\\]\":,a0-9]{0,40}") {
+            let sealer = Sealer::new(&[Zeroizing::new("s".to_owned())], ReplayWindow::default());
+            let _ = sealer.open(text.as_bytes());
+            let wire = serde_json::json!({"iv": iv, "ciphertext": ciphertext}).to_string();
+            let _ = sealer.open(wire.as_bytes());
+            // What an owner of the secret could send.
+            let mut bytes = text.clone().into_bytes();
+            sealer.keys[0].apply([7; 16], &mut bytes);
+            let _ = sealer.open(envelope([7; 16], &bytes).as_bytes());
+        }
+
+        #[test]
+        fn what_is_sealed_opens_to_the_same_canonical_text(key in "[A-Za-z_~\u{e9}]{0,12}", number in any::<f64>()) {
+            let message = serde_json::json!({ &key: number, "b": [key], "__sign__": "old" }).to_string();
+            let Json::Object(mut members) = Json::parse(&message).unwrap() else { panic!("{message}") };
+            members.remove(SIGNATURE);
+            let sealer = Sealer::new(&[Zeroizing::new("s".to_owned())], ReplayWindow::default());
+            let opened = sealer.open(&sealer.seal(&message, [1; 16], "", UNIX_EPOCH).unwrap()).unwrap().0;
+            prop_assert_eq!(opened, Json::Object(members).to_text());
+        }
     }
 }

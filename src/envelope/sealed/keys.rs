@@ -10,6 +10,11 @@ use zeroize::Zeroizing;
 /// Sixteen random bytes, drawn when a sender starts.
 pub(super) type Sender = [u8; 16];
 
+/// The primitives of this format.
+pub(in crate::envelope) type Cipher = Aes256Gcm;
+pub(in crate::envelope) type Mac = Hmac<Sha256>;
+pub(in crate::envelope) type Kdf = Hkdf<Sha256>;
+
 const LABEL: &[u8] = b"eventhive/1";
 
 /// A secret with its id.
@@ -22,29 +27,29 @@ pub(super) struct Secret {
 
 impl Secret {
     pub(super) fn new(text: &Zeroizing<String>) -> Self {
-        let id = *expand::<8>(&Hkdf::new(None, text.as_bytes()), b"key id");
+        let id = *expand::<8>(&Kdf::new(None, text.as_bytes()), b"key id");
         Self { id, id_text: crate::envelope::hex(&id), material: text.clone() }
     }
 }
 
 /// What one sender seals with under one secret. All of it is zeroed when it is dropped.
 pub(super) struct Keys {
-    pub(super) cipher: Aes256Gcm,
-    mac: Hmac<Sha256>,
+    pub(super) cipher: Cipher,
+    mac: Mac,
 }
 
 impl Keys {
     pub(super) fn derive(secret: &Secret, sender: &Sender) -> Self {
-        let hkdf = Hkdf::<Sha256>::new(Some(sender), secret.material.as_bytes());
+        let hkdf = Kdf::new(Some(sender), secret.material.as_bytes());
         let encryption = expand::<32>(&hkdf, b"encryption");
         let signature = expand::<32>(&hkdf, b"signature");
         // A MAC takes a key of any length: there is no error, and an empty key would merely never verify.
-        let mac = Hmac::new_from_slice(&signature[..]).unwrap_or_else(|_| Hmac::new(&Default::default()));
-        Self { cipher: Aes256Gcm::new((&*encryption).into()), mac }
+        let mac = Mac::new_from_slice(&signature[..]).unwrap_or_else(|_| Mac::new(&Default::default()));
+        Self { cipher: Cipher::new((&*encryption).into()), mac }
     }
 
     /// The MAC over an envelope, ready to be finished or verified.
-    pub(super) fn mac(&self, header: &[u8], ciphertext: &[u8]) -> Hmac<Sha256> {
+    pub(super) fn mac(&self, header: &[u8], ciphertext: &[u8]) -> Mac {
         let mut mac = self.mac.clone();
         mac.update(header);
         mac.update(ciphertext);
@@ -52,7 +57,7 @@ impl Keys {
     }
 }
 
-fn expand<const N: usize>(hkdf: &Hkdf<Sha256>, purpose: &[u8]) -> Zeroizing<[u8; N]> {
+fn expand<const N: usize>(hkdf: &Kdf, purpose: &[u8]) -> Zeroizing<[u8; N]> {
     let mut out = Zeroizing::new([0; N]);
     // Fails only for more than 8,160 bytes.
     let _ = hkdf.expand_multi_info(&[LABEL, b" ", purpose], &mut out[..]);
@@ -102,7 +107,7 @@ mod tests {
     #[test]
     fn whatever_holds_a_key_zeroes_it() {
         fn zeroes<T: zeroize::ZeroizeOnDrop>() {}
-        zeroes::<Aes256Gcm>();
+        zeroes::<Cipher>();
         // What a MAC and HKDF are made of, which have no such mark of their own.
         zeroes::<sha2::digest::block_api::CtOutWrapper<sha2::block_api::Sha256VarCore, sha2::digest::consts::U32>>();
         zeroes::<Zeroizing<String>>();

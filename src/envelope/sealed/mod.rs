@@ -32,7 +32,7 @@
 //! Vectors, made by another implementation (`tests/vectors/envelope.py`): `tests/vectors/aes-256-gcm.json`. A secret is used
 //! as it is, without stretching: it should have 256 random bits (`hive-cli keygen`).
 
-mod keys;
+pub(super) mod keys;
 mod senders;
 mod wire;
 
@@ -136,6 +136,7 @@ fn verify(keys: &Keys, header: &Header<'_>, wire: &Wire<'_>) -> Result<Vec<u8>, 
 mod tests {
     use std::time::{Duration, UNIX_EPOCH};
 
+    use proptest::prelude::*;
     use serde_json::Value;
 
     use super::*;
@@ -198,5 +199,22 @@ mod tests {
             }
         });
         assert_eq!(sealed.into_inner().unwrap().len(), 200);
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics(text in "[\\{\\}\":,a-z0-9=]{0,60}", field in ".{0,40}", number in any::<u64>()) {
+            let receiver = sealer("s", [1; 16]);
+            let key = receiver.secrets[0].id_text.clone();
+            let now = UNIX_EPOCH;
+            let _ = receiver.open("a", text.as_bytes(), now);
+            for (sender, other) in [(field.as_str(), "AAAA"), ("AAAAAAAAAAAAAAAAAAAAAA==", field.as_str())] {
+                let wire = serde_json::json!({
+                    "cipher": NAME, "key": key, "sender": sender, "counter": number, "time": number, "ciphertext": other,
+                    "signature": other,
+                });
+                prop_assert!(receiver.open("a", wire.to_string().as_bytes(), now).is_err());
+            }
+        }
     }
 }

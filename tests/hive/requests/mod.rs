@@ -1,12 +1,19 @@
 //! Requests and answers over every wire that this build has, and what goes wrong with them.
 
+mod faults;
+mod foreign;
+mod gathering;
 mod on_every_wire;
+mod receiving;
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
-use eventhive::{ConnectorStats, Hive, StartOptions};
+use eventhive::{ConnectorStats, Hive, RequestOptions, StartOptions};
 
 use super::memory::{Memory, until};
+#[cfg(feature = "redis")]
+use super::redis_server::RedisServer;
 use super::websocket::{disguised, hub, member_with};
 
 /// A network, and what it is made of.
@@ -24,6 +31,12 @@ enum Wire {
         disguise: SocketAddr,
         is_disguised: bool,
         _hub: Hive,
+    },
+    #[cfg(feature = "redis")]
+    Redis {
+        server: RedisServer,
+        /// More keys of `init`.
+        keys: &'static str,
     },
 }
 
@@ -53,6 +66,12 @@ impl Network {
         network
     }
 
+    /// Over a redis-server.
+    #[cfg(feature = "redis")]
+    pub(crate) fn redis(keys: &'static str) -> Self {
+        Self { wire: Wire::Redis { server: RedisServer::start(&[]), keys }, extra: "" }
+    }
+
     pub(crate) fn with(mut self, extra: &'static str) -> Self {
         self.extra = extra;
         self
@@ -68,6 +87,12 @@ impl Network {
             Wire::Hub { address, disguise, is_disguised, .. } => {
                 member_with(if *is_disguised { *disguise } else { *address }, channel, self.extra)
             }
+            #[cfg(feature = "redis")]
+            Wire::Redis { server, keys } => Hive::from_yaml(&format!(
+                "connectors: {{net: {{pubsub_type: redis, input_channel: '{channel}'{}, init: {{host: 127.0.0.1, port: {}{keys}}}}}}}",
+                self.extra, server.port
+            ))
+            .unwrap_or_else(|error| panic!("{error}")),
         }
     }
 
@@ -88,4 +113,18 @@ pub(crate) fn stats(hive: &Hive) -> ConnectorStats {
 /// Waits until nothing is kept for any request.
 pub(crate) async fn nothing_is_left(hive: &Hive) {
     until("no request is open", || stats(hive).requests_open == 0 && stats(hive).waiting == 0).await;
+}
+
+/// What should come at once must come long before any deadline of the test.
+pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(20), future).await.expect("not at once")
+}
+
+/// So long that a test fails first.
+pub(crate) fn for_ever() -> RequestOptions {
+    RequestOptions::new().within(Duration::from_secs(3600))
+}
+
+pub(crate) fn briefly() -> RequestOptions {
+    RequestOptions::new().within(Duration::from_millis(300))
 }

@@ -32,6 +32,12 @@ macro_rules! on_every_wire {
             }
             #[tokio::test]
             async fn through_a_server_that_knows_no_patterns() { super::$case(Network::disguised().await).await }
+            #[cfg(feature = "redis")]
+            #[tokio::test]
+            async fn over_redis() { super::$case(Network::redis("").with(", secret: s3")).await }
+            #[cfg(feature = "redis")]
+            #[tokio::test]
+            async fn over_redis_streams() { super::$case(Network::redis(", mode: streams")).await }
         }
     )* };
 }

@@ -20,6 +20,7 @@ def main():
     arguments.add_argument("--hook", action="append", default=[], help="event to define and to listen for")
     arguments.add_argument("--define", action="append", default=[], help="remote event that will be called")
     arguments.add_argument("--answer", help="remote event to call with what a hook received, under the key `answer`")
+    arguments.add_argument("--reply", action="store_true", help="answer requests with what a hook received, under `got`")
     given = arguments.parse_args()
     peer.end_after(given.bound)
 
@@ -35,6 +36,8 @@ def main():
         peer.emit(received=event, data=message)
         if given.answer:
             eventhive.EVENTS.call(given.answer, {"answer": message})
+        if given.reply:
+            reply(eventhive, message)
 
     for event in given.hook:
         eventhive.EVENTS.append(event)
@@ -56,6 +59,19 @@ def main():
     eventhive.stop()
     # The connectors' threads never end.
     os._exit(0)
+
+
+def reply(eventhive, request):
+    """Calls the event that a request wants to be answered with."""
+    metadata = request.pop("__eventhive__")
+    name = metadata.get("reply_to")
+    if name is None:
+        return
+    # `init` has made the connectors publish the events that there were, and this one is new.
+    connector = eventhive.CONNECTORS[name.split("/")[0]]
+    eventhive.EVENTS.append(name)
+    eventhive.EVENTS.hook(lambda message: connector.send_to_pubsub(message), name, None)
+    eventhive.EVENTS.call(name, {"got": request})
 
 
 def wait_for_subscriptions(eventhive):

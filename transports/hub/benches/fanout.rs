@@ -46,7 +46,8 @@ fn hub() -> Hub {
 }
 
 fn open(hub: &Hub, filter: Filter) -> (Session, Outgoing) {
-    let settings = SessionSettings { max_subscriptions: usize::MAX, ..SessionSettings::default() };
+    let settings =
+        SessionSettings { max_subscriptions: usize::MAX, max_patterns: usize::MAX, ..SessionSettings::default() };
     let (session, outgoing) = hub.worker().open(settings);
     session.subscribe(filter).unwrap();
     (session, outgoing)

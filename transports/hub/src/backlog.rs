@@ -1,5 +1,6 @@
 //! The log of past messages, as the hub sees it.
 
+use std::future::ready;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -9,6 +10,9 @@ use crate::{BacklogError, Cursor, CursorError, Message};
 
 /// Messages that a replay reads at a time.
 pub(crate) const PAGE_MESSAGES: usize = 256;
+
+/// Bytes that a replay reads at a time from a disk, about.
+pub(crate) const PAGE_BYTES: usize = 1 << 20;
 
 /// The most messages that a replay may have left to send when it goes live. They are taken under the hub's lock, so it
 /// is a few microseconds' worth.
@@ -54,7 +58,9 @@ impl Extent {
 ///
 /// All methods may be called from any thread. [`append`](Self::append), [`extent`](Self::extent) and
 /// [`recent`](Self::recent) are called under the hub's lock: they must be quick and must not call the hub. A log on a
-/// disk appends to a buffer and writes behind it, and keeps its newest messages in memory.
+/// disk appends to a buffer and writes behind it, and keeps its newest messages in memory. Sequences may have gaps.
+///
+/// The methods with a body are for logs that are slower than memory.
 pub trait Backlog: Send + Sync {
     /// What it holds. A log that was opened again says where it ended: the hub goes on from there.
     fn extent(&self) -> Extent;
@@ -62,7 +68,8 @@ pub trait Backlog: Send + Sync {
     /// Adds a message, whose cursor follows the newest.
     ///
     /// # Errors
-    /// [`BacklogError::Storage`] if it cannot be kept; the message is then not published.
+    /// [`BacklogError::Storage`] if it cannot be kept, [`BacklogError::Busy`] if it cannot be kept just now; the message is
+    /// then not published.
     fn append(&self, message: &Arc<Message>) -> Result<(), BacklogError>;
 
     /// The place to read after, for a start.
@@ -80,4 +87,39 @@ pub trait Backlog: Send + Sync {
     /// All messages after `place` if they are at most `most` and in memory, else `None`. At least the newest 64 of those
     /// kept must be in memory; after the newest there are none, which is in memory.
     fn recent(&self, place: Cursor, most: usize) -> Option<Vec<Arc<Message>>>;
+
+    /// The newest message's time, whether it is still kept or not: the hub's time goes on from there.
+    fn newest_time(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH
+    }
+
+    /// Whether publishers need not wait for [`ready`](Self::ready). Asked for each publish: it must cost nothing.
+    fn is_ready(&self) -> bool {
+        true
+    }
+
+    /// Resolves when it has caught up with what was appended.
+    fn ready(&self) -> BoxFuture<'_, ()> {
+        Box::pin(ready(()))
+    }
+
+    /// Whether a publisher is to be answered only when its message is [`stored`](Self::stored).
+    fn is_durable(&self) -> bool {
+        false
+    }
+
+    /// Resolves when the message of this cursor is where the log keeps it, or with the reason why it is lost to the log. Ask
+    /// at once after the publish: a log need not remember for long what it has lost.
+    ///
+    /// # Errors
+    /// [`BacklogError::Storage`].
+    fn stored(&self, cursor: Cursor) -> BoxFuture<'_, Result<(), BacklogError>> {
+        let _ = cursor;
+        Box::pin(ready(Ok(())))
+    }
+
+    /// Takes nothing more, and resolves when all that was appended is where the log keeps it.
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(ready(()))
+    }
 }

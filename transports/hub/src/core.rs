@@ -61,7 +61,7 @@ impl Core {
             index: Index::default(),
             lanes: Slab::new(),
             newest: backlog.extent().newest,
-            time: SystemTime::UNIX_EPOCH,
+            time: backlog.newest_time(),
             closing: false,
             published: 0,
             past: HubStats::default(),

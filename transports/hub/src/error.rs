@@ -41,8 +41,8 @@ pub enum PublishRefused {
     /// The hub is closing or closed.
     #[error("the hub is closed")]
     Closed,
-    /// A worker is too far behind. Await [`Hub::ready`](crate::Hub::ready), then try again.
-    #[error("a worker's inbox is full; await `ready()` before each publish")]
+    /// A worker or the backlog is too far behind. Await [`Hub::ready`](crate::Hub::ready), then try again.
+    #[error("a worker's inbox or the backlog's is full; await `ready()` before each publish")]
     Busy,
     /// The topic is longer than the hub takes.
     #[error("the topic has {size} bytes, the hub takes {largest} (`max_topic_bytes`)")]
@@ -54,7 +54,16 @@ pub enum PublishRefused {
     },
     /// The backlog could not store it; nobody has seen it.
     #[error(transparent)]
-    Backlog(#[from] BacklogError),
+    Backlog(BacklogError),
+}
+
+impl From<BacklogError> for PublishRefused {
+    fn from(error: BacklogError) -> Self {
+        match error {
+            BacklogError::Busy => Self::Busy,
+            other => Self::Backlog(other),
+        }
+    }
 }
 
 /// Why a subscription was not made.
@@ -128,9 +137,12 @@ pub enum BacklogError {
     /// The place is not in it.
     #[error(transparent)]
     Cursor(#[from] CursorError),
-    /// Its storage failed.
-    #[error("the backlog's storage failed")]
-    Storage(#[source] Arc<io::Error>),
+    /// Its storage failed; [`io::Error::kind`] tells how, such as `StorageFull`.
+    #[error("the backlog's storage failed: {0}")]
+    Storage(Arc<io::Error>),
+    /// It is too far behind. Await [`Hub::ready`](crate::Hub::ready), then try again.
+    #[error("the backlog is too far behind; await `ready()` before each publish")]
+    Busy,
 }
 
 /// Why a replay did not come to its live part.

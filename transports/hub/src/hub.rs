@@ -70,17 +70,35 @@ impl Hub {
         Ok(stamped.published)
     }
 
-    /// Resolves when no worker is far behind. Cheap when there is room. It also resolves when the hub closes.
+    /// Resolves when neither a worker nor the backlog is far behind. Cheap when there is room. It also resolves when the
+    /// hub closes.
     pub async fn ready(&self) {
-        if !self.is_ready() {
+        while !self.is_ready() {
             self.0.gate.opened().await;
+            self.0.backlog.ready().await;
         }
+    }
+
+    /// Whether a publisher should be answered only after [`stored`](Self::stored).
+    #[must_use]
+    pub fn is_durable(&self) -> bool {
+        self.0.backlog.is_durable()
+    }
+
+    /// Resolves when the backlog has the message of this cursor where it keeps it: on disk, where it is durable. The message
+    /// is on its way to its subscribers before that. Ask at once after the publish.
+    ///
+    /// # Errors
+    /// [`BacklogError::Storage`]: the backlog has lost it. Subscribers may have got it all the same; a publisher who tries
+    /// again sends them a second one.
+    pub async fn stored(&self, cursor: Cursor) -> Result<(), BacklogError> {
+        self.0.backlog.stored(cursor).await
     }
 
     /// Whether [`ready`](Self::ready) would resolve at once.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.0.gate.is_open()
+        self.0.gate.is_open() && self.0.backlog.is_ready()
     }
 
     /// The worker of the calling thread, started if there is none. Sessions are opened on it.
@@ -137,21 +155,22 @@ impl Hub {
     }
 
     /// Closes the hub: nothing more is taken in, sessions end when they have taken what waits for them, and those that
-    /// have not by the deadline of the settings are ended. Resolves when all sessions have gone. Later calls wait along.
+    /// have not by the deadline of the settings are ended. Resolves when all sessions have gone and the backlog has written
+    /// what it has. Later calls wait along.
     pub async fn close(&self) {
         for lane in self.0.shut() {
             lane.wake();
         }
-        if tokio::time::timeout(self.0.settings.close_deadline, self.deserted()).await.is_ok() {
-            return;
+        if tokio::time::timeout(self.0.settings.close_deadline, self.deserted()).await.is_err() {
+            tracing::warn!(
+                hub = self.name(),
+                sessions = self.stats().sessions,
+                "closed before all sessions had taken their rest"
+            );
+            self.0.lanes().iter().for_each(|lane| lane.halt());
+            let _ = tokio::time::timeout(HALT_DEADLINE, self.deserted()).await;
         }
-        tracing::warn!(
-            hub = self.name(),
-            sessions = self.stats().sessions,
-            "closed before all sessions had taken their rest"
-        );
-        self.0.lanes().iter().for_each(|lane| lane.halt());
-        let _ = tokio::time::timeout(HALT_DEADLINE, self.deserted()).await;
+        self.0.backlog.close().await;
     }
 
     async fn deserted(&self) {

@@ -37,17 +37,20 @@
 //! - `index`: filters to sessions; a cache of whole matches.
 //! - `lane`: the way from publishers to one worker. `worker`: the fan-out on a thread.
 //! - `session`, `queue`, `outgoing`: a session's handle, its bounded queue, and what the socket reads.
-//! - `backlog`, `memory`: the log of past messages: the trait, and the one in memory. `replay`: from history to live.
+//! - `backlog`, `memory`, [`disk`]: the log of past messages: the trait, the one in memory, and the one on disk.
+//!   `replay`: from history to live.
 //! - `local`: the link of hives in the hub's own process.
-//! - `settings`, `stats`, `error`.
+//! - `keys`: the backlog in a configuration. `settings`, `stats`, `error`.
 
 mod access;
 mod backlog;
 mod core;
 mod cursor;
+pub mod disk;
 mod error;
 mod hub;
 mod index;
+mod keys;
 mod lane;
 mod local;
 mod memory;
@@ -64,9 +67,11 @@ mod worker;
 pub use access::Access;
 pub use backlog::{Backlog, Extent, Start};
 pub use cursor::Cursor;
+pub use disk::{DiskBacklog, DiskSettings};
 pub use error::{BacklogError, CursorError, PublishError, PublishRefused, ReplayError, SendError, SubscribeError};
 pub use hub::{Hub, Published};
 pub use index::SubscriptionId;
+pub use keys::{BACKLOG_KEYS, BacklogSettings, parse_age};
 pub use local::LocalLink;
 pub use memory::MemoryBacklog;
 pub use message::{Draft, Format, Message, ProtocolId};

@@ -17,8 +17,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, LocalSet, yield_now};
 
 use crate::{
-    Draft, Ended, Format, Hub, Message, Outbound, Outgoing, PublishRefused, Session, SessionSettings, SubscribeError,
-    Worker,
+    Draft, Ended, Format, Hub, Message, Outbound, Outgoing, PublishRefused, Published, Session, SessionSettings,
+    SubscribeError, Worker,
 };
 
 /// Requests that may wait for the link's thread; more callers wait.
@@ -42,8 +42,8 @@ pub struct LocalLink {
     state: Arc<watch::Sender<LinkState>>,
 }
 
-/// A receipt to be settled, and what it will say.
-type Waiting = (oneshot::Sender<Result<Delivery, LinkError>>, Delivery);
+/// A receipt to be settled, and for which message.
+type Waiting = (oneshot::Sender<Result<Delivery, LinkError>>, Published);
 
 enum Request {
     Subscribe { filter: Filter, sink: Arc<dyn Sink>, done: oneshot::Sender<Result<Subscription, LinkError>> },
@@ -95,17 +95,16 @@ impl LocalLink {
         Ok(Self { hub, requests, receipts, state })
     }
 
-    /// What to say of an accepted message: at once, or when the hub has caught up, so that a publisher who waits for
-    /// receipts keeps its pace.
-    fn receipt(&self, delivery: Delivery) -> Receipt {
-        if self.hub.is_ready() {
-            return Receipt::known(delivery);
+    /// What to say of an accepted message: at once, or when a durable backlog has it and the hub has caught up, so that a
+    /// publisher who waits for receipts keeps its pace.
+    fn receipt(&self, published: Published) -> Receipt {
+        if self.hub.is_ready() && !self.hub.is_durable() {
+            return Receipt::known(Delivery::Counted(published.receivers));
         }
         let (sender, receipt) = Receipt::pending();
-        match self.receipts.send((sender, delivery)) {
-            Ok(()) => receipt,
-            Err(_) => Receipt::known(delivery),
-        }
+        // Without the link's thread nobody settles it, and it says that nothing is known.
+        let _ = self.receipts.send((sender, published));
+        receipt
     }
 
     fn is_closed(&self) -> bool {
@@ -119,7 +118,7 @@ impl Link for LocalLink {
             return Err(Refused { topic, payload, reason: RefusedReason::Closed });
         }
         match self.hub.publish(Draft::bytes(topic, payload)) {
-            Ok(published) => Ok(self.receipt(Delivery::Counted(published.receivers))),
+            Ok(published) => Ok(self.receipt(published)),
             Err(error) => {
                 let reason = match error.reason {
                     PublishRefused::Closed => RefusedReason::Down,
@@ -167,12 +166,14 @@ async fn cancel(requests: mpsc::WeakSender<Request>, subscription: u64) {
     }
 }
 
-/// Settles receipts that wait for the hub to catch up.
+/// Settles receipts that wait for the hub to catch up, or for its backlog.
 async fn settle(hub: Hub, mut waiting: mpsc::UnboundedReceiver<Waiting>) {
-    while let Some((receipt, delivery)) = waiting.recv().await {
+    while let Some((receipt, published)) = waiting.recv().await {
+        let stored = if hub.is_durable() { hub.stored(published.cursor).await } else { Ok(()) };
         hub.ready().await;
+        let delivery = stored.map(|()| Delivery::Counted(published.receivers));
         // Nobody may wait for it any more.
-        let _ = receipt.send(Ok(delivery));
+        let _ = receipt.send(delivery.map_err(|error| LinkError::Rejected(error.to_string())));
     }
 }
 

@@ -288,7 +288,8 @@ impl Work<'_> {
         let answers = answers.map_err(|error| error.to_string())?;
         let mut elsewhere = None;
         let mut bytes = 0;
-        for (item, value) in items.into_iter().zip(&answers) {
+        // The newest first: who awaits the receipts in their order is woken once, by the oldest, and finds all settled.
+        for (item, value) in items.into_iter().zip(&answers).rev() {
             bytes += item.cost();
             match answer(value, self.counted) {
                 Answer::Is(result) => item.settle(result),

@@ -3,7 +3,9 @@
 
 mod close;
 mod conformance;
+mod crash;
 mod delivery;
+mod disk;
 mod order;
 mod overflow;
 mod replay;

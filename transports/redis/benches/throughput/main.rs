@@ -5,14 +5,15 @@
 //! cargo bench -p eventhive-redis --bench throughput [-- MESSAGES [PAYLOAD_BYTES]]
 //! ```
 //!
-//! Starts a `redis-server` of its own on a free port. The contestants take turns; the tables have the medians of the rounds,
-//! and of the ratios within a round, which are steadier than rates.
+//! Starts a `redis-server` of its own on a free port. The contestants take turns; the tables have medians.
 //!
 //! - `publish`: nobody listens, every answer is awaited. `deliver`: one publisher, one subscriber on a connection of its
 //!   own, until the last message has arrived. `streams`: the same by `XADD` and `XREAD`.
 //! - `bare`: pipelines of 512 commands, one after the other, as a plain loop is written. `bare, 4 at once`: four such
 //!   pipelines under way, which is the most that the crate was seen to give. `redis-benchmark`: the server's own tool, in C,
 //!   with the same pipeline on one connection.
+//! - `x`: the link's rate by another's, the median of the ratios within a round. `CPU`: the processor time of this process, its
+//!   own and not the server's, by the other's, over all rounds; under 1 is less. The steadier figure on a busy machine.
 //! - `round trip`: a message there and one back, each over two connections.
 //!
 //! # Layout
@@ -61,25 +62,27 @@ async fn run(bench: &Bench) -> Outcome<()> {
     let (mut bare_trips, mut link_trips) = (Times::default(), Times::default());
     for round in 1..=ROUNDS {
         eprintln!("round {round} of {ROUNDS}");
-        publish.tool.push(bench.server.benchmark(bench)?);
-        publish.bare.push(bench.bare_publish("PUBLISH", 1).await?);
-        publish.bare_at_once.push(bench.bare_publish("PUBLISH", 4).await?);
-        publish.link.push(bench.link_publish("pubsub").await?);
-        deliver.bare.push(bench.bare_deliver(1).await?);
-        deliver.bare_at_once.push(bench.bare_deliver(4).await?);
-        deliver.link.push(bench.link_deliver("pubsub").await?);
-        add.bare.push(bench.bare_publish("XADD", 1).await?);
-        add.bare_at_once.push(bench.bare_publish("XADD", 4).await?);
-        add.link.push(bench.link_publish("streams").await?);
-        read.bare.push(bench.bare_read(1).await?);
-        read.bare_at_once.push(bench.bare_read(4).await?);
-        read.link.push(bench.link_deliver("streams").await?);
+        publish.tool.take(async { bench.server.benchmark(bench) }).await?;
+        publish.bare.take(bench.bare_publish("PUBLISH", 1)).await?;
+        publish.bare_at_once.take(bench.bare_publish("PUBLISH", 4)).await?;
+        publish.link.take(bench.link_publish("pubsub")).await?;
+        deliver.bare.take(bench.bare_deliver(1)).await?;
+        deliver.bare_at_once.take(bench.bare_deliver(4)).await?;
+        deliver.link.take(bench.link_deliver("pubsub")).await?;
+        add.bare.take(bench.bare_publish("XADD", 1)).await?;
+        add.bare_at_once.take(bench.bare_publish("XADD", 4)).await?;
+        add.link.take(bench.link_publish("streams")).await?;
+        read.bare.take(bench.bare_read(1)).await?;
+        read.bare_at_once.take(bench.bare_read(4)).await?;
+        read.link.take(bench.link_deliver("streams")).await?;
         bench.bare_round_trips(&mut bare_trips).await?;
         bench.link_round_trips(&mut link_trips).await?;
     }
     println!("{} messages of {} bytes, {ROUNDS} rounds, messages/s\n", bench.messages, bench.payload.len());
-    println!("| | redis-benchmark | bare | bare, 4 at once | link | link, x bare | x bare, 4 at once |");
-    println!("|---|--:|--:|--:|--:|--:|--:|");
+    println!(
+        "| | redis-benchmark | bare | bare, 4 at once | link | x bare | x bare, 4 at once | CPU, x bare | CPU, x 4 at once |"
+    );
+    println!("|---|--:|--:|--:|--:|--:|--:|--:|--:|");
     [publish, deliver, add, read].iter().for_each(|row| println!("{row}"));
     println!(
         "\n| round trip | p50 µs | p99 µs |\n|---|--:|--:|\n{}\n{}",

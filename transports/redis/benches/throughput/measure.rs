@@ -39,33 +39,63 @@ impl Bench {
     }
 }
 
-/// The rates of all contestants at one thing, one of each round.
+/// What one contestant did at one thing, round by round.
+#[derive(Default)]
+pub(crate) struct Samples {
+    rates: Vec<f64>,
+    cpu: Duration,
+}
+
+impl Samples {
+    pub(crate) async fn take(&mut self, work: impl Future<Output = Outcome<f64>>) -> Outcome<()> {
+        let before = cpu()?;
+        self.rates.push(work.await?);
+        self.cpu += cpu()?.saturating_sub(before);
+        Ok(())
+    }
+}
+
+/// Processor time of this process so far, user and system. The kernel counts in ticks of 10 ms.
+fn cpu() -> Outcome<Duration> {
+    let stat = std::fs::read_to_string("/proc/self/stat")?;
+    // The name, in parentheses, may hold spaces; fields are counted from behind it. The 12th and 13th are the times.
+    let fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_ascii_whitespace();
+    let ticks: u64 = fields.skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
+    Ok(Duration::from_millis(ticks * 10))
+}
+
+/// All contestants at one thing.
 pub(crate) struct Row {
     what: &'static str,
-    pub(crate) tool: Vec<f64>,
-    pub(crate) bare: Vec<f64>,
-    pub(crate) bare_at_once: Vec<f64>,
-    pub(crate) link: Vec<f64>,
+    pub(crate) tool: Samples,
+    pub(crate) bare: Samples,
+    pub(crate) bare_at_once: Samples,
+    pub(crate) link: Samples,
 }
 
 impl Row {
-    pub(crate) const fn new(what: &'static str) -> Self {
-        Self { what, tool: Vec::new(), bare: Vec::new(), bare_at_once: Vec::new(), link: Vec::new() }
+    pub(crate) fn new(what: &'static str) -> Self {
+        let [tool, bare, bare_at_once, link] = std::array::from_fn(|_| Samples::default());
+        Self { what, tool, bare, bare_at_once, link }
     }
 
     /// The median of the ratios within a round.
-    fn ratio(&self, to: &[f64]) -> f64 {
-        median(self.link.iter().zip(to).map(|(link, other)| link / other).collect())
+    fn ratio(&self, to: &Samples) -> f64 {
+        median(self.link.rates.iter().zip(&to.rates).map(|(link, other)| link / other).collect())
     }
 }
 
 impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let rate =
-            |rates: &Vec<f64>| if rates.is_empty() { "–".into() } else { format!("{:.0}", median(rates.clone())) };
+        let rate = |samples: &Samples| match samples.rates.as_slice() {
+            [] => "–".to_owned(),
+            rates => format!("{:.0}", median(rates.to_vec())),
+        };
         let rates = [&self.tool, &self.bare, &self.bare_at_once, &self.link].map(rate);
-        let ratios = [&self.bare, &self.bare_at_once].map(|to| format!("{:.2}", self.ratio(to)));
-        write!(f, "| {} | {} | {} |", self.what, rates.join(" | "), ratios.join(" | "))
+        let others = [&self.bare, &self.bare_at_once];
+        let ratios = others.map(|to| format!("{:.2}", self.ratio(to)));
+        let costs = others.map(|to| format!("{:.2}", self.link.cpu.as_secs_f64() / to.cpu.as_secs_f64()));
+        write!(f, "| {} | {} | {} | {} |", self.what, rates.join(" | "), ratios.join(" | "), costs.join(" | "))
     }
 }
 

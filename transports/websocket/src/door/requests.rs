@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use actix_web::rt;
 use bytes::Bytes;
-use eventhive_hub::{Draft, PublishError, PublishRefused, Tracked, Tracker};
+use eventhive_hub::{BacklogError, Cursor, Draft, Hub, PublishError, PublishRefused, Tracked, Tracker};
 use eventhive_transport::{Filter, Glob};
 use smallvec::SmallVec;
 use tokio::time::{sleep, timeout};
@@ -112,7 +112,13 @@ impl Peer {
         let drafts = self.drafts(arguments, sync.then_some(&tracker));
         drop(tracker);
         let Some(drafts) = drafts else { return self.live.answer_bool(false, call_id) };
-        let mut publish = Publish { busy: None, rest: drafts.into_iter(), receivers: 0, counts: self.is_ours };
+        let mut publish = Publish {
+            busy: None,
+            rest: drafts.into_iter(),
+            receivers: 0,
+            unstored: SmallVec::new(),
+            counts: self.is_ours,
+        };
         let tracked = sync.then_some(tracked);
         match publish.hand_in(&self.live) {
             Poll::Ready(published) => publish.answer(&self.live, published, tracked, call_id),
@@ -170,6 +176,8 @@ struct Publish {
     busy: Option<Draft>,
     rest: smallvec::IntoIter<[Draft; 1]>,
     receivers: u64,
+    /// Its events, where a durable backlog is to be waited for.
+    unstored: SmallVec<[Cursor; 1]>,
     /// Whether the client wants to know the number of receivers.
     counts: bool,
 }
@@ -179,7 +187,12 @@ impl Publish {
     fn hand_in(&mut self, live: &Live) -> Poll<Option<u64>> {
         while let Some(draft) = self.busy.take().or_else(|| self.rest.next()) {
             match live.shard.hub().publish(draft) {
-                Ok(published) => self.receivers += published.receivers,
+                Ok(published) => {
+                    self.receivers += published.receivers;
+                    if live.shard.hub().is_durable() {
+                        self.unstored.push(published.cursor);
+                    }
+                }
                 Err(PublishError { draft, reason: PublishRefused::Busy }) => {
                     self.busy = Some(*draft);
                     return Poll::Pending;
@@ -194,13 +207,51 @@ impl Publish {
         Poll::Ready(Some(self.receivers))
     }
 
-    /// Answers: now, or when the subscribers have answered.
-    fn answer(&self, live: &Rc<Live>, published: Option<u64>, tracked: Option<Tracked>, call_id: Option<&str>) {
+    /// Answers: now, or when a durable backlog has the events, or when the subscribers have answered.
+    fn answer(self, live: &Rc<Live>, published: Option<u64>, tracked: Option<Tracked>, call_id: Option<&str>) {
+        if self.unstored.is_empty() {
+            return self.answer_now(live, published, tracked, call_id);
+        }
+        self.answer_when_stored(live, published, tracked, call_id);
+    }
+
+    fn answer_now(&self, live: &Rc<Live>, published: Option<u64>, tracked: Option<Tracked>, call_id: Option<&str>) {
         match (published, tracked) {
             (Some(1..), Some(tracked)) => answer_later(live, tracked, call_id),
             (published, tracked) => live.answer_publish(published, self.counts && tracked.is_none(), call_id),
         }
     }
+
+    /// Answers when the backlog has all of it; `false` if it has lost any. The client is read on meanwhile, and
+    /// many publishes share the work of storing.
+    fn answer_when_stored(
+        self,
+        live: &Rc<Live>,
+        published: Option<u64>,
+        tracked: Option<Tracked>,
+        call_id: Option<&str>,
+    ) {
+        live.waiting.set(live.waiting.get() + 1);
+        // Weak, as below.
+        let (live, hub) = (Rc::downgrade(live), live.shard.hub().clone());
+        let call_id = call_id.map(str::to_owned);
+        rt::spawn(async move {
+            let stored = all_stored(&hub, &self.unstored).await;
+            let Some(live) = live.upgrade() else { return };
+            live.publish_is_answered();
+            if let Err(error) = &stored {
+                tracing::error!(session = %live.session.id(), %error, "a publish was not stored");
+            }
+            self.answer_now(&live, published.filter(|_| stored.is_ok()), tracked, call_id.as_deref());
+        });
+    }
+}
+
+async fn all_stored(hub: &Hub, cursors: &[Cursor]) -> Result<(), BacklogError> {
+    for cursor in cursors {
+        hub.stored(*cursor).await?;
+    }
+    Ok(())
 }
 
 /// A publish for which the hub has no room yet. Its client is read no further meanwhile.

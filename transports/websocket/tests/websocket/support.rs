@@ -37,7 +37,11 @@ impl Server {
     }
 
     pub(crate) fn start_on(hub: HubSettings, config: Config, limits: Limits, tls: Option<TlsFiles>) -> Self {
-        let hub = Hub::new(hub);
+        Self::serve(Hub::new(hub), config, limits, tls)
+    }
+
+    /// A door on a hub of the test's own.
+    pub(crate) fn serve(hub: Hub, config: Config, limits: Limits, tls: Option<TlsFiles>) -> Self {
         let path = config.endpoint.clone();
         let door = Arc::new(WebSocketDoor::new(hub.clone(), config));
         let limits = Limits { workers: Some(2), ..limits };

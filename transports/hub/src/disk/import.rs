@@ -1,0 +1,145 @@
+//! The backlog file of PyPubSub: one JSON object a line, as its server writes it.
+//!
+//! `{"timestamp": <epoch float>, "topics": [..], "json": {<the event as it was sent>}, "private": <bool>}`
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+use super::{DiskBacklog, record};
+use crate::{Backlog, BacklogError, Cursor, Draft, Message, lock};
+
+/// The attribute of a message with the path that it was published to, where that is not simply its topic.
+const PATH: &str = "pubsub_path";
+
+/// What came of an import.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Imported {
+    /// Events taken over. The log's bounds apply to them: some may be gone already.
+    pub events: u64,
+    /// Lines that are no event.
+    pub skipped: u64,
+}
+
+/// Why a file was not imported.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ImportError {
+    /// The log has, or had, messages. What would be imported is older than they are, and there is no place for it.
+    #[error("the backlog is not new: a file can only be imported into one that has never had a message")]
+    NotNew,
+    /// The file cannot be read.
+    #[error("{} cannot be read: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The log did not take it. Remove its folder before the next attempt.
+    #[error(transparent)]
+    Backlog(#[from] BacklogError),
+}
+
+#[derive(Deserialize)]
+struct Line<'a> {
+    timestamp: f64,
+    topics: Vec<String>,
+    #[serde(borrow)]
+    json: &'a RawValue,
+    private: bool,
+}
+
+#[derive(Deserialize, Default)]
+struct Decoration {
+    pubsub_path: Option<String>,
+    pubsub_cursor: Option<Uuid>,
+}
+
+impl DiskBacklog {
+    /// Whether the log has never had a message.
+    #[must_use]
+    pub fn is_new(&self) -> bool {
+        lock(&self.shared.state).newest == 0
+    }
+
+    /// Takes over a backlog file of PyPubSub, before a hub has the log. Events keep their time, their topics, their object
+    /// to the letter and whether they are private; an event's cursor there becomes its id here, and it gets a new cursor.
+    /// Lines that are no event, such as one that was cut short by a crash, are skipped and counted. Blocks until all is
+    /// written.
+    ///
+    /// # Errors
+    /// [`ImportError`].
+    pub fn import_pypubsub(&self, path: &Path) -> Result<Imported, ImportError> {
+        if !self.is_new() {
+            return Err(ImportError::NotNew);
+        }
+        let read = |source| ImportError::Read { path: path.to_owned(), source };
+        let mut lines = BufReader::new(File::open(path).map_err(read)?);
+        let (mut imported, mut line, mut newest) = (Imported::default(), Vec::new(), UNIX_EPOCH);
+        while lines.read_until(b'\n', &mut line).map_err(read)? > 0 {
+            match parse(&line) {
+                Some((draft, time, id)) => {
+                    newest = time.max(newest);
+                    self.take_over(draft, newest, id)?;
+                    imported.events += 1;
+                }
+                None => {
+                    imported.skipped += 1;
+                    let number = imported.events + imported.skipped;
+                    tracing::warn!(path = %path.display(), line = number, "not imported: no event of a PyPubSub backlog");
+                }
+            }
+            line.clear();
+        }
+        self.wait_for(self.extent().newest)?;
+        Ok(imported)
+    }
+
+    fn take_over(&self, draft: Draft, time: SystemTime, id: Uuid) -> Result<(), BacklogError> {
+        let newest = self.extent().newest;
+        let message = Arc::new(Message::stamped(draft, id, time, newest.next()));
+        match self.append(&message) {
+            Err(BacklogError::Busy) => {
+                self.wait_for(newest)?;
+                self.append(&message)
+            }
+            appended => appended,
+        }
+    }
+
+    fn wait_for(&self, cursor: Cursor) -> Result<(), BacklogError> {
+        let waiting = match lock(&self.shared.state).outcome(cursor.sequence()) {
+            Ok(known) => return known,
+            Err(waiting) => waiting,
+        };
+        // A thread of its own, since this one may be a runtime's, which must not wait so.
+        let waited = thread::scope(|scope| scope.spawn(|| waiting.blocking_recv()).join());
+        let gone = |_| Err(super::storage(io::Error::other("the log was closed")));
+        waited.map_or_else(|_| gone(()), |outcome| outcome.unwrap_or_else(|_| gone(())))
+    }
+}
+
+fn parse(line: &[u8]) -> Option<(Draft, SystemTime, Uuid)> {
+    let line: Line<'_> = serde_json::from_slice(line).ok()?;
+    let object = line.json.get();
+    let decoration: Decoration = object.starts_with('{').then(|| serde_json::from_str(object).unwrap_or_default())?;
+    let since = Duration::try_from_secs_f64(line.timestamp).ok()?;
+    let topic = line.topics.join("/");
+    let regular = if line.private { format!("/private/{topic}") } else { format!("/{topic}") };
+    let draft = Draft::json(topic.as_str(), object.to_owned()).private(line.private);
+    let draft = match decoration.pubsub_path.filter(|path| *path != regular) {
+        Some(path) => draft.attribute(PATH, path),
+        None => draft,
+    };
+    // Rounded to what a file keeps.
+    let time = record::from_nanos(record::nanos(UNIX_EPOCH.checked_add(since)?));
+    Some((draft, time, decoration.pubsub_cursor.unwrap_or_else(Uuid::now_v7)))
+}

@@ -1,0 +1,190 @@
+//! Opening a log that may have ended in the middle of a write.
+
+use std::collections::VecDeque;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::DiskSettings;
+use super::record;
+use super::segment::{HEAD, Head, Next, Records, Segment, mark};
+use super::state::{State, TAIL_BYTES};
+use super::writer::sync_folder;
+use crate::{Cursor, Message};
+
+/// Why a log on disk was not opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// Another process, or another hub of this one, has it.
+    #[error("the backlog {} is in use by another hub: stop that, or give this one another `path`", path.display())]
+    InUse {
+        /// The log's folder.
+        path: PathBuf,
+    },
+    /// The system refuses.
+    #[error("the backlog's {} cannot be used: {source}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A file is not what it should be, and not by a write that was cut short.
+    #[error("the backlog's file {} is damaged ({reason}): restore it, or move it away to go on without its messages", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// Sequences that are passed over at each opening: more than can have been handed out without having come to the disk.
+/// So no cursor is ever given to two messages, though the first of them be lost. The sequences last for 2^30 openings.
+const SKIPPED: u64 = 1 << 32;
+
+/// Takes the log for this process, for as long as the file is open.
+pub(super) fn take(folder: &Path) -> Result<File, OpenError> {
+    let made = fs::create_dir_all(folder).and_then(|()| match folder.parent() {
+        // So that the folder is still there after a power failure.
+        Some(parent) if !parent.as_os_str().is_empty() => sync_folder(parent),
+        _ => Ok(()),
+    });
+    made.map_err(|source| at(folder, source))?;
+    let path = folder.join("lock");
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+    let file = file.map_err(|source| at(&path, source))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse { path: folder.to_owned() }),
+        Err(TryLockError::Error(source)) => Err(at(&path, source)),
+    }
+}
+
+/// What the folder's files tell.
+pub(super) fn load(settings: &DiskSettings) -> Result<State, OpenError> {
+    let found = heads(&settings.path)?;
+    let epoch = found.last().map_or_else(|| Cursor::origin().epoch(), |(_, head)| head.epoch);
+    let mut segments = VecDeque::new();
+    let mut newest = Newest::default();
+    for (at, (path, head)) in found.iter().enumerate() {
+        if head.epoch != epoch {
+            let reason = "it is of another log than the files after it".to_owned();
+            return Err(OpenError::Damaged { path: path.clone(), reason });
+        }
+        let mut segment = Segment { path: path.clone(), ..Segment::new(&settings.path, head.base) };
+        match found.get(at + 1).map(|(_, next)| next.previous) {
+            Some(previous) if previous.base == head.base => {
+                (segment.last, segment.time, segment.marks) = (previous.last, previous.time, None);
+                segment.bytes = size(path)?;
+            }
+            // A file that should follow it is missing, or nothing follows it.
+            Some(_) => drop(scan(&mut segment, epoch)?),
+            None => newest = scan(&mut segment, epoch)?,
+        }
+        segments.push_back(segment);
+    }
+    let last = found.last().map_or(0, |(_, head)| head.previous.last.max(head.base - 1));
+    let last = segments.iter().map(|segment| segment.last).max().unwrap_or_default().max(last);
+    let skipped = if found.is_empty() { 0 } else { SKIPPED };
+    let mut state = State::new(epoch, last + skipped, segments, settings.max_messages);
+    state.recall(newest.messages);
+    Ok(state)
+}
+
+/// The segments and their heads, oldest first.
+fn heads(folder: &Path) -> Result<Vec<(PathBuf, Head)>, OpenError> {
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(folder).map_err(|source| at(folder, source))? {
+        let path = entry.map_err(|source| at(folder, source))?.path();
+        let name = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".log"));
+        if name.is_some_and(|name| name.len() == 20 && name.bytes().all(|byte| byte.is_ascii_digit())) {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    let mut heads = Vec::new();
+    let count = paths.len();
+    for (index, path) in paths.into_iter().enumerate() {
+        match head(&path)? {
+            Some(head) if head.base > 0 => heads.push((path, head)),
+            // It was being made when the process ended: nothing had been written to it.
+            None if index + 1 == count && size(&path)? <= HEAD => {
+                tracing::warn!(path = %path.display(), "removed a file of the backlog that was begun and never used");
+                fs::remove_file(&path).map_err(|source| at(&path, source))?;
+            }
+            _ => return Err(OpenError::Damaged { path, reason: "its head".to_owned() }),
+        }
+    }
+    Ok(heads)
+}
+
+fn head(path: &Path) -> Result<Option<Head>, OpenError> {
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(|source| at(path, source))?;
+    file.take(HEAD).read_to_end(&mut bytes).map_err(|source| at(path, source))?;
+    Ok(Head::decode(&bytes))
+}
+
+fn size(path: &Path) -> Result<u64, OpenError> {
+    fs::metadata(path).map(|data| data.len()).map_err(|source| at(path, source))
+}
+
+/// The newest messages of a log, as many as fit.
+#[derive(Default)]
+struct Newest {
+    messages: VecDeque<Arc<Message>>,
+    bytes: usize,
+}
+
+impl Newest {
+    fn add(&mut self, message: Message) {
+        self.bytes += message.weight();
+        self.messages.push_back(Arc::new(message));
+        while self.bytes > TAIL_BYTES
+            && let Some(oldest) = self.messages.pop_front()
+        {
+            self.bytes -= oldest.weight();
+        }
+    }
+}
+
+/// Reads a segment whole, and cuts off what is no record: the end of a write that was cut short.
+fn scan(segment: &mut Segment, epoch: u64) -> Result<Newest, OpenError> {
+    let path = segment.path.clone();
+    let io = |source| at(&path, source);
+    let mut records = Records::open(&segment.path, HEAD, None).map_err(io)?;
+    let (mut newest, mut marks) = (Newest::default(), Vec::new());
+    segment.bytes = HEAD;
+    let cut = loop {
+        match records.next().map_err(io)? {
+            Next::Record { mark: found, body } if found.sequence == segment.last + 1 => {
+                let end = found.offset + (record::HEAD + body.len()) as u64;
+                // Of another run: whoever was excluded is nobody now.
+                let Some(message) = record::decode(body, epoch, u64::MAX) else { break Some(found.offset) };
+                (segment.last, segment.time, segment.bytes) = (found.sequence, found.time, end);
+                mark(&mut marks, found);
+                newest.add(message);
+            }
+            Next::Record { mark, .. } => break Some(mark.offset),
+            Next::Broken { offset } => break Some(offset),
+            Next::End => break None,
+        }
+    };
+    segment.marks = Some(marks);
+    if let Some(offset) = cut {
+        let surplus = size(&path)?.saturating_sub(offset);
+        tracing::warn!(
+            path = %path.display(), offset, bytes = surplus, "cut off the end of the backlog: a write that was not finished"
+        );
+        let file = OpenOptions::new().write(true).open(&path).map_err(io)?;
+        file.set_len(offset).and_then(|()| file.sync_all()).map_err(io)?;
+    }
+    Ok(newest)
+}
+
+fn at(path: &Path, source: io::Error) -> OpenError {
+    OpenError::Io { path: path.to_owned(), source }
+}
