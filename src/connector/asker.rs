@@ -4,11 +4,13 @@
 //! where the wire and its server know patterns, else by the exact name of each request, which ends with it.
 
 use std::collections::HashSet;
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use eventhive_transport::{EventName, Filter, Glob, Incoming, Link, LinkError, Sink, Subscription, Topic};
+use tokio::runtime::Handle;
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
@@ -34,6 +36,8 @@ pub(crate) struct Asker {
     /// Whether the wire knows patterns; a server on it may still not.
     pub(super) patterns: bool,
     pub(super) listening: OnceCell<Listening>,
+    /// Where subscriptions are made and ended: an asker may have no runtime of its own.
+    pub(super) runtime: Handle,
 }
 
 /// How the inbox is subscribed.
@@ -104,7 +108,12 @@ impl Asker {
     }
 
     async fn subscribe(&self, filter: Filter) -> Result<Subscription, LinkError> {
-        self.link.subscribe(filter, Arc::clone(&self.inbox) as Arc<dyn Sink>).await
+        let mut made = self.link.subscribe(filter, Arc::clone(&self.inbox) as Arc<dyn Sink>);
+        poll_fn(|context| {
+            let _runtime = self.runtime.enter();
+            made.as_mut().poll(context)
+        })
+        .await
     }
 
     fn refused(&self, reason: &str) -> RequestError {

@@ -25,6 +25,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use eventhive_transport::{Capabilities, EventName, Incoming, Link, LinkState, Overflow, Sink, Topic};
+use tokio::runtime::Handle;
 use tokio::sync::{OnceCell, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -121,6 +122,7 @@ impl Connector {
             inbox: replies,
             patterns: wire.patterns,
             listening: OnceCell::new(),
+            runtime: Handle::current(),
         });
         let mut tasks = vec![tokio::spawn(pump.run())];
         let (standing_sender, standing) = watch::channel(if listens { Standing::Waiting } else { Standing::Complete });

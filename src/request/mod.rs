@@ -44,9 +44,10 @@
 //!   not connected is lost where the wire keeps nothing: the request then times out, though the hook has run.
 //!
 //! # How to read it
-//! [`options`], [`replies`] and [`error`] are what users hold, `verbs` the methods of the hive; `answer` is what hooks
-//! come to, and `body` its form on the wire. The two ends on the network are in `connector`: `asker` and `desk`.
+//! `options`, `replies` and `error` are what users hold, `verbs` the methods of the hive; `answer` is what hooks
+//! come to, `body` its form on the wire, `alarm` a deadline. The two ends on the network are in `connector`: `asker` and `desk`.
 
+mod alarm;
 pub(crate) mod answer;
 pub(crate) mod body;
 mod error;

@@ -3,15 +3,15 @@
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use eventhive_transport::EventName;
 use futures_util::Stream;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::oneshot;
-use tokio::time::Sleep;
 
+use super::alarm::{Alarm, Rang};
 use super::answer::Answer;
 use super::error::{RemoteError, RemoteErrorKind, RequestError};
 use crate::connector::{Conversation, Heard};
@@ -70,7 +70,7 @@ pub enum End {
 pub struct Replies {
     event: EventName,
     source: Source,
-    deadline: Pin<Box<Sleep>>,
+    deadline: Alarm,
     /// How many are still wanted.
     wanted: Option<usize>,
     answered: u64,
@@ -86,7 +86,7 @@ pub(super) enum Source {
 }
 
 impl Replies {
-    pub(super) fn new(event: EventName, source: Source, deadline: Pin<Box<Sleep>>, wanted: Option<usize>) -> Self {
+    pub(super) fn new(event: EventName, source: Source, deadline: Alarm, wanted: Option<usize>) -> Self {
         let end = (wanted == Some(0)).then_some(End::Enough);
         Self { event, source, deadline, wanted, answered: 0, given: 0, end }
     }
@@ -124,8 +124,10 @@ impl Replies {
             let reply = match heard {
                 Poll::Ready(heard) => self.take(heard),
                 Poll::Pending => {
-                    std::task::ready!(self.deadline.as_mut().poll(context));
-                    self.end = Some(End::Deadline);
+                    self.end = Some(match ready!(Pin::new(&mut self.deadline).poll(context)) {
+                        Rang::InTime => End::Deadline,
+                        Rang::Never => End::Failed(RequestError::Stopped),
+                    });
                     None
                 }
             };

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, SystemTime};
 
+use futures_util::FutureExt as _;
 use serde::de::DeserializeOwned;
 use tokio::sync::oneshot;
 use tokio::time::Sleep;
 use uuid::Uuid;
 
+use super::alarm::{Alarm, Rang};
 use super::error::{RemoteError, RemoteErrorKind, RequestError};
 use super::options::RequestOptions;
 use super::replies::{Replies, Source};
@@ -110,10 +112,11 @@ impl Hive {
         payload: impl Into<Payload>,
     ) -> Result<Replies, RequestError> {
         let question = Question::new(self, name, options)?;
-        let mut deadline = Box::pin(question.timer(self));
-        let source = match question.is_remote() {
-            true => Source::Network(Box::new(question.publish(payload.into(), deadline.as_mut()).await?)),
-            false => Source::Local(question.ask_here(payload.into())),
+        let mut deadline = Alarm::after(question.left, self.runtime());
+        let source = if question.is_remote() {
+            Source::Network(Box::new(question.publish(payload.into(), (&mut deadline).map(drop)).await?))
+        } else {
+            Source::Local(question.ask_here(payload.into()))
         };
         Ok(Replies::new(question.resolved.name.clone(), source, deadline, options.count))
     }
@@ -139,6 +142,7 @@ impl Question {
         self.resolved.route.is_some()
     }
 
+    /// A timer for as long as the network is there: a conversation ends before the hive's threads do.
     fn timer(&self, hive: &Hive) -> Sleep {
         // A timer needs a tokio runtime, which the caller may not have.
         let _runtime = hive.runtime().enter();
@@ -146,8 +150,8 @@ impl Question {
     }
 
     async fn one(&self, hive: &Hive, payload: Payload) -> Result<Payload, RequestError> {
-        let mut deadline = pin!(self.timer(hive));
         if self.is_remote() {
+            let mut deadline = pin!(self.timer(hive));
             let conversation = self.publish(payload, deadline.as_mut()).await?;
             return self.first(conversation, deadline).await;
         }
@@ -158,7 +162,10 @@ impl Question {
                 Ok(Err(error)) => Err(self.unanswered(Some(error))),
                 Err(_) => Err(RequestError::Stopped),
             },
-            () = deadline => Err(self.timed_out(true)),
+            rang = Alarm::after(self.left, hive.runtime()) => Err(match rang {
+                Rang::InTime => self.timed_out(true),
+                Rang::Never => RequestError::Stopped,
+            }),
         }
     }
 
@@ -173,7 +180,11 @@ impl Question {
     }
 
     /// Gives the event to its network, and to the hooks that this process has on it.
-    async fn publish(&self, payload: Payload, deadline: Pin<&mut Sleep>) -> Result<Conversation, RequestError> {
+    async fn publish(
+        &self,
+        payload: Payload,
+        deadline: impl Future<Output = ()>,
+    ) -> Result<Conversation, RequestError> {
         let name = &self.resolved.name;
         let Some(asker) = self.resolved.asker.clone() else { return Err(self.no_asker()) };
         let event = asker.event(name.clone(), payload, self.deadline);

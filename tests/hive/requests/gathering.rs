@@ -7,6 +7,8 @@ use eventhive::request::{End, Reply};
 use eventhive::{EventName, Hive, HookError, Json, RemoteErrorKind, RequestError, RequestOptions};
 use serde_json::{Value, json};
 
+use crate::memory::{Memory, until};
+
 use super::{Network, briefly, for_ever, nothing_is_left, soon, started};
 
 /// Wires that tell how many receivers an event had.
@@ -168,6 +170,38 @@ fn a_request_needs_no_runtime_of_the_caller() {
     let asking = hive.clone();
     let answer = std::thread::spawn(move || block_on(asking.request::<i64>("here/double", 4)));
     assert_eq!(answer.join().unwrap(), Ok(8));
+}
+
+#[test]
+fn a_request_of_a_plain_thread_leaves_no_subscription_behind() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let (network, queen, _worker) = runtime.block_on(async {
+        let memory = Memory::exact_only();
+        let network = Network::of(&memory);
+        let (worker, queen) = (saying(&network, 7).await, network.started("").await);
+        (memory, queen, worker)
+    });
+    let before = network.hub.stats().subscriptions;
+    assert_eq!(block_on(queen.request_with::<i64>(for_ever(), "net/w/who", json!({}))), Ok(7));
+    runtime.block_on(until("it is unsubscribed", || network.hub.stats().subscriptions == before));
+}
+
+#[test]
+fn answers_may_be_waited_for_longer_than_the_hive_lives() {
+    let hive = Hive::local().unwrap();
+    let (release, held) = std::sync::mpsc::channel::<()>();
+    let held = std::sync::Mutex::new(held);
+    // It blocks a thread that does not end with the hive.
+    hive.hook("here/slow", move |Json(_): Json<Value>| {
+        let _ = held.lock().unwrap().recv();
+    })
+    .unwrap();
+    let mut replies = block_on(hive.request_all(for_ever(), "here/slow", json!({}))).unwrap();
+    block_on(hive.stop(Duration::ZERO));
+    drop(hive);
+    assert!(block_on(replies.next()).is_none());
+    assert_eq!(replies.end(), Some(&End::Failed(RequestError::Stopped)));
+    drop(release);
 }
 
 /// As a caller with an executor of its own would.
