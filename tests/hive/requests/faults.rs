@@ -109,7 +109,7 @@ async fn a_request_whose_deadline_passes_in_the_outbox_is_never_sent() {
 #[tokio::test]
 async fn a_request_that_is_dropped_from_the_full_outbox_is_told_so() {
     let memory = Memory::new();
-    let yaml = "connectors: {net: {pubsub_type: memory, input_channel: '', init: {}, outbox_bytes: 1000, outbox_overflow: drop_oldest}}";
+    let yaml = "connectors: {net: {pubsub_type: memory, input_channel: '', init: {}, outbox: {max_bytes: 1000, overflow: drop_oldest}}}";
     let queen = memory.hive(yaml);
     queen.start().await.unwrap();
     let _ = queen.request::<Value>("net/w/x", json!({})).await;
@@ -120,7 +120,9 @@ async fn a_request_that_is_dropped_from_the_full_outbox_is_told_so() {
     until("it is in the outbox", || stats(&queen).waiting == 1).await;
     queen.emit("net/w/x", json!({"filler": "x".repeat(900)})).unwrap().published.unwrap().unwrap();
     match soon(asked).await.unwrap() {
-        Err(RequestError::Refused(error)) => assert!(error.to_string().contains("outbox_bytes"), "{error}"),
+        Err(RequestError::Refused(error)) => {
+            assert!(error.to_string().contains("`outbox` in the configuration"), "{error}")
+        }
         other => panic!("{other:?}"),
     }
 }
