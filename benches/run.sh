@@ -31,7 +31,12 @@ fi
 
 # A thousand subscribers need as many files at each end.
 ulimit -n "$(ulimit -H -n)"
-cargo build --release --locked --package eventhive --package side-by-side --bin hive-cli --bin side-by-side >&2
+cargo build --release --locked --package eventhive --package side-by-side --package request-reply \
+    --bin hive-cli --bin side-by-side --bin request-reply >&2
+if [ "$#" -eq 0 ] || [ "${1:-}" = requests ]; then
+    BENCH_HIVE_CLI="$target/release/hive-cli" "$target/release/request-reply" "${@:2}"
+    if [ "$#" -gt 0 ]; then exit; fi
+fi
 BENCH_HIVE_CLI="$target/release/hive-cli" \
     BENCH_PYTHON="$peers/pubsub/bin/python" \
     BENCH_PYTHON_SERVER="$PWD/tests/peers/python/server.py" \

@@ -20,10 +20,11 @@ pub struct Kind {
 pub struct Kinds(Vec<Kind>);
 
 /// Kinds that this program could have been built with, and their cargo features.
-const OPTIONAL: &[(&str, &str)] = &[("websocket", "websocket"), ("fastapi", "websocket"), ("redis", "redis")];
+const OPTIONAL: &[(&str, &str)] =
+    &[("websocket", "websocket"), ("fastapi", "websocket"), ("http", "http"), ("pypubsub", "http"), ("redis", "redis")];
 
 /// Kinds that the original documents or has, and that this version has not.
-const PLANNED: &[&str] = &["http", "webhook"];
+const PLANNED: &[&str] = &["webhook"];
 
 impl Kinds {
     /// None: the start for a list of one's own.

@@ -5,7 +5,7 @@
 //! In the order in which a configuration passes through them:
 //!
 //! - [`sources`]: built-in defaults, files, text and environment variables, merged as the original merges them.
-//! - `yaml`: YAML 1.1 as PyYAML reads it, each value with its line and column.
+//! - YAML is read by the crate `eventhive-yaml`.
 //! - [`tables`]: the keys of `eventhive`, of a connector and of a server; [`kinds`] has those of the transports.
 //! - `resolve`: the tree against the tables, into the typed [`Config`] of [`model`]; `discovery` has what concerns finding
 //!   servers, `clash` finds servers that are in each other's way.
@@ -34,7 +34,6 @@ pub mod schema;
 pub mod secret;
 pub mod sources;
 pub mod tables;
-mod yaml;
 
 pub use kinds::{Kind, Kinds};
 pub use model::{

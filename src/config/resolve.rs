@@ -149,17 +149,55 @@ impl Resolve<'_> {
 
     fn server(&mut self, path: &str, entry: &Entry) -> Option<ServerConfig> {
         let settings = self.check(path, &entry.node, tables::SERVER);
-        let transport = self.transport(path, &entry.node, Kind::door_side);
+        let doors = self.doors(path, &entry.node);
         let secret = get(&entry.node, "secret").and_then(|node| self.read_secret(node, path));
-        let (settings, (pubsub_type, init)) = (settings?, transport?);
+        let (settings, doors) = (settings?, doors?);
         let create = match settings.text("create") {
             Some("always") => Create::Always,
             Some("needed") => Create::Needed,
             _ => Create::Never,
         };
-        let doors = vec![DoorConfig { pubsub_type, init }];
         let broadcast = settings.flag("broadcast");
         Some(ServerConfig { name: entry.key.clone(), create, broadcast, secret, doors })
+    }
+
+    /// The doors of a server: those of its list, or the one that it is itself.
+    fn doors(&mut self, path: &str, node: &Node) -> Option<Vec<DoorConfig>> {
+        let (own, list) = (get(node, "pubsub_type"), get(node, "doors"));
+        let Some(list) = list.filter(|list| list.value != Value::Null) else {
+            if own.is_none() {
+                let message = "`pubsub_type` is missing: the protocol that the server speaks; or `doors`, for several";
+                self.note(node.at, path, message.to_owned());
+            }
+            return self
+                .transport(path, node, Kind::door_side)
+                .map(|(pubsub_type, init)| vec![DoorConfig { pubsub_type, init }]);
+        };
+        for name in ["pubsub_type", "init"] {
+            if let Some(own) = get(node, name) {
+                let message = format!("a server has either `doors` or `{name}`: move it into the list");
+                self.note(own.at, &format!("{path}.{name}"), message);
+            }
+        }
+        let path = format!("{path}.doors");
+        let items = match &list.value {
+            Value::List(items) if !items.is_empty() => items,
+            other => {
+                self.note(list.at, &path, format!("expected a list of doors, found {}", other.describe()));
+                return None;
+            }
+        };
+        // All of them are looked at before one that is wrong ends it.
+        let doors: Vec<_> =
+            items.iter().enumerate().map(|(at, item)| self.door(&format!("{path}[{at}]"), item)).collect();
+        doors.into_iter().collect()
+    }
+
+    fn door(&mut self, path: &str, node: &Node) -> Option<DoorConfig> {
+        let checked = self.check(path, node, tables::DOOR);
+        let transport = self.transport(path, node, Kind::door_side);
+        checked?;
+        transport.map(|(pubsub_type, init)| DoorConfig { pubsub_type, init })
     }
 
     /// The kind and its settings. Without a kind, of `init` only that it is a mapping is known.

@@ -15,7 +15,7 @@ pub fn schema(kinds: &Kinds) -> Value {
     for (name, help) in tables::TOP {
         let mut section = match *name {
             "connectors" => names(side(kinds, tables::CONNECTOR, |kind| kind.connector)),
-            "servers" => names(side(kinds, tables::SERVER, |kind| kind.door)),
+            "servers" => names(server(kinds)),
             _ => object(tables::HIVE),
         };
         section.insert("description".to_owned(), json!(help));
@@ -37,6 +37,22 @@ fn names(of: Map<String, Value>) -> Map<String, Value> {
     section.insert("type".to_owned(), json!(["object", "null"]));
     section.insert("additionalProperties".to_owned(), Value::Object(of));
     section
+}
+
+/// A server: one door, or a list of them.
+fn server(kinds: &Kinds) -> Map<String, Value> {
+    let mut server = side(kinds, tables::SERVER, |kind| kind.door);
+    let door = side(kinds, tables::DOOR, |kind| kind.door);
+    if let Some(doors) = server.get_mut("properties").and_then(|properties| properties.get_mut("doors")) {
+        let help = doors.get("description").cloned();
+        *doors = json!({ "type": "array", "minItems": 1, "items": door, "description": help });
+    }
+    let one_of = json!([
+        { "required": ["pubsub_type"], "not": { "required": ["doors"] } },
+        { "required": ["doors"], "not": { "anyOf": [{ "required": ["pubsub_type"] }, { "required": ["init"] }] } },
+    ]);
+    server.insert("oneOf".to_owned(), one_of);
+    server
 }
 
 /// A connector or server: its own keys, and those of `init` by `pubsub_type`.

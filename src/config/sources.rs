@@ -9,7 +9,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use super::merge::{entries, merge};
 use super::report::{ConfigError, Documents};
-use super::{Config, Kinds, mask, resolve, tables, yaml};
+use super::{Config, Kinds, mask, resolve, tables};
 
 /// The file that is looked for in the working directory.
 pub const DEFAULT_FILE: &str = "eventhive.yaml";
@@ -113,7 +113,7 @@ impl Sources {
     /// Reads text that messages call `name`.
     pub fn read_named(&mut self, name: impl Into<String>, text: &str) -> &mut Self {
         let document = self.documents.add(name, text);
-        match yaml::read(document, text) {
+        match eventhive_yaml::read(document, text) {
             Ok(None) => {}
             Ok(Some(node)) if matches!(node.value, Value::Map(_)) => {
                 let base = std::mem::replace(&mut self.tree, empty());

@@ -150,7 +150,11 @@ const QUEUE_OVERFLOW: &[&str] = &["drop_oldest", "drop_newest"];
 
 /// `servers.NAME:`
 pub const SERVER: &[Key] = &[
-    Key::required("pubsub_type", KeyKind::Text, "The protocol that the server speaks, such as websocket."),
+    Key::optional(
+        "pubsub_type",
+        KeyKind::Text,
+        "The protocol that the server speaks, such as websocket. A server with several has `doors` instead.",
+    ),
     Key::required(
         "create",
         KeyKind::Choice(&["never", "needed", "always"]),
@@ -162,6 +166,17 @@ pub const SERVER: &[Key] = &[
         KeyKind::Any,
         "Signs the announcement, as in a connector; hives with the secret then heed no other. Left out: that of the connector of the same name, unless its cipher is eventhive-0.5. Empty text: not signed.",
     ),
+    Key::optional("init", KeyKind::Any, "Where and how to listen: the transport's own keys."),
+    Key::optional(
+        "doors",
+        KeyKind::Any,
+        "In place of `pubsub_type` and `init`: a list of these pairs, one a door. An event that comes in by one leaves by all.",
+    ),
+];
+
+/// An item of `servers.NAME.doors`.
+pub const DOOR: &[Key] = &[
+    Key::required("pubsub_type", KeyKind::Text, "The protocol that the door speaks: websocket or http."),
     Key::optional("init", KeyKind::Any, "Where and how to listen: the transport's own keys."),
 ];
 

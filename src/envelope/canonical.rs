@@ -82,6 +82,11 @@ impl<'a> Members<'a> {
         Some(self.0.remove(index).1)
     }
 
+    pub(super) fn get_mut(&mut self, key: &str) -> Option<&mut Json<'a>> {
+        let index = self.0.binary_search_by(|member| (*member.0).cmp(key)).ok()?;
+        self.0.get_mut(index).map(|member| &mut member.1)
+    }
+
     /// Appends the canonical text, and says where in `out` a member of the key `place` would stand that is not there.
     pub(super) fn write(&self, out: &mut String, place: Option<&str>) -> Option<usize> {
         let mut open = "{\n";
@@ -137,7 +142,7 @@ fn write_escaped(out: &mut String, c: char) {
 }
 
 /// A number's canonical text. It is a float if its text has a point or an exponent, else an integer of any size.
-fn number(text: &str) -> Cow<'_, str> {
+pub(super) fn number(text: &str) -> Cow<'_, str> {
     if !text.contains(['.', 'e', 'E']) {
         return if text == "-0" { "0".into() } else { text.into() };
     }

@@ -185,7 +185,7 @@ impl Envelope {
             Seal::Plain => Ok(message.clone()),
             Seal::Eventhive05(sealer) => {
                 let text = std::str::from_utf8(message).map_err(|_| SealError::NotText)?;
-                sealer.seal(text, random()?).map_err(SealError::Message)
+                sealer.seal(text, random()?, &self.metadata_key, now).map_err(SealError::Message)
             }
             Seal::Aes256Gcm(sealer) => {
                 let topic = topic.as_str().ok_or(SealError::NotText)?;

@@ -94,12 +94,16 @@ impl Blueprint {
             transports: vec![
                 #[cfg(feature = "websocket")]
                 Arc::new(eventhive_websocket::WebSocket),
+                #[cfg(feature = "http")]
+                Arc::new(eventhive_http::Http),
                 #[cfg(feature = "redis")]
                 Arc::new(eventhive_redis::Redis),
             ],
             doors: vec![
                 #[cfg(feature = "websocket")]
                 Arc::new(eventhive_websocket::WebSocket),
+                #[cfg(feature = "http")]
+                Arc::new(eventhive_http::Http),
             ],
         }
     }

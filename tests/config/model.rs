@@ -170,3 +170,31 @@ fn sections_that_begin_with_x_are_free_for_anchors() {
     );
     assert_eq!(config.connectors.iter().map(|it| it.input_channel.as_deref().unwrap()).collect::<Vec<_>>(), ["w", "q"]);
 }
+
+#[cfg(all(feature = "http", feature = "websocket"))]
+#[test]
+fn a_server_has_one_door_or_a_list_of_them() {
+    let config = config(
+        "servers: {net: {create: always, doors: [{pubsub_type: fastapi}, {pubsub_type: pypubsub, init: {port: 1}}]}}",
+    );
+    let kinds: Vec<&str> = config.servers[0].doors.iter().map(|door| door.pubsub_type).collect();
+    assert_eq!(kinds, ["websocket", "http"]);
+    assert_eq!(config.servers[0].doors[1].init.integer("port"), Some(1));
+    for (text, wanted) in [
+        ("{create: always}", "servers.net: `pubsub_type` is missing"),
+        ("{create: always, doors: []}", "servers.net.doors: expected a list of doors"),
+        ("{create: always, doors: [{pubsub_type: redis}]}", "servers.net.doors[0].pubsub_type: `redis`"),
+        ("{create: always, doors: [{init: {}}]}", "servers.net.doors[0]: `pubsub_type` is missing"),
+        (
+            "{create: always, init: {}, doors: [{pubsub_type: http}]}",
+            "servers.net.init: a server has either `doors` or `init`",
+        ),
+        (
+            "{create: always, doors: [{pubsub_type: http, init: {port: 9}}, {pubsub_type: http, init: {port: 9}}]}",
+            "listens on 127.0.0.1:9 under `/` already",
+        ),
+    ] {
+        let found = errors(&format!("servers: {{net: {text}}}"));
+        assert!(found.iter().any(|error| error.contains(wanted)), "{text}: {found:?}");
+    }
+}

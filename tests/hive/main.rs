@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
 mod delivery;
+#[cfg(all(feature = "http", feature = "websocket"))]
+mod doors;
 mod envelopes;
 #[cfg(feature = "discovery")]
 mod found;

@@ -58,7 +58,7 @@ impl Discover {
         loop {
             let change = tokio::select! {
                 change = browser.next() => change,
-                () = until(deadline) => return Ok(if seen { Exit::Ok } else { Exit::Negative }),
+                () = until(deadline) => return if seen { Ok(Exit::Ok) } else { Err(nothing()) },
                 exit = signals.end() => return Ok(exit),
             };
             seen = true;
@@ -74,6 +74,12 @@ impl Discover {
             names => Interfaces::Named(names.to_vec()),
         }
     }
+}
+
+fn nothing() -> Failure {
+    let message = "no server is announced here: one is if it has `broadcast: true` and this network carries multicast \
+                   (see `discovery_interfaces` for which interfaces are used)";
+    Failure::new(Exit::Negative, message)
 }
 
 /// What is told of one change.

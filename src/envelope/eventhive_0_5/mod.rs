@@ -15,7 +15,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::SystemTime;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use ::base64::Engine as _;
 use ::base64::engine::general_purpose::STANDARD;
@@ -29,7 +29,7 @@ use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
-use super::canonical::Json;
+use super::canonical::{self, Json, Members};
 use super::replay::ids::Ids;
 use super::replay::{ReplayWindow, millis};
 use super::{OpenError, hex};
@@ -40,6 +40,9 @@ pub(super) const NAME: &str = "eventhive-0.5";
 const SIGNATURE: &str = "__sign__";
 /// The signature's member up to its 40 digits, in canonical text.
 const MEMBER: &str = "\"__sign__\":\"";
+
+/// From this age on a message has waited. Less is as good as nothing beside any window, and its own time says more.
+const WAITED_SECS: f64 = 1.0;
 
 /// The MAC of this format.
 pub(super) type Mac = Hmac<Sha1>;
@@ -68,12 +71,16 @@ impl Sealer {
         Self { keys, ids: Mutex::new(Ids::new(window)), told: AtomicBool::new(false) }
     }
 
-    /// Seals a message's text.
+    /// Seals a message's text, which has its metadata under `metadata_key`.
+    ///
+    /// The time in there is when the event was called, and receivers of ours refuse an old one. The format has no other
+    /// time, so a message that has waited is given that of its sealing; its id tells that it is the same.
     ///
     /// # Errors
     /// If `message` is no JSON object.
-    pub(super) fn seal(&self, message: &str, iv: Iv) -> Result<Bytes, OpenError> {
-        self.keys.first().ok_or(OpenError::NotSealed)?.seal(message, iv)
+    pub(super) fn seal(&self, message: &str, iv: Iv, metadata_key: &str, now: SystemTime) -> Result<Bytes, OpenError> {
+        let key = self.keys.first().ok_or(OpenError::NotSealed)?;
+        key.seal(message, iv, |members| renew(members, metadata_key, now))
     }
 
     /// Opens an envelope and gives the message's text, without the signature, and its iv. [`admit`](Self::admit) comes
@@ -124,6 +131,16 @@ impl Sealer {
     }
 }
 
+/// Sets the time of a message that has waited.
+fn renew(members: &mut Members<'_>, metadata_key: &str, now: SystemTime) {
+    let Some(Json::Object(metadata)) = members.get_mut(metadata_key) else { return };
+    let Some(Json::Atom(time)) = metadata.get_mut("time") else { return };
+    let now = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+    if time.parse::<f64>().is_ok_and(|time| now - time > WAITED_SECS) {
+        *time = canonical::number(&format!("{now:?}")).into_owned().into();
+    }
+}
+
 /// An id as a number: that of its UUID, or a hash.
 fn number_of(id: &str) -> u128 {
     let hashed = || {
@@ -154,11 +171,12 @@ impl Key {
         Self { cipher: Aes128Enc::new((&*key).into()), mac }
     }
 
-    fn seal(&self, message: &str, iv: Iv) -> Result<Bytes, OpenError> {
+    fn seal(&self, message: &str, iv: Iv, change: impl FnOnce(&mut Members<'_>)) -> Result<Bytes, OpenError> {
         let Json::Object(mut members) = Json::parse(message).map_err(OpenError::Syntax)? else {
             return Err(OpenError::NotAnObject);
         };
         members.remove(SIGNATURE);
+        change(&mut members);
         let mut text = String::with_capacity(message.len() + message.len() / 4 + 128);
         let place = members.write(&mut text, Some(SIGNATURE));
         let digits = hex(&self.mac(&[text.as_bytes()]).finalize().into_bytes());
@@ -300,7 +318,7 @@ mod tests {
         for row in vectors()["sign_encrypt"].as_array().unwrap() {
             let text = |key: &str| row[key].as_str().unwrap();
             let iv: [u8; 16] = u128::from_str_radix(text("iv_hex"), 16).unwrap().to_be_bytes();
-            let sealed = match Key::new(text("secret")).seal(text("message_json"), iv) {
+            let sealed = match Key::new(text("secret")).seal(text("message_json"), iv, |_| {}) {
                 Ok(sealed) => sealed,
                 Err(error) => panic!("{}: {error}", row["name"]),
             };
@@ -318,6 +336,19 @@ mod tests {
         let text = opened(sample["secret"].as_str().unwrap(), sample["envelope"].to_string().as_bytes());
         let message: serde_json::Value = serde_json::from_slice(&text).unwrap();
         assert_eq!(message, sample["message"]);
+    }
+
+    #[test]
+    fn a_message_that_has_waited_gets_the_time_of_its_sealing_and_keeps_all_else() {
+        let sealer = Sealer::new(&[Zeroizing::new("s".to_owned())], ReplayWindow::default());
+        let message = r#"{"time": 5, "m": {"time": 1000.5, "id": "x"}}"#;
+        let sealed_at = |millis| {
+            let now = UNIX_EPOCH + std::time::Duration::from_millis(millis);
+            let opened = sealer.open(&sealer.seal(message, [1; 16], "m", now).unwrap()).unwrap().0;
+            serde_json::from_slice::<serde_json::Value>(&opened).unwrap()
+        };
+        assert_eq!(sealed_at(1_001_400), serde_json::from_str::<serde_json::Value>(message).unwrap());
+        assert_eq!(sealed_at(9_000_250), serde_json::json!({"time": 5, "m": {"time": 9000.25, "id": "x"}}));
     }
 
     proptest! {
@@ -339,7 +370,7 @@ mod tests {
             let Json::Object(mut members) = Json::parse(&message).unwrap() else { panic!("{message}") };
             members.remove(SIGNATURE);
             let sealer = Sealer::new(&[Zeroizing::new("s".to_owned())], ReplayWindow::default());
-            let opened = sealer.open(&sealer.seal(&message, [1; 16]).unwrap()).unwrap().0;
+            let opened = sealer.open(&sealer.seal(&message, [1; 16], "", UNIX_EPOCH).unwrap()).unwrap().0;
             prop_assert_eq!(opened, Json::Object(members).to_text());
         }
     }

@@ -11,18 +11,17 @@ const EACH: u64 = 2;
 /// What the rest of the process needs: event loops, logs, links, files of a backlog.
 const OTHERS: u64 = 256;
 
-/// Sees to it that `connections` can be open at a time: raises the limit if that is allowed, else warns with the fix.
-pub(crate) fn make_room(connections: u64) {
+/// Sees to it that `connections` can be open at a time: raises the limit if that is allowed, else says what to do. That
+/// is a warning if the number was `chosen`; a default that does not fit is not the fault of anyone.
+pub(crate) fn make_room(connections: u64, chosen: bool) {
+    const TOO_LOW: &str = "the limit of open files is too low for `max_connections`: connections beyond it will be \
+                           refused by the system. Raise it (`LimitNOFILE=` in a systemd unit, `--ulimit nofile=` of a \
+                           container, /etc/security/limits.conf), or lower `max_connections`";
     match raise(needed(connections)) {
         Ok(Room::Enough) => {}
         Ok(Room::Raised { from, to }) => tracing::info!(from, to, "raised the limit of open files"),
-        Ok(Room::TooLittle { needed, limit }) => tracing::warn!(
-            needed,
-            limit,
-            "the limit of open files is too low for `max_connections`: connections beyond it will be refused by the \
-             system. Raise it (`LimitNOFILE=` in a systemd unit, `--ulimit nofile=` of a container, \
-             /etc/security/limits.conf), or lower `max_connections`"
-        ),
+        Ok(Room::TooLittle { needed, limit }) if chosen => tracing::warn!(needed, limit, "{TOO_LOW}"),
+        Ok(Room::TooLittle { needed, limit }) => tracing::debug!(needed, limit, "{TOO_LOW}"),
         Err(error) => tracing::warn!(%error, "the limit of open files cannot be read or raised"),
     }
 }
@@ -76,7 +75,7 @@ mod tests {
         let soft = Resource::NOFILE.get_soft().unwrap();
         assert_eq!(raise(u64::MAX).unwrap(), Room::TooLittle { needed: u64::MAX, limit: hard });
         assert!(Resource::NOFILE.get_soft().unwrap() >= soft);
-        make_room(u64::MAX);
+        make_room(u64::MAX, true);
         Resource::NOFILE.set(before.max(low), hard).unwrap();
     }
 }

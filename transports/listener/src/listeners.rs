@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use crate::serve::{self, Running, Serve};
 use crate::share::{Guest, Shared, share};
 use crate::tls::Certificate;
-use crate::{DoorPlan, StartError, TlsError, bind, files};
+use crate::{DoorPlan, Limits, StartError, TlsError, bind, files};
 
 /// Listeners that run. Dropping it cuts every connection; [`stop`](Self::stop) drains them.
 pub struct Listeners {
@@ -66,7 +66,9 @@ impl Listeners {
             return Err(problems);
         }
         let connections = ready.iter().map(|(serve, ..)| serve.limits.max_connections as u64);
-        files::make_room(connections.fold(0, u64::saturating_add));
+        let standard = Limits::default().max_connections;
+        let chosen = ready.iter().any(|(serve, ..)| serve.limits.max_connections != standard);
+        files::make_room(connections.fold(0, u64::saturating_add), chosen);
         let mut started = Self { all: Vec::new() };
         for (serve, mut listener, address) in ready {
             match serve::start(serve) {

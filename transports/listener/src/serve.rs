@@ -57,7 +57,9 @@ pub(crate) fn start(serve: Serve) -> io::Result<Running> {
 }
 
 fn build(serve: Serve, connections: &Arc<Connections>) -> io::Result<actix_web::dev::Server> {
-    let Serve { sockets, certificate, limits, doors, .. } = serve;
+    let Serve { sockets, certificate, limits, mut doors, .. } = serve;
+    // The first route that fits serves a request: a door of many paths must leave those of the others to them.
+    doors.sort_by_key(|guest| std::cmp::Reverse(guest.path.len()));
     let cores = || thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let workers = limits.workers.unwrap_or_else(cores).max(1);
     let application = move || {

@@ -47,7 +47,7 @@ impl Mode {
 
     pub(crate) fn publish(&self, pipeline: &mut Pipeline, topic: &Topic, payload: &[u8]) {
         let (topic, stream) = (topic.as_bytes(), self.stream_of(topic));
-        // Room for the arguments at once, which saves three allocations of five.
+        // Room for the arguments at once, which saves growing twice.
         let room = 64 + stream.as_ref().map_or(0, |stream| stream.as_bytes().len()) + topic.len() + payload.len();
         let mut command = Cmd::with_capacity(if stream.is_some() { 10 } else { 3 }, room);
         match (self, stream) {

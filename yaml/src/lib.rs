@@ -1,8 +1,8 @@
 //! Reads YAML 1.1 into a located tree, as PyYAML's `safe_load` reads it.
 //!
-//! The syntax is `saphyr-parser`'s; what a plain scalar means is decided in [`scalar`]. Stricter than PyYAML on purpose:
+//! The syntax is `saphyr-parser`'s; what a plain scalar means is decided in `scalar`. Stricter than PyYAML on purpose:
 //! a key that stands twice, a key that is no text, a second document and a tag outside the core are errors, each with
-//! its place and the fix. Bounds against hostile input: [`MAX_NODES`] and [`MAX_DEPTH`].
+//! its place and the fix. Bounds against hostile input: `MAX_NODES` and `MAX_DEPTH`.
 
 mod build;
 mod hint;
@@ -21,7 +21,7 @@ const MAX_DEPTH: usize = 64;
 ///
 /// # Errors
 /// Every problem up to the first error of syntax.
-pub(crate) fn read(document: u32, text: &str) -> Result<Option<Node>, Vec<Problem>> {
+pub fn read(document: u32, text: &str) -> Result<Option<Node>, Vec<Problem>> {
     build::Builder::new(document, text).document()
 }
 

@@ -1,0 +1,124 @@
+//! Publishes that carry an `Idempotency-Key` are done once.
+//!
+//! A key is one of its path. It is remembered by number and by time; forgotten, it publishes again. The same key with
+//! another body is an error of the publisher.
+
+use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use eventhive_hub::Cursor;
+
+/// The longest key, in bytes.
+pub(super) const MAX_KEY: usize = 255;
+
+pub(super) struct Keys {
+    most: usize,
+    time: Duration,
+    hasher: RandomState,
+    known: Mutex<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    done: HashMap<u128, Done>,
+    /// In the order in which they are forgotten.
+    order: VecDeque<(Instant, u128)>,
+}
+
+struct Done {
+    body: u64,
+    cursor: Cursor,
+}
+
+/// What became of a publish with a key.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Once<E> {
+    Published(Cursor),
+    /// It had been published before, at this place.
+    Repeated(Cursor),
+    /// It had come before with another body.
+    Differs,
+    Failed(E),
+}
+
+impl Keys {
+    pub(super) fn new(most: usize, time: Duration) -> Self {
+        Self { most, time, hasher: RandomState::new(), known: Mutex::default() }
+    }
+
+    /// Runs `publish` unless the key is known. It runs under the lock of the keys, so that two requests with one key that
+    /// come at once publish once; it must not wait.
+    pub(super) fn once<E>(
+        &self,
+        key: &str,
+        path: &str,
+        body: &[u8],
+        publish: impl FnOnce() -> Result<Cursor, E>,
+    ) -> Once<E> {
+        // Two hashes with a key of this process each: nobody outside can find a pair that meets.
+        let name =
+            u128::from(self.hasher.hash_one((key, path))) << 64 | u128::from(self.hasher.hash_one((path, key, 1)));
+        let body = self.hasher.hash_one(body);
+        let now = Instant::now();
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.forget(|since, count| now - since > self.time || count > self.most);
+        match known.done.get(&name) {
+            Some(done) if done.body != body => return Once::Differs,
+            Some(done) => return Once::Repeated(done.cursor),
+            None => {}
+        }
+        match publish() {
+            Ok(cursor) => {
+                known.done.insert(name, Done { body, cursor });
+                known.order.push_back((now, name));
+                known.forget(|_, count| count > self.most);
+                Once::Published(cursor)
+            }
+            Err(error) => Once::Failed(error),
+        }
+    }
+}
+
+impl Known {
+    fn forget(&mut self, is_over: impl Fn(Instant, usize) -> bool) {
+        while let Some((since, name)) = self.order.front()
+            && is_over(*since, self.order.len())
+        {
+            self.done.remove(name);
+            self.order.pop_front();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn publish(keys: &Keys, key: &str, body: &str, cursor: Cursor) -> Once<()> {
+        keys.once(key, "/a", body.as_bytes(), || Ok(cursor))
+    }
+
+    #[test]
+    fn a_key_publishes_once_until_it_is_forgotten() {
+        let keys = Keys::new(2, Duration::from_secs(1000));
+        let at = |number| Cursor::new(1, number);
+        assert_eq!(publish(&keys, "k", "x", at(1)), Once::Published(at(1)));
+        assert_eq!(publish(&keys, "k", "x", at(2)), Once::Repeated(at(1)));
+        assert_eq!(publish(&keys, "k", "y", at(2)), Once::Differs);
+        assert_eq!(keys.once("k", "/b", b"x", || Ok::<_, ()>(at(3))), Once::Published(at(3)));
+        assert_eq!(publish(&keys, "l", "x", at(4)), Once::Published(at(4)));
+        assert_eq!(publish(&keys, "k", "x", at(5)), Once::Published(at(5)));
+        let brief = Keys::new(2, Duration::ZERO);
+        assert_eq!(publish(&brief, "k", "x", at(1)), Once::Published(at(1)));
+        while publish(&brief, "k", "x", at(2)) == Once::Repeated(at(1)) {}
+    }
+
+    #[test]
+    fn what_failed_is_not_remembered() {
+        let keys = Keys::new(2, Duration::from_secs(1000));
+        assert_eq!(keys.once("k", "/", b"", || Err("busy")), Once::Failed("busy"));
+        assert_eq!(keys.once("k", "/", b"", || Ok::<_, ()>(Cursor::new(1, 1))), Once::Published(Cursor::new(1, 1)));
+    }
+}

@@ -1,0 +1,165 @@
+//! The door: a complete server of PyPubSub's protocol, and more on the same paths.
+//!
+//! A client of the original cannot tell it from the original, but for what the original does wrong or not at all:
+//!
+//! | PyPubSub 0.7.4 | here |
+//! |---|---|
+//! | `X-Fetch-Since` ends the stream | replays, then goes on live |
+//! | replay repeats events, or lets live ones come between | replay, then live: no gap, no duplicate |
+//! | an unknown cursor is passed over in silence | the same stream, and `X-Pubsub-Replay: unknown` in its head |
+//! | the body's limit does not hold for chunked bodies | it holds for the bytes that arrive |
+//! | no body, a bad charset, bytes that are not of it: 500 | 400 |
+//! | `NaN` and `Infinity` are passed on, and break clients | 400 |
+//! | `/foo,` subscribes everything | `/foo` |
+//! | one slow reader delays all others | it is dropped by the hub's policy, alone |
+//! | a stream that was cut off looks complete | its connection is aborted |
+//! | `Basic` in lower case is nobody | somebody |
+//! | a page of any web site may publish by way of its reader's browser | only pages of named origins |
+//! | targets with a raw `<`, `>` or `` ` `` are taken | 400 by the HTTP library: encode them |
+//!
+//! Beyond it: `Accept: text/event-stream` and `application/x-ndjson`, `Last-Event-ID`, gzip and zstd for clients that name
+//! the form they want, CORS, the cursor of a published event in `X-Pubsub-Cursor`, `Idempotency-Key`.
+//!
+//! Cursors are the hub's; they say how many events lie between two of them, private ones included.
+//!
+//! # How to read it
+//! - [`HttpDoor`]: the door on all threads; [`scope`] puts one into an application of one's own.
+//! - `request`: which method does what. `reply`: what all answers have in common. `origin`: web pages.
+//! - `publish`, `idempotency`: events in. `stream`: from a request to a stream. `form`, `coding`: how it looks.
+//! - `output`: what the socket is written. `live`: what a stream's parts share.
+//! - `shard`: the streams of one thread, their pings and their watchdog.
+
+mod coding;
+mod form;
+mod idempotency;
+mod live;
+mod origin;
+mod output;
+mod publish;
+mod reply;
+mod request;
+mod shard;
+mod stats;
+mod stream;
+
+use std::fmt;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::web::ServiceConfig;
+use actix_web::{Scope, web};
+use eventhive_hub::Hub;
+use eventhive_listener::Door;
+use futures_util::future::BoxFuture;
+use tokio::sync::watch;
+
+use self::idempotency::Keys;
+use self::shard::Shard;
+use self::stats::Counters;
+pub use self::stats::DoorStats;
+use crate::Config;
+
+/// A door of PyPubSub's protocol. It serves every path below its own, on all threads.
+pub struct HttpDoor {
+    common: Arc<Common>,
+}
+
+/// What all threads of a door share.
+struct Common {
+    hub: Hub,
+    config: Config,
+    counters: Counters,
+    keys: Keys,
+    /// The time there is for draining, once the door drains.
+    draining: watch::Sender<Option<Duration>>,
+}
+
+impl HttpDoor {
+    /// A door to `hub`.
+    #[must_use]
+    pub fn new(hub: Hub, config: Config) -> Self {
+        let keys = Keys::new(config.idempotency_keys, config.idempotency_time);
+        let (counters, draining) = (Counters::default(), watch::Sender::new(None));
+        Self { common: Arc::new(Common { hub, config, counters, keys, draining }) }
+    }
+
+    /// The door as a scope for an application of one's own, at the path that [`Config::endpoint`] says; put it behind the
+    /// application's other services, since it takes every path below that. Call it in the application's factory: each
+    /// worker thread needs one. Build the server with
+    /// [`Connections::on_connect`](eventhive_listener::connection::Connections), so that streams whose client has stopped
+    /// reading can be ended at once.
+    ///
+    /// ```no_run
+    /// use std::{sync::Arc, time::Duration};
+    /// use actix_web::{App, HttpServer};
+    /// use eventhive_http::{Config, HttpDoor};
+    /// use eventhive_hub::{Hub, HubSettings};
+    /// use eventhive_listener::connection::Connections;
+    ///
+    /// #[actix_web::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let hub = Hub::new(HubSettings::default());
+    ///     let config = Config { endpoint: "/events".to_owned(), ..Config::default() };
+    ///     let door = Arc::new(HttpDoor::new(hub, config));
+    ///     HttpServer::new(move || App::new().service(door.scope()))
+    ///         .on_connect(Connections::new().on_connect(Duration::from_secs(30)))
+    ///         .bind(("127.0.0.1", 2069))?
+    ///         .run()
+    ///         .await
+    /// }
+    /// ```
+    #[must_use]
+    pub fn scope(&self) -> Scope {
+        let shard = Rc::new(Shard::new(Arc::clone(&self.common)));
+        let every = move |request, body| request::answer(Rc::clone(&shard), request, body);
+        web::scope(&self.common.config.endpoint).default_service(web::to(every))
+    }
+
+    /// The numbers now.
+    #[must_use]
+    pub fn stats(&self) -> DoorStats {
+        self.common.counters.read()
+    }
+
+    /// Reads the access list again.
+    ///
+    /// # Errors
+    /// What is wrong with it; the old one stays in use.
+    pub fn reload_access(&self) -> Result<(), crate::access::AclError> {
+        self.common.config.access.acl.as_ref().map_or(Ok(()), |acl| acl.reload())
+    }
+}
+
+/// A scope with a door of its own to `hub`. An application with several worker threads should share one [`HttpDoor`]
+/// instead, so that its limits and numbers are of all threads.
+#[must_use]
+pub fn scope(hub: &Hub, config: Config) -> Scope {
+    HttpDoor::new(hub.clone(), config).scope()
+}
+
+impl Door for HttpDoor {
+    fn mount(&self, config: &mut ServiceConfig) {
+        config.service(self.scope());
+    }
+
+    fn drain(&self, within: Duration) -> BoxFuture<'static, ()> {
+        let common = Arc::clone(&self.common);
+        Box::pin(async move {
+            common.draining.send_replace(Some(within));
+            if tokio::time::timeout(within, common.counters.none()).await.is_err() {
+                tracing::warn!(streams = common.counters.sessions(), "streams did not end in the time for draining");
+            }
+        })
+    }
+
+    fn sessions(&self) -> usize {
+        self.common.counters.sessions()
+    }
+}
+
+impl fmt::Debug for HttpDoor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpDoor").field("config", &self.common.config).field("stats", &self.stats()).finish()
+    }
+}

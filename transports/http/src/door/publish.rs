@@ -1,0 +1,214 @@
+//! Events in: PUT and POST.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header;
+use actix_web::{HttpRequest, HttpResponse, web};
+use bytes::{Bytes, BytesMut};
+use eventhive_hub::{Cursor, Draft, Hub, PublishError, PublishRefused};
+use futures_util::StreamExt;
+use tokio::time::timeout;
+
+use super::idempotency::{MAX_KEY, Once};
+use super::origin;
+use super::reply::Reply;
+use super::request::{credentials, peer, text};
+use super::shard::Shard;
+use crate::wire::answers::{
+    BAD_PAYLOAD, BAD_REQUEST, IDEMPOTENCY_KEY, LINK_HEADER, MAX_TARGET, NOT_ALLOWED, RECEIVED, TEXT_TYPE, TOO_LARGE,
+    X_PUBSUB_CURSOR,
+};
+use crate::wire::batch::{self, BATCH_TYPE};
+use crate::wire::json::JsonError;
+use crate::wire::{charset, event, target};
+
+/// What the body of a batch may have beside its payloads: the head of one event that is as large as one may be.
+const BATCH_ROOM: usize = MAX_TARGET + 32;
+
+/// A refusal: its status and text.
+type Refusal = (StatusCode, &'static str);
+
+const DIFFERS: Refusal = (
+    StatusCode::UNPROCESSABLE_ENTITY,
+    "This Idempotency-Key came before with another payload: use a new key for each event.\n",
+);
+
+pub(super) async fn publish(
+    shard: &Shard,
+    reply: &Reply,
+    request: &HttpRequest,
+    path: &str,
+    body: web::Payload,
+) -> HttpResponse {
+    let is_batch = text(request.headers(), header::CONTENT_TYPE.as_str()) == Some(BATCH_TYPE);
+    let answer = if is_batch && is_link(request) {
+        batch(shard, reply, request, body).await
+    } else {
+        one(shard, request, path, body).await.map(|cursor| {
+            reply
+                .builder(StatusCode::ACCEPTED, TEXT_TYPE)
+                .insert_header((X_PUBSUB_CURSOR, cursor.to_string()))
+                .body(RECEIVED)
+        })
+    };
+    match answer {
+        Ok(response) => response,
+        Err((StatusCode::SERVICE_UNAVAILABLE, text)) => reply.later(text),
+        Err((status, text)) => reply.text(status, text),
+    }
+}
+
+fn is_link(request: &HttpRequest) -> bool {
+    request.headers().contains_key(LINK_HEADER)
+}
+
+async fn one(shard: &Shard, request: &HttpRequest, path: &str, body: web::Payload) -> Result<Cursor, Refusal> {
+    let (config, headers) = (shard.config(), request.headers());
+    admit(shard, request, path)?;
+    let body = read(request, body, config.max_payload, config.send_timeout).await?;
+    let content_type = text(headers, header::CONTENT_TYPE.as_str());
+    let bad = (StatusCode::BAD_REQUEST, BAD_REQUEST);
+    let payload = charset::decode(&body, content_type).ok_or(bad)?;
+    let draft = draft(path, &payload, is_link(request))?;
+    match headers.get(IDEMPOTENCY_KEY).filter(|_| config.idempotency_keys > 0) {
+        None => hand_in(shard.hub(), draft).await,
+        Some(key) => {
+            let key = key.to_str().ok().filter(|key| !key.is_empty() && key.len() <= MAX_KEY).ok_or(bad)?;
+            hand_in_once(shard, draft, key, path, &body).await
+        }
+    }
+}
+
+/// Many events of a link; each is answered for itself.
+async fn batch(
+    shard: &Shard,
+    reply: &Reply,
+    request: &HttpRequest,
+    body: web::Payload,
+) -> Result<HttpResponse, Refusal> {
+    let config = shard.config();
+    let body = read(request, body, config.max_payload + BATCH_ROOM, config.send_timeout).await?;
+    let bad = (StatusCode::BAD_REQUEST, BAD_REQUEST);
+    let body = std::str::from_utf8(&body).map_err(|_| bad)?;
+    let mut answers = String::new();
+    for event in batch::events(body) {
+        let outcome = match event {
+            Some((target, payload)) => batched(shard, request, target, payload).await,
+            None => Err(bad),
+        };
+        match outcome {
+            Ok(_) => answers.push_str("202\n"),
+            Err((status, text)) => {
+                // Writing to a string does not fail.
+                let _ = write!(answers, "{} {text}", status.as_u16());
+                if status == StatusCode::SERVICE_UNAVAILABLE {
+                    break;
+                }
+            }
+        }
+    }
+    Ok(reply.builder(StatusCode::ACCEPTED, TEXT_TYPE).body(answers))
+}
+
+async fn batched(shard: &Shard, request: &HttpRequest, target: &str, payload: &str) -> Result<Cursor, Refusal> {
+    if payload.len() > shard.config().max_payload {
+        return Err((StatusCode::BAD_REQUEST, TOO_LARGE));
+    }
+    let path = target::path_of(target);
+    admit(shard, request, &path)?;
+    hand_in(shard.hub(), draft(&path, payload, true)?).await
+}
+
+/// Whether the request may publish on this path.
+fn admit(shard: &Shard, request: &HttpRequest, path: &str) -> Result<(), Refusal> {
+    let (config, headers) = (shard.config(), request.headers());
+    let foreign = origin::is_foreign(headers, &config.origins, &config.host);
+    if foreign || !config.access.may_publish(peer(request), path, credentials(headers).as_ref()) {
+        shard.counters().refused.add_one();
+        return Err((StatusCode::FORBIDDEN, NOT_ALLOWED));
+    }
+    Ok(())
+}
+
+fn draft(path: &str, payload: &str, exact: bool) -> Result<Draft, Refusal> {
+    event::draft(path, payload, exact).map_err(|error| match error {
+        JsonError::NoObject => (StatusCode::BAD_REQUEST, BAD_PAYLOAD),
+        JsonError::Syntax(_) => (StatusCode::BAD_REQUEST, BAD_REQUEST),
+    })
+}
+
+/// The body, up to its limit. What is announced to be larger is not read at all.
+async fn read(
+    request: &HttpRequest,
+    mut body: web::Payload,
+    most: usize,
+    patience: Duration,
+) -> Result<Bytes, Refusal> {
+    let too_large = (StatusCode::BAD_REQUEST, TOO_LARGE);
+    let announced = text(request.headers(), header::CONTENT_LENGTH.as_str()).and_then(|size| size.parse::<u64>().ok());
+    if announced.is_some_and(|size| size > most as u64) {
+        return Err(too_large);
+    }
+    // Most bodies come in one piece, which is not copied. The end is waited for in any case: a body that is left before
+    // its end costs the connection.
+    let (mut first, mut joined) = (Bytes::new(), BytesMut::new());
+    loop {
+        match timeout(patience, body.next()).await {
+            Ok(None) if joined.is_empty() => return Ok(first),
+            Ok(None) => return Ok(joined.freeze()),
+            Ok(Some(Ok(chunk))) if first.len().max(joined.len()) + chunk.len() > most => return Err(too_large),
+            Ok(Some(Ok(chunk))) if first.is_empty() => first = chunk,
+            Ok(Some(Ok(chunk))) => {
+                if joined.is_empty() {
+                    joined.extend_from_slice(&first);
+                }
+                joined.extend_from_slice(&chunk);
+            }
+            Ok(Some(Err(_))) => return Err((StatusCode::BAD_REQUEST, BAD_REQUEST)),
+            Err(_) => return Err((StatusCode::REQUEST_TIMEOUT, BAD_REQUEST)),
+        }
+    }
+}
+
+/// Publishes when the hub has room. That wait is what holds a publisher back.
+async fn hand_in(hub: &Hub, mut draft: Draft) -> Result<Cursor, Refusal> {
+    loop {
+        hub.ready().await;
+        match hub.publish(draft) {
+            Ok(published) => return Ok(published.cursor),
+            Err(PublishError { draft: back, reason: PublishRefused::Busy }) => draft = *back,
+            Err(PublishError { reason, .. }) => return Err(refusal(&reason)),
+        }
+    }
+}
+
+async fn hand_in_once(shard: &Shard, draft: Draft, key: &str, path: &str, body: &[u8]) -> Result<Cursor, Refusal> {
+    let hub = shard.hub();
+    loop {
+        hub.ready().await;
+        let publish = || hub.publish(draft.clone()).map(|published| published.cursor);
+        match shard.common().keys.once(key, path, body, publish) {
+            Once::Published(cursor) => return Ok(cursor),
+            Once::Repeated(cursor) => {
+                shard.counters().repeated.add_one();
+                return Ok(cursor);
+            }
+            Once::Differs => return Err(DIFFERS),
+            Once::Failed(PublishError { reason: PublishRefused::Busy, .. }) => {}
+            Once::Failed(PublishError { reason, .. }) => return Err(refusal(&reason)),
+        }
+    }
+}
+
+fn refusal(reason: &PublishRefused) -> Refusal {
+    match reason {
+        PublishRefused::Closed => (StatusCode::SERVICE_UNAVAILABLE, "The server is going down, please come again.\n"),
+        PublishRefused::TopicTooLong { .. } => (StatusCode::BAD_REQUEST, BAD_REQUEST),
+        other => {
+            tracing::error!(reason = %other, "an event was not taken");
+            (StatusCode::SERVICE_UNAVAILABLE, "The event could not be stored, please come again.\n")
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! A door's numbers.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use tokio::sync::Notify;
+
+/// A door's numbers. Counts go from its start on. What became of events is in the hub's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct DoorStats {
+    /// Streams now.
+    pub sessions: usize,
+    /// Of these, compressed.
+    pub compressed: usize,
+    /// Requests that were understood by the HTTP library.
+    pub requests: u64,
+    /// Streams that there have been, those of now included.
+    pub accepted: u64,
+    /// Streams put off because the door was full or draining.
+    pub put_off: u64,
+    /// Publishes refused because of an address, a user or an origin.
+    pub refused: u64,
+    /// Publishes answered from memory, because their `Idempotency-Key` had come before.
+    pub repeated: u64,
+    /// Streams ended because events were not read in time.
+    pub slow: u64,
+    /// Connections cut because their client took nothing.
+    pub cut: u64,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    sessions: AtomicUsize,
+    compressed: AtomicUsize,
+    none: Notify,
+    pub(super) requests: Count,
+    pub(super) accepted: Count,
+    pub(super) put_off: Count,
+    pub(super) refused: Count,
+    pub(super) repeated: Count,
+    pub(super) slow: Count,
+    pub(super) cut: Count,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Count(AtomicU64);
+
+impl Count {
+    /// Counts, and gives the number with this one.
+    pub(super) fn add_one(&self) -> u64 {
+        self.0.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// One more, unless there are `most` already.
+fn enter(number: &AtomicUsize, most: usize) -> bool {
+    let more = |now: usize| (now < most).then_some(now + 1);
+    number.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).is_ok()
+}
+
+impl Counters {
+    /// One more stream, unless there are `most` already.
+    pub(super) fn enter(&self, most: usize) -> bool {
+        let entered = enter(&self.sessions, most);
+        if entered {
+            self.accepted.add_one();
+        }
+        entered
+    }
+
+    pub(super) fn leave(&self) {
+        if self.sessions.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.none.notify_waiters();
+        }
+    }
+
+    /// One more compressed stream, unless there are `most` already.
+    pub(super) fn enter_compressed(&self, most: usize) -> bool {
+        enter(&self.compressed, most)
+    }
+
+    pub(super) fn leave_compressed(&self) {
+        self.compressed.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    pub(super) fn sessions(&self) -> usize {
+        self.sessions.load(Ordering::Acquire)
+    }
+
+    /// Resolves when there is no stream.
+    pub(super) async fn none(&self) {
+        loop {
+            let none = self.none.notified();
+            if self.sessions() == 0 {
+                return;
+            }
+            none.await;
+        }
+    }
+
+    pub(super) fn read(&self) -> DoorStats {
+        DoorStats {
+            sessions: self.sessions(),
+            compressed: self.compressed.load(Ordering::Acquire),
+            requests: self.requests.get(),
+            accepted: self.accepted.get(),
+            put_off: self.put_off.get(),
+            refused: self.refused.get(),
+            repeated: self.repeated.get(),
+            slow: self.slow.get(),
+            cut: self.cut.get(),
+        }
+    }
+}

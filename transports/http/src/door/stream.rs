@@ -1,0 +1,150 @@
+//! From a request to a stream: GET.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderMap};
+use actix_web::{HttpRequest, HttpResponse};
+use eventhive_hub::{BacklogError, Cursor, SessionSettings, Start};
+use eventhive_listener::Connection;
+use eventhive_transport::Filter;
+
+use super::coding::Coding;
+use super::form::{Form, Wish};
+use super::live::Live;
+use super::output::{Compressed, Output};
+use super::reply::Reply;
+use super::request::{credentials, text};
+use super::shard::Shard;
+use crate::wire::answers::{BAD_REQUEST, LAST_EVENT_ID, X_FETCH_SINCE, X_FETCH_SINCE_CURSOR, X_PUBSUB_REPLAY};
+use crate::wire::topics;
+
+/// Every cursor of the protocol has this length; what has another is no cursor.
+const CURSOR_CHARS: usize = 36;
+
+pub(super) async fn open(shard: &Rc<Shard>, reply: &Reply, request: HttpRequest, path: &str) -> HttpResponse {
+    let headers = request.headers();
+    let wish = Wish::of(headers, &shard.config().oldschoolers);
+    let place = match Place::find(shard, headers, wish.form).await {
+        Ok(place) => place,
+        Err(error) => {
+            tracing::error!(%error, "a stream could not be opened in the past");
+            return reply.later("The backlog cannot be read, please come again.\n");
+        }
+    };
+    let config = shard.config();
+    let draining = shard.common().draining.borrow().is_some();
+    if draining || shard.hub().is_closing() || !shard.counters().enter(config.max_sessions) {
+        shard.counters().put_off.add_one();
+        return reply.later("There are as many streams as there may be, please come again.\n");
+    }
+    let settings = SessionSettings {
+        queue_bytes: config.queue_bytes,
+        overflow: config.overflow,
+        max_subscriptions: 1,
+        access: config.access.viewer(credentials(headers)),
+        ..SessionSettings::default()
+    };
+    let coding = Coding::of(headers).filter(|_| wish.by_name);
+    let connection = request.conn_data::<Arc<Connection>>().cloned();
+    // The request's parts go back to their pool now instead of living as long as the stream.
+    drop(request);
+    let (session, outgoing) = shard.worker().open(settings);
+    let live = Rc::new(Live::new(Rc::clone(shard), session, connection, wish.form));
+    let compressed = coding.and_then(|coding| Compressed::open(shard, coding));
+    let output = Output::new(outgoing, Rc::clone(&live), compressed);
+    if let Some(opening) = wish.form.opening(place.is_unknown) {
+        live.send(opening);
+    }
+    if begin(&live, topics::subscription(path), place.start).is_err() {
+        return reply.text(StatusCode::BAD_REQUEST, BAD_REQUEST);
+    }
+    respond(reply, wish.form, &place, output)
+}
+
+fn respond(reply: &Reply, form: Form, place: &Place, output: Output) -> HttpResponse {
+    let mut response = reply.builder(StatusCode::OK, form.content_type());
+    if let Some(coding) = output.coding() {
+        response.insert_header((header::CONTENT_ENCODING, coding.name()));
+    }
+    if matches!(form, Form::Events | Form::NdJson) {
+        // Neither stored nor collected by what stands between.
+        response.insert_header((header::CACHE_CONTROL, "no-store")).insert_header(("x-accel-buffering", "no"));
+    }
+    if place.was_asked_for {
+        response.insert_header((X_PUBSUB_REPLAY, if place.is_unknown { "unknown" } else { "found" }));
+    }
+    response.streaming(output)
+}
+
+/// Subscribes, and pings as soon as what lies in the past has been queued.
+fn begin(live: &Rc<Live>, filter: Filter, start: Start) -> Result<(), eventhive_hub::SubscribeError> {
+    if start == Start::Now {
+        live.session.subscribe(filter)?;
+        live.ping();
+        return Ok(());
+    }
+    let live = Rc::clone(live);
+    actix_web::rt::spawn(async move {
+        match live.session.subscribe_from(filter, start).await {
+            Ok(_) => live.ping(),
+            Err(error) => live.replay_failed(&error),
+        }
+    });
+    Ok(())
+}
+
+/// Where a stream begins.
+struct Place {
+    start: Start,
+    was_asked_for: bool,
+    /// The place that was asked for cannot be found.
+    is_unknown: bool,
+}
+
+impl Place {
+    /// A cursor goes before a time: it is exact.
+    async fn find(shard: &Shard, headers: &HeaderMap, form: Form) -> Result<Self, BacklogError> {
+        let wanted = if form == Form::Events { text(headers, LAST_EVENT_ID) } else { None };
+        let wanted = wanted.or_else(|| text(headers, X_FETCH_SINCE_CURSOR));
+        if let Some(wanted) = wanted.filter(|cursor| cursor.len() == CURSOR_CHARS) {
+            // Another spelling of a cursor was never given out.
+            let cursor = wanted.parse::<Cursor>().ok().filter(|cursor| cursor.to_string() == wanted);
+            let start = match cursor {
+                Some(cursor) => located(shard, Start::After(cursor)).await?,
+                None => None,
+            };
+            // Events may have been missed. Who gives a time as well gets at least what followed that.
+            let (is_unknown, start) = (start.is_none(), start.unwrap_or_else(|| since(headers)));
+            return Ok(Self { start, was_asked_for: true, is_unknown });
+        }
+        let start = since(headers);
+        Ok(Self { start, was_asked_for: start != Start::Now, is_unknown: false })
+    }
+}
+
+async fn located(shard: &Shard, start: Start) -> Result<Option<Start>, BacklogError> {
+    match shard.hub().locate(start).await {
+        Ok(_) => Ok(Some(start)),
+        Err(BacklogError::Cursor(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn since(headers: &HeaderMap) -> Start {
+    let since = text(headers, X_FETCH_SINCE).map(str::trim).filter(|since| !since.is_empty());
+    since.map_or(Start::Now, since_epoch)
+}
+
+/// What is no number, or lies before the epoch, is its beginning, as in the original.
+fn since_epoch(since: &str) -> Start {
+    let time = since.parse::<f64>().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    match time.map(|time| UNIX_EPOCH.checked_add(time)) {
+        None => Start::Oldest,
+        Some(None) => Start::Now,
+        Some(Some(time)) if time > SystemTime::now() => Start::Now,
+        Some(Some(time)) => Start::Since(time),
+    }
+}

@@ -1,0 +1,38 @@
+//! Events of `text/event-stream`, for a browser's `EventSource`.
+//!
+//! Source: the HTML standard, section "Server-sent events". A line of a stream has no line break inside, so that it is one
+//! `data` field. `id` is the cursor, which the browser sends back as `Last-Event-ID`.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use eventhive_hub::Message;
+
+use super::event;
+
+/// The event of a message.
+#[must_use]
+pub fn event(message: &Message) -> Bytes {
+    let line = event::line(message);
+    let mut text = Vec::with_capacity(line.len() + 60);
+    text.extend_from_slice(b"id: ");
+    text.extend_from_slice(message.cursor().to_string().as_bytes());
+    text.extend_from_slice(b"\ndata: ");
+    text.extend_from_slice(&line);
+    text.push(b'\n');
+    text.into()
+}
+
+/// A ping: a comment, which no page sees.
+#[must_use]
+pub fn ping() -> String {
+    format!(": {}\n", event::ping())
+}
+
+/// The beginning of a stream: how long the browser is to wait before it comes back, and whether events may have been
+/// missed. The page receives that as an event of the type `gap`.
+#[must_use]
+pub fn opening(retry: Duration, gap: bool) -> String {
+    let missed = if gap { "event: gap\ndata: {\"replay\": \"unknown\"}\n\n" } else { "" };
+    format!("retry: {}\n\n{missed}", retry.as_millis())
+}

@@ -1,0 +1,125 @@
+//! Streams that begin in the past.
+
+use eventhive_hub::{BacklogBounds, HubSettings};
+use eventhive_listener::Limits;
+use serde_json::Value;
+
+use crate::support::{Client, Server, config_of_vectors, header, vectors};
+
+/// Reads up to the first ping; gives the numbers of the events before it.
+async fn replayed(stream: &mut Client) -> Vec<Value> {
+    let mut events = Vec::new();
+    loop {
+        let line = stream.line().await;
+        if line.get("stillalive").is_some() {
+            return events;
+        }
+        events.push(line["i"].clone());
+    }
+}
+
+/// A server that keeps five events, and the cursors of the eight that were published.
+async fn server() -> (Server, Vec<String>) {
+    let backlog = BacklogBounds { messages: 5, ..BacklogBounds::default() };
+    let hub = HubSettings { backlog, ..HubSettings::default() };
+    let server = Server::start_on(hub, config_of_vectors(), Limits::default());
+    let mut cursors = Vec::new();
+    for i in 0..8 {
+        let head = server.put(&format!("/b/{i}"), &format!("{{\"i\":{i}}}")).await;
+        cursors.push(header(&head, "x-pubsub-cursor").unwrap().to_owned());
+    }
+    (server, cursors)
+}
+
+#[tokio::test]
+async fn every_row_of_the_vectors_replays_what_it_should() {
+    let (server, cursors) = server().await;
+    let vectors = vectors();
+    let rows = vectors["backlog"]["rows"].as_array().unwrap();
+    assert_eq!(rows.len(), 14);
+    for row in rows {
+        let name = row["name"].as_str().unwrap();
+        let header = match name {
+            "cursor of i=5" | "path filter applies" | "other topic" => {
+                format!("X-Fetch-Since-Cursor: {}\r\n", cursors[5])
+            }
+            "cursor of the last event" => format!("X-Fetch-Since-Cursor: {}\r\n", cursors[7]),
+            "cursor already pushed out of the backlog (i=0)" => format!("X-Fetch-Since-Cursor: {}\r\n", cursors[0]),
+            "oldest kept (i=3)" => format!("X-Fetch-Since-Cursor: {}\r\n", cursors[3]),
+            "unknown cursor" => "X-Fetch-Since-Cursor: 8c13f3e9-2e8c-4a51-8a05-0123456789ab\r\n".to_owned(),
+            "wrong length" => "X-Fetch-Since-Cursor: 12345\r\n".to_owned(),
+            "upper-case cursor" => format!("X-Fetch-Since-Cursor: {}\r\n", cursors[5].to_uppercase()),
+            "no header" => String::new(),
+            "X-Fetch-Since in the future" => "X-Fetch-Since: 9999999999\r\n".to_owned(),
+            "X-Fetch-Since empty value" => "X-Fetch-Since: \r\n".to_owned(),
+            other => format!("{other}\r\n"),
+        };
+        let mut stream = server.stream(row["path"].as_str().unwrap(), &header).await;
+        let expected = row.get("correct").unwrap_or(&row["chunks"]).as_array().unwrap();
+        let (last, events) = expected.split_last().unwrap();
+        assert_eq!((last, &*replayed(&mut stream).await), (&Value::from("ping"), events), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_place_that_cannot_be_found_is_said() {
+    let (server, cursors) = server().await;
+    let said = async |headers: &str| {
+        let stream = server.subscribed("/zzz", headers).await;
+        header(&stream.head, "x-pubsub-replay").map(str::to_owned)
+    };
+    assert_eq!(said("").await, None);
+    assert_eq!(said(&format!("X-Fetch-Since-Cursor: {}\r\n", cursors[6])).await.as_deref(), Some("found"));
+    assert_eq!(said(&format!("X-Fetch-Since-Cursor: {}\r\n", cursors[0])).await.as_deref(), Some("unknown"));
+    assert_eq!(
+        said("X-Fetch-Since-Cursor: 8c13f3e9-2e8c-4a51-8a05-0123456789ab\r\n").await.as_deref(),
+        Some("unknown")
+    );
+    assert_eq!(said("X-Fetch-Since: 0\r\n").await.as_deref(), Some("found"));
+}
+
+#[tokio::test]
+async fn since_a_time_comes_what_arrived_then_or_later() {
+    let (server, _) = server().await;
+    let mut all = server.stream("/b", "X-Fetch-Since: 0\r\n").await;
+    let mut times = Vec::new();
+    for _ in 3..8 {
+        times.push(all.line().await["pubsub_timestamp"].clone());
+    }
+    let mut some = server.stream("/b", &format!("X-Fetch-Since: {}\r\n", times[3])).await;
+    assert_eq!(replayed(&mut some).await.last(), Some(&Value::from(7)));
+}
+
+#[tokio::test]
+async fn what_is_published_during_a_replay_comes_once_and_in_order() {
+    let server = Server::start(config_of_vectors());
+    let mut publisher = server.client().await;
+    for i in 0..500 {
+        publisher.put("/b", &format!("{{\"i\":{i}}}"), "").await;
+    }
+    let publish = async {
+        for i in 500..1000 {
+            publisher.put("/b", &format!("{{\"i\":{i}}}"), "").await;
+        }
+    };
+    let read = async {
+        for _ in 0..10 {
+            let mut stream = server.stream("/b", "X-Fetch-Since: 0\r\n").await;
+            for i in 0..550 {
+                assert_eq!(stream.event().await["i"], i);
+            }
+        }
+    };
+    tokio::join!(publish, read);
+}
+
+#[tokio::test]
+async fn private_events_are_replayed_to_those_with_the_right_alone() {
+    let server = Server::start(config_of_vectors());
+    server.put("/private/git/privaterepo.git", "{\"i\":1}").await;
+    server.put("/git", "{\"i\":2}").await;
+    let mut anyone = server.stream("/git", "X-Fetch-Since: 0\r\n").await;
+    assert_eq!(replayed(&mut anyone).await, [2]);
+    let mut user = server.stream("/git", "X-Fetch-Since: 0\r\nAuthorization: Basic dGVzdHVzZXI6Zm9vYmFy\r\n").await;
+    assert_eq!(replayed(&mut user).await, [1, 2]);
+}

@@ -1,0 +1,12 @@
+//! The door over real sockets.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod access;
+mod backlog;
+mod beyond;
+mod matching;
+mod requests;
+mod slow;
+mod stopping;
+mod streams;
+mod support;
