@@ -7,12 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
-use eventhive_transport::EventName;
+use eventhive_transport::{EventName, INBOX};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
 use super::Outlet;
-use super::asker::INBOX;
 use super::counters::Counters;
 use crate::event::{Event, Exchange, Metadata};
 use crate::registry::{Registry, RouteError};

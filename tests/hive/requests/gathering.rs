@@ -191,12 +191,15 @@ fn answers_may_be_waited_for_longer_than_the_hive_lives() {
     let hive = Hive::local().unwrap();
     let (release, held) = std::sync::mpsc::channel::<()>();
     let held = std::sync::Mutex::new(held);
+    let (begin, begun) = std::sync::mpsc::channel();
     // It blocks a thread that does not end with the hive.
-    hive.hook("here/slow", move |Json(_): Json<Value>| {
+    let slow = move |Json(_): Json<Value>| {
+        begin.send(()).unwrap();
         let _ = held.lock().unwrap().recv();
-    })
-    .unwrap();
+    };
+    hive.hook("here/slow", slow).unwrap();
     let mut replies = block_on(hive.request_all(for_ever(), "here/slow", json!({}))).unwrap();
+    begun.recv().unwrap();
     block_on(hive.stop(Duration::ZERO));
     drop(hive);
     assert!(block_on(replies.next()).is_none());
