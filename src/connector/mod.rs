@@ -195,16 +195,20 @@ impl Connector {
         async move { outlet.outbox.stored().await }
     }
 
-    /// Ends the requests of this hive, answers those of others, sends what waits, if the link is up and takes it within the
-    /// time, closes the link, and gives the hooks what has arrived. Returns how many events were left unsent and are lost;
-    /// those of an outbox on disk are not.
+    /// Refuses new requests of others and lets the hooks of those under way answer, for at most `within`. They may ask on,
+    /// on any network, so this comes before any connector is [closed](Self::close).
+    pub(crate) async fn finish_answers(&self, within: Duration) {
+        if let Some(desk) = &self.desk {
+            desk.close(within).await;
+        }
+    }
+
+    /// Ends the requests of this hive, sends what waits, if the link is up and takes it within the time, closes the link, and
+    /// gives the hooks what has arrived. Returns how many events were left unsent and are lost; those of an outbox on disk
+    /// are not.
     pub(crate) async fn close(mut self, within: Duration) -> u64 {
         let deadline = Instant::now() + within;
         self.asker.inbox.pending.close();
-        if let Some(desk) = &self.desk {
-            // Half: a hook that never ends must not cost what waits in the outbox its time.
-            desk.close(within / 2).await;
-        }
         self.outlet.outbox.close();
         if self.link.state().borrow().is_up() {
             let _ = tokio::time::timeout_at(deadline, self.outlet.outbox.settled()).await;
