@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use eventhive_transport::EventName;
 use tokio::sync::Notify;
@@ -17,7 +17,7 @@ use super::counters::Counters;
 use crate::event::{Event, Exchange, Metadata};
 use crate::registry::{Registry, RouteError};
 use crate::request::answer::{Answer, Answerer};
-use crate::request::{CLOCK_TOLERANCE, RemoteError, RemoteErrorKind, body};
+use crate::request::{RemoteError, RemoteErrorKind, body, overdue};
 
 /// Requests of one connector whose hooks are at work; more are answered `busy`. Each keeps its event and about 500 bytes, so
 /// 8 MiB beside the payloads, and those count in the hooks' mailboxes.
@@ -99,11 +99,7 @@ impl Desk {
             let message = format_args!("{MOST_UNDER_WAY} requests are under way");
             return Some(RemoteError::new(RemoteErrorKind::Busy, message));
         }
-        let late = SystemTime::now().duration_since(event.deadline()?).ok()?;
-        if late <= CLOCK_TOLERANCE {
-            return None;
-        }
-        Counters::add(&self.counters.requests_expired, 1);
+        let late = overdue(event)?;
         let message = format_args!(
             "the deadline was over {:.1} s ago by this hive's clock: it came too late, or the clocks of the two machines differ",
             late.as_secs_f64()
@@ -112,6 +108,9 @@ impl Desk {
     }
 
     fn answer(&self, reply_to: &EventName, asked: &Event, answer: Answer) {
+        if matches!(&answer, Err(error) if *error.kind() == RemoteErrorKind::Expired) {
+            Counters::add(&self.counters.requests_expired, 1);
+        }
         let sent = self.send(reply_to, asked, &answer).or_else(|error| {
             let error = RemoteError::new(RemoteErrorKind::TooLarge, error.reason);
             self.send(reply_to, asked, &Err(error))
