@@ -5,6 +5,7 @@
 
 use std::collections::HashSet;
 use std::future::poll_fn;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -163,23 +164,41 @@ pub(crate) struct Conversation {
     _subscription: Option<Subscription>,
 }
 
-/// Who has answered, to know a second answer. Nearly always there is one, which costs no table.
+/// The longest id of a hive, in bytes, that is taken. A UUID has 36.
+const MOST_FROM: usize = 64;
+
+/// Hives whose answers to one request are told apart; what more of them say is dropped. 16,384 cost some 400 KiB.
+const MOST_KNOWN: usize = 16_384;
+
+/// Who has answered, to know a second answer: by 128 bits of a keyed hash, since what others send has any length. Nearly
+/// always there is one, which costs no table.
 #[derive(Default)]
 struct Known {
-    first: Option<String>,
-    others: HashSet<String>,
+    keys: [RandomState; 2],
+    first: Option<u128>,
+    others: HashSet<u128>,
+}
+
+/// Whether an answer is the first of its hive.
+#[derive(Debug, PartialEq, Eq)]
+enum Note {
+    New,
+    Repeated,
+    /// There are too many to tell.
+    Full,
 }
 
 impl Known {
-    /// Whether it is new.
-    fn note(&mut self, key: &str) -> bool {
-        match &self.first {
-            None => {
-                self.first = Some(key.to_owned());
-                true
-            }
-            Some(first) => first != key && self.others.insert(key.to_owned()),
+    fn note(&mut self, key: &str) -> Note {
+        let [high, low] = self.keys.each_ref().map(|state| state.hash_one(key));
+        let hash = u128::from(high) << 64 | u128::from(low);
+        match self.first {
+            None => self.first = Some(hash),
+            Some(first) if first == hash || self.others.contains(&hash) => return Note::Repeated,
+            Some(_) if self.others.len() + 1 >= MOST_KNOWN => return Note::Full,
+            Some(_) => drop(self.others.insert(hash)),
         }
+        Note::New
     }
 }
 
@@ -200,6 +219,10 @@ enum NoAnswer {
     Open(#[from] OpenError),
     #[error("it answers another request")]
     OfAnother,
+    #[error("the id of its hive has {0} bytes, more than {MOST_FROM}")]
+    LongFrom(usize),
+    #[error("{MOST_KNOWN} hives have answered already")]
+    TooMany,
     #[error("it is not of the form of an answer: {0}")]
     Form(#[from] serde_json::Error),
     #[error("the payload cannot be read: {0}")]
@@ -246,15 +269,20 @@ impl Conversation {
         };
         let (from, answer) = match exchange {
             Some(Exchange::Reply { in_reply_to, .. }) if in_reply_to != self.id => return Err(NoAnswer::OfAnother),
+            Some(Exchange::Reply { from: Some(from), .. }) if from.len() > MOST_FROM => {
+                return Err(NoAnswer::LongFrom(from.len()));
+            }
             Some(Exchange::Reply { from, is_error, .. }) => (from, body::read(&opened.payload, is_error)?),
             _ => (None, Ok(Payload::raw(opened.payload)?)),
         };
         // A hive that says nothing of itself is known again by the id of its answer at least.
-        if let Some(key) = from.as_ref().or(id.as_ref())
-            && !self.known.note(key)
-        {
-            Counters::add(&self.asker.inbox.counters.replies_repeated, 1);
-            return Ok(None);
+        match from.as_ref().or(id.as_ref()).map_or(Note::New, |key| self.known.note(key)) {
+            Note::New => {}
+            Note::Repeated => {
+                Counters::add(&self.asker.inbox.counters.replies_repeated, 1);
+                return Ok(None);
+            }
+            Note::Full => return Err(NoAnswer::TooMany),
         }
         Counters::add(&self.asker.inbox.counters.replies, 1);
         let from: Option<Arc<str>> = from.map(Into::into);
@@ -266,5 +294,23 @@ impl Conversation {
         let inbox = &self.asker.inbox;
         Counters::add(&inbox.counters.refused, 1);
         tracing::warn!(connector = %inbox.network, topic = %Topic::from(self.reply_to.as_str()), "answer dropped: {error}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_of_hives_takes_no_more_memory_than_is_said() {
+        let mut known = Known::default();
+        assert_eq!((known.note("one"), known.note("one")), (Note::New, Note::Repeated));
+        let flood = |known: &mut Known| (1..MOST_KNOWN).map(|n| known.note(&n.to_string())).collect::<Vec<_>>();
+        assert!(flood(&mut known).iter().all(|note| *note == Note::New));
+        assert!(flood(&mut known).iter().all(|note| *note == Note::Repeated));
+        assert_eq!(
+            (known.note("more"), known.note("one"), known.others.len()),
+            (Note::Full, Note::Repeated, MOST_KNOWN - 1)
+        );
     }
 }

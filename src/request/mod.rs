@@ -18,7 +18,7 @@
 //! |---|---|
 //! | `in_reply_to` | the `id` of the request |
 //! | `reply` | `value` or `error` |
-//! | `from` | an id of the hive that answers, made at its start; may be left out |
+//! | `from` | an id of the hive that answers, made at its start, of at most 64 bytes; may be left out |
 //!
 //! | `reply` | payload |
 //! |---|---|

@@ -133,6 +133,18 @@ async fn a_second_answer_of_a_hive_and_a_repeated_one_are_dropped_and_counted() 
 }
 
 #[tokio::test]
+async fn an_answer_whose_hive_has_an_endless_id_is_refused() {
+    let mut scene = Scene::uncounted().await;
+    let (asked, request) = scene.ask().await;
+    for (from, value) in [("x".repeat(65), 1), ("x".repeat(64), 2)] {
+        let answer = json!({"value": value, "__eventhive__": metadata(&request, &from, "value")});
+        scene.answer(&request, answer.to_string());
+    }
+    assert_eq!(soon(asked).await.unwrap(), Ok(json!(2)));
+    assert_eq!((stats(&scene.queen).refused, stats(&scene.queen).replies), (1, 1));
+}
+
+#[tokio::test]
 async fn answers_that_say_nothing_of_their_hive_are_told_apart_by_their_id() {
     let mut scene = Scene::uncounted().await;
     let mut replies = soon(scene.queen.request_all(for_ever(), "net/w/x", json!({}))).await.unwrap();
