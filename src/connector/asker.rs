@@ -5,6 +5,7 @@
 
 use std::collections::HashSet;
 use std::future::poll_fn;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -63,7 +64,8 @@ impl Asker {
         let name = event.name();
         // It hears itself without the broker's help, which does not count it.
         let uncounted = u64::from(self.outlet.echoes(name.as_str()));
-        self.outlet.send(name, event.payload().as_bytes(), event.metadata(), Some(ticket.fate()))?;
+        let sent = self.outlet.send(name, event.payload().as_bytes(), event.metadata(), Some(ticket.fate()));
+        sent.map_err(RouteError::from)?;
         Counters::add(&self.inbox.counters.requests, 1);
         Ok(Conversation {
             asker: self,
@@ -73,6 +75,7 @@ impl Asker {
             uncounted,
             known: Known::default(),
             receivers: None,
+            budget: BUDGET,
             _subscription: subscription,
         })
     }
@@ -157,28 +160,52 @@ pub(crate) struct Conversation {
     uncounted: u64,
     known: Known,
     receivers: Option<u64>,
+    /// Steps until the asker must look at its deadline.
+    budget: u32,
     _subscription: Option<Subscription>,
 }
 
-/// Who has answered, to know a second answer. Nearly always there is one, which costs no table.
+/// The longest id of a hive, in bytes, that is taken. A UUID has 36.
+const MOST_FROM: usize = 64;
+
+/// Hives whose answers to one request are told apart; what more of them say is dropped. 16,384 cost some 400 KiB.
+const MOST_KNOWN: usize = 16_384;
+
+/// Who has answered, to know a second answer: by 128 bits of a keyed hash, since what others send has any length. Nearly
+/// always there is one, which costs no table.
 #[derive(Default)]
 struct Known {
-    first: Option<String>,
-    others: HashSet<String>,
+    keys: [RandomState; 2],
+    first: Option<u128>,
+    others: HashSet<u128>,
+}
+
+/// Whether an answer is the first of its hive.
+#[derive(Debug, PartialEq, Eq)]
+enum Note {
+    New,
+    Repeated,
+    /// There are too many to tell.
+    Full,
 }
 
 impl Known {
-    /// Whether it is new.
-    fn note(&mut self, key: &str) -> bool {
-        match &self.first {
-            None => {
-                self.first = Some(key.to_owned());
-                true
-            }
-            Some(first) => first != key && self.others.insert(key.to_owned()),
+    fn note(&mut self, key: &str) -> Note {
+        let [high, low] = self.keys.each_ref().map(|state| state.hash_one(key));
+        let hash = u128::from(high) << 64 | u128::from(low);
+        match self.first {
+            None => self.first = Some(hash),
+            Some(first) if first == hash || self.others.contains(&hash) => return Note::Repeated,
+            Some(_) if self.others.len() + 1 >= MOST_KNOWN => return Note::Full,
+            Some(_) => drop(self.others.insert(hash)),
         }
+        Note::New
     }
 }
+
+/// What is heard of a request at a stretch. A flood of answers would else keep the asker's thread, and it would never look at
+/// its deadline: opening this many takes milliseconds.
+const BUDGET: u32 = 1024;
 
 /// What is heard of a request.
 pub(crate) enum Heard {
@@ -197,6 +224,10 @@ enum NoAnswer {
     Open(#[from] OpenError),
     #[error("it answers another request")]
     OfAnother,
+    #[error("the id of its hive has {0} bytes, more than {MOST_FROM}")]
+    LongFrom(usize),
+    #[error("{MOST_KNOWN} hives have answered already")]
+    TooMany,
     #[error("it is not of the form of an answer: {0}")]
     Form(#[from] serde_json::Error),
     #[error("the payload cannot be read: {0}")]
@@ -214,10 +245,15 @@ impl Conversation {
         self.ticket.is_published()
     }
 
-    /// The next thing to hear. With `counts`, [`Heard::Receivers`] is told once when it is known.
+    /// The next thing to hear. With `counts`, [`Heard::Receivers`] is told once when it is known. Once in a while it is pending
+    /// though more is there, and wakes: then is the time to look at a deadline.
     pub(crate) fn poll(&mut self, context: &Context<'_>, counts: bool) -> Poll<Heard> {
-        loop {
-            let Poll::Ready(step) = self.ticket.poll(context, counts) else { return Poll::Pending };
+        while self.budget > 0 {
+            let Poll::Ready(step) = self.ticket.poll(context, counts) else {
+                self.budget = BUDGET;
+                return Poll::Pending;
+            };
+            self.budget -= 1;
             match step {
                 Step::Answer(sealed) => match self.open(&sealed) {
                     Ok(Some(heard)) => return Poll::Ready(heard),
@@ -232,6 +268,9 @@ impl Conversation {
                 Step::Closed => return Poll::Ready(Heard::Over(RequestError::Stopped)),
             }
         }
+        self.budget = BUDGET;
+        context.waker().wake_by_ref();
+        Poll::Pending
     }
 
     /// An answer; `None` if it came before, or this hive has answered before.
@@ -243,15 +282,20 @@ impl Conversation {
         };
         let (from, answer) = match exchange {
             Some(Exchange::Reply { in_reply_to, .. }) if in_reply_to != self.id => return Err(NoAnswer::OfAnother),
+            Some(Exchange::Reply { from: Some(from), .. }) if from.len() > MOST_FROM => {
+                return Err(NoAnswer::LongFrom(from.len()));
+            }
             Some(Exchange::Reply { from, is_error, .. }) => (from, body::read(&opened.payload, is_error)?),
             _ => (None, Ok(Payload::raw(opened.payload)?)),
         };
         // A hive that says nothing of itself is known again by the id of its answer at least.
-        if let Some(key) = from.as_ref().or(id.as_ref())
-            && !self.known.note(key)
-        {
-            Counters::add(&self.asker.inbox.counters.replies_repeated, 1);
-            return Ok(None);
+        match from.as_ref().or(id.as_ref()).map_or(Note::New, |key| self.known.note(key)) {
+            Note::New => {}
+            Note::Repeated => {
+                Counters::add(&self.asker.inbox.counters.replies_repeated, 1);
+                return Ok(None);
+            }
+            Note::Full => return Err(NoAnswer::TooMany),
         }
         Counters::add(&self.asker.inbox.counters.replies, 1);
         let from: Option<Arc<str>> = from.map(Into::into);
@@ -261,7 +305,31 @@ impl Conversation {
 
     fn drop_answer(&self, error: &NoAnswer) {
         let inbox = &self.asker.inbox;
+        // Mostly what the hive that answered or a broker sent again after a lost connection.
+        if let NoAnswer::Open(OpenError::Replayed) = error {
+            Counters::add(&inbox.counters.replies_repeated, 1);
+            tracing::debug!(connector = %inbox.network, topic = %Topic::from(self.reply_to.as_str()), "sealed answer received before, dropped");
+            return;
+        }
         Counters::add(&inbox.counters.refused, 1);
         tracing::warn!(connector = %inbox.network, topic = %Topic::from(self.reply_to.as_str()), "answer dropped: {error}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_of_hives_takes_no_more_memory_than_is_said() {
+        let mut known = Known::default();
+        assert_eq!((known.note("one"), known.note("one")), (Note::New, Note::Repeated));
+        let flood = |known: &mut Known| (1..MOST_KNOWN).map(|n| known.note(&n.to_string())).collect::<Vec<_>>();
+        assert!(flood(&mut known).iter().all(|note| *note == Note::New));
+        assert!(flood(&mut known).iter().all(|note| *note == Note::Repeated));
+        assert_eq!(
+            (known.note("more"), known.note("one"), known.others.len()),
+            (Note::Full, Note::Repeated, MOST_KNOWN - 1)
+        );
     }
 }

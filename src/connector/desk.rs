@@ -5,18 +5,18 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use eventhive_transport::{EventName, INBOX};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-use super::Outlet;
 use super::counters::Counters;
+use super::{Outlet, Unsent};
 use crate::event::{Event, Exchange, Metadata};
 use crate::registry::{Registry, RouteError};
 use crate::request::answer::{Answer, Answerer};
-use crate::request::{CLOCK_TOLERANCE, RemoteError, RemoteErrorKind, body};
+use crate::request::{RemoteError, RemoteErrorKind, body, overdue};
 
 /// Requests of one connector whose hooks are at work; more are answered `busy`. Each keeps its event and about 500 bytes, so
 /// 8 MiB beside the payloads, and those count in the hooks' mailboxes.
@@ -98,11 +98,7 @@ impl Desk {
             let message = format_args!("{MOST_UNDER_WAY} requests are under way");
             return Some(RemoteError::new(RemoteErrorKind::Busy, message));
         }
-        let late = SystemTime::now().duration_since(event.deadline()?).ok()?;
-        if late <= CLOCK_TOLERANCE {
-            return None;
-        }
-        Counters::add(&self.counters.requests_expired, 1);
+        let late = overdue(event)?;
         let message = format_args!(
             "the deadline was over {:.1} s ago by this hive's clock: it came too late, or the clocks of the two machines differ",
             late.as_secs_f64()
@@ -111,17 +107,26 @@ impl Desk {
     }
 
     fn answer(&self, reply_to: &EventName, asked: &Event, answer: Answer) {
-        let sent = self.send(reply_to, asked, &answer).or_else(|error| {
-            let error = RemoteError::new(RemoteErrorKind::TooLarge, error.reason);
+        if matches!(&answer, Err(error) if *error.kind() == RemoteErrorKind::Expired) {
+            Counters::add(&self.counters.requests_expired, 1);
+        }
+        let sent = self.send(reply_to, asked, &answer).or_else(|unsent| {
+            let kind = match &unsent {
+                Unsent::Unfit(_) => RemoteErrorKind::TooLarge,
+                // The error is small: there may be room for that.
+                Unsent::Full(_) => RemoteErrorKind::Busy,
+                Unsent::Other(_) => return Err(unsent),
+            };
+            let error = RemoteError::new(kind, RouteError::from(unsent).reason);
             self.send(reply_to, asked, &Err(error))
         });
-        match sent {
+        match sent.map_err(RouteError::from) {
             Ok(()) => drop(Counters::add(&self.counters.requests_answered, 1)),
             Err(error) => tracing::debug!(event = %asked.name(), "not answered: {error}"),
         }
     }
 
-    fn send(&self, reply_to: &EventName, asked: &Event, answer: &Answer) -> Result<(), RouteError> {
+    fn send(&self, reply_to: &EventName, asked: &Event, answer: &Answer) -> Result<(), Unsent> {
         let mut metadata = Metadata::made_now(Uuid::new_v4(), reply_to.as_str());
         let in_reply_to = asked.metadata().id.clone();
         let exchange = Exchange::Reply { in_reply_to, from: Some(self.id.clone()), is_error: answer.is_err() };

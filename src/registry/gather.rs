@@ -13,6 +13,8 @@ use crate::request::answer::{self, Answer, Answerer};
 struct Gather {
     event: Event,
     resolved: Arc<Resolved>,
+    /// Whether somebody requested an answer, which may have been given by now.
+    requested: bool,
     progress: Mutex<Progress>,
 }
 
@@ -36,8 +38,9 @@ pub(crate) struct Seat {
 pub(crate) fn start(event: &Event, resolved: &Arc<Resolved>, answerer: Option<Answerer>) -> usize {
     let count = resolved.hooks.len();
     let next = asking_from(resolved, 0);
+    let requested = answerer.is_some();
     let progress = Mutex::new(Progress { outcomes: vec![None; count], next, answerer });
-    let gather = Arc::new(Gather { event: event.clone(), resolved: resolved.clone(), progress });
+    let gather = Arc::new(Gather { event: event.clone(), resolved: resolved.clone(), requested, progress });
     let mut taken = 0;
     for (index, hook) in resolved.hooks.iter().enumerate() {
         if hook.asks_earlier {
@@ -57,6 +60,11 @@ fn asking_from(resolved: &Resolved, from: usize) -> usize {
 }
 
 impl Seat {
+    /// Whether the event is a request that this hook answers.
+    pub(crate) fn is_requested(&self) -> bool {
+        self.gather.requested
+    }
+
     pub(crate) fn settle(mut self, status: Status) {
         self.record(status);
     }

@@ -13,6 +13,7 @@ use crate::registry::gather::Seat;
 use crate::registry::mailbox::{Bounds, Evicted, Mailbox, Rejected, Weigh};
 use crate::registry::stats::{Count, Counters};
 use crate::registry::{Earlier, HookStats, Pattern, Skip, Status};
+use crate::request;
 
 /// Where a hook or an event was declared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,6 +124,11 @@ impl Letter {
         Self { event, reply, earlier: None }
     }
 
+    /// Whether it is a request that nobody waits for any more.
+    fn is_expired(&self) -> bool {
+        matches!(&self.reply, Reply::Seat(seat) if seat.is_requested()) && request::overdue(&self.event).is_some()
+    }
+
     fn skip(self, skip: Skip) {
         self.reply.settle(Status::Skipped(skip));
     }
@@ -171,6 +177,16 @@ impl Hook {
                 false
             }
         }
+    }
+
+    /// The letter, to be handled now. A request that waited in the mailbox past its deadline is answered with that instead.
+    pub(crate) fn in_time(&self, letter: Letter) -> Option<Letter> {
+        if !letter.is_expired() {
+            return Some(letter);
+        }
+        self.counters.add(Count::DroppedExpired);
+        letter.skip(Skip::Expired);
+        None
     }
 
     pub(crate) fn name(&self) -> &Arc<str> {

@@ -53,6 +53,9 @@ pub enum Skip {
     /// It was unhooked, or its thread has ended.
     #[error("it was closed")]
     Closed,
+    /// It was a request, and its deadline was over before its turn came.
+    #[error("the request's deadline was over before its turn came")]
+    Expired,
     /// It did not answer within the call's time. It may still run.
     #[error("it did not answer in time")]
     TimedOut,

@@ -13,6 +13,7 @@ pub(crate) struct Counters {
     dropped_full: AtomicU64,
     dropped_oldest: AtomicU64,
     dropped_closed: AtomicU64,
+    dropped_expired: AtomicU64,
 }
 
 /// What a hook has done with its events so far.
@@ -35,6 +36,8 @@ pub struct HookStats {
     pub dropped_oldest: u64,
     /// Not taken or not handled, because the hook was closed.
     pub dropped_closed: u64,
+    /// Taken and not handled, because it was a request whose deadline was over.
+    pub dropped_expired: u64,
     /// Waiting in the mailbox now.
     pub waiting: usize,
 }
@@ -50,6 +53,7 @@ pub(crate) enum Count {
     DroppedFull,
     DroppedOldest,
     DroppedClosed,
+    DroppedExpired,
 }
 
 impl Counters {
@@ -63,6 +67,7 @@ impl Counters {
             Count::DroppedFull => &self.dropped_full,
             Count::DroppedOldest => &self.dropped_oldest,
             Count::DroppedClosed => &self.dropped_closed,
+            Count::DroppedExpired => &self.dropped_expired,
         };
         counter.fetch_add(1, Ordering::Relaxed);
     }
@@ -83,6 +88,7 @@ impl Counters {
             dropped_full: read(&self.dropped_full),
             dropped_oldest: read(&self.dropped_oldest),
             dropped_closed: read(&self.dropped_closed),
+            dropped_expired: read(&self.dropped_expired),
             waiting,
         }
     }

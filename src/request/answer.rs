@@ -60,7 +60,7 @@ fn error(hook: &str, status: &Status) -> RemoteError {
                 Skip::Full | Skip::Evicted => Busy,
                 Skip::Closed => Stopping,
                 Skip::Waiting(_) => NoHook,
-                Skip::TimedOut => Expired,
+                Skip::Expired | Skip::TimedOut => Expired,
                 Skip::Stopped(_) => Failed,
             };
             RemoteError::new(kind, skip)

@@ -18,7 +18,7 @@
 //! |---|---|
 //! | `in_reply_to` | the `id` of the request |
 //! | `reply` | `value` or `error` |
-//! | `from` | an id of the hive that answers, made at its start; may be left out |
+//! | `from` | an id of the hive that answers, made at its start, of at most 64 bytes; may be left out |
 //!
 //! | `reply` | payload |
 //! |---|---|
@@ -55,12 +55,20 @@ mod options;
 mod replies;
 mod verbs;
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 pub use error::{RemoteError, RemoteErrorKind, RequestError};
 pub use options::RequestOptions;
 pub use replies::{End, Replies, Reply};
 
+use crate::Event;
+
 /// How long after its deadline a request is still run. Two machines that keep time by NTP differ by milliseconds; a virtual
 /// machine that has been asleep by a second or two.
 pub const CLOCK_TOLERANCE: Duration = Duration::from_secs(2);
+
+/// How long ago the deadline of a request was, if it must not be run any more.
+pub(crate) fn overdue(event: &Event) -> Option<Duration> {
+    let late = SystemTime::now().duration_since(event.deadline()?).ok()?;
+    (late > CLOCK_TOLERANCE).then_some(late)
+}

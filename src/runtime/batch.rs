@@ -85,6 +85,7 @@ where
     R: Respond,
 {
     while let Some(letter) = hook.mailbox.try_pop() {
+        let Some(letter) = hook.in_time(letter) else { continue };
         let context = Context { hook, event: &letter.event, earlier: letter.earlier.as_ref() };
         let attempt = catch_unwind(AssertUnwindSafe(|| handler(&context)));
         if finish(hook, letter, attempt) {

@@ -89,6 +89,7 @@ where
     H: AsyncFn(&Context<'_>) -> Result<R, ExtractError>,
     R: Respond,
 {
+    let Some(letter) = hook.in_time(letter) else { return false };
     let context = Context { hook, event: &letter.event, earlier: letter.earlier.as_ref() };
     let attempt = AssertUnwindSafe(async { handler(&context).await }).catch_unwind().await;
     finish(hook, letter, attempt)

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use eventhive_listener::DoorTransport;
 use eventhive_transport::Transport;
@@ -110,15 +110,19 @@ impl Blueprint {
 }
 
 impl Running {
-    /// Flushes and closes the connectors, then drains the servers.
+    /// Finishes answering, flushes and closes the connectors, then drains the servers.
     pub(super) async fn stop(self, registry: &Registry, within: Duration) {
+        let begun = Instant::now();
+        // Half: a hook that never ends must not cost what waits in the outbox its time.
+        join_all(self.connectors.iter().map(|connector| connector.finish_answers(within / 2))).await;
+        let left = within.saturating_sub(begun.elapsed());
         let close = self.connectors.into_iter().map(|connector| async move {
-            registry.remove_route(connector.name());
             let name = connector.name().to_owned();
-            match connector.close(within).await {
+            match connector.close(left).await {
                 0 => {}
                 left => tracing::warn!(connector = name, events = left, "stopped with events unsent in the outbox"),
             }
+            registry.remove_route(&name);
         });
         join_all(close).await;
         for name in &self.not_started {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use eventhive::{Hive, Json, RequestError, RequestOptions};
+use eventhive::{Event, Hive, HookError, Json, RequestError, RequestOptions};
 use eventhive_conformance::FaultProxy;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
@@ -215,6 +215,46 @@ async fn a_stopping_hive_answers_what_it_is_at_work_on() {
     assert!(soon(stopping).await.unwrap());
     let error = soon(spawn(&queen, for_ever())).await.unwrap().unwrap_err();
     assert!(matches!(error, RequestError::NoListener { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_hook_of_a_stopping_hive_may_ask_on_every_network_for_what_it_answers() {
+    let memory = Memory::new();
+    let network = Network::of(&memory);
+    let third = network.started("v").await;
+    third.hook("v/y", async |_: Event| 7).unwrap();
+    let connector =
+        |name: &str, channel: &str| format!("{name}: {{pubsub_type: memory, input_channel: {channel}, init: {{}}}}");
+    let fourth = memory.hive(&format!("connectors: {{{}}}", connector("side", "v")));
+    fourth.hook("v/y", async |_: Event| 8).unwrap();
+    fourth.start().await.unwrap();
+    let worker = memory.hive(&format!("connectors: {{{}, {}}}", connector("net", "w"), connector("side", "w")));
+    let (gate, asking) = (Arc::new(Semaphore::new(0)), worker.clone());
+    let permits = Arc::clone(&gate);
+    let sum = move |_: Event| {
+        let (gate, hive) = (Arc::clone(&gate), asking.clone());
+        async move {
+            gate.acquire().await.unwrap().forget();
+            let mut sum = 0;
+            for name in ["net/v/y", "side/v/y"] {
+                sum += hive.request::<i64>(name, json!({})).await.map_err(HookError::new)?;
+            }
+            Ok::<_, HookError>(sum)
+        }
+    };
+    worker.hook("w/x", sum).unwrap();
+    let (worker, queen) = (started(worker).await, network.started("").await);
+    let asked = spawn(&queen, for_ever());
+    until("the hook is at work", || stats(&worker).requests_received == 1).await;
+    let stopping = tokio::spawn({
+        let worker = worker.clone();
+        async move { worker.stop(Duration::from_secs(40)).await }
+    });
+    let refused = async { while !matches!(spawn(&queen, briefly()).await.unwrap(), Err(RequestError::Remote(_))) {} };
+    soon(refused).await;
+    permits.add_permits(1000);
+    assert_eq!(soon(asked).await.unwrap(), Ok(15));
+    assert!(soon(stopping).await.unwrap());
 }
 
 #[tokio::test]

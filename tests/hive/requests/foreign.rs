@@ -133,6 +133,18 @@ async fn a_second_answer_of_a_hive_and_a_repeated_one_are_dropped_and_counted() 
 }
 
 #[tokio::test]
+async fn an_answer_whose_hive_has_an_endless_id_is_refused() {
+    let mut scene = Scene::uncounted().await;
+    let (asked, request) = scene.ask().await;
+    for (from, value) in [("x".repeat(65), 1), ("x".repeat(64), 2)] {
+        let answer = json!({"value": value, "__eventhive__": metadata(&request, &from, "value")});
+        scene.answer(&request, answer.to_string());
+    }
+    assert_eq!(soon(asked).await.unwrap(), Ok(json!(2)));
+    assert_eq!((stats(&scene.queen).refused, stats(&scene.queen).replies), (1, 1));
+}
+
+#[tokio::test]
 async fn answers_that_say_nothing_of_their_hive_are_told_apart_by_their_id() {
     let mut scene = Scene::uncounted().await;
     let mut replies = soon(scene.queen.request_all(for_ever(), "net/w/x", json!({}))).await.unwrap();
@@ -182,6 +194,32 @@ async fn with_a_secret_nothing_else_is_taken_for_an_answer() {
 }
 
 #[tokio::test]
+async fn a_sealed_answer_that_the_broker_delivers_twice_is_repeated_and_not_refused() {
+    let mut scene = Scene::on(Memory::deaf_to_itself(), ", secret: s3").await;
+    let queen = scene.queen.clone();
+    let mut replies = soon(queen.request_all(for_ever().count(2), "net/w/x", json!({}))).await.unwrap();
+    let request = next(&mut scene.events).await;
+    let envelope = Envelope::plain("__eventhive__", true)
+        .sealed(Cipher::Aes256Gcm, &[Zeroizing::new("s3".to_owned())], ReplayWindow::default())
+        .unwrap();
+    let sealed = |from: &str, value: i64| {
+        let mut metadata = request.metadata().clone();
+        metadata.id = uuid::Uuid::new_v4().to_string();
+        let in_reply_to = request.metadata().id.clone();
+        let exchange = eventhive::Exchange::Reply { in_reply_to, from: Some(from.to_owned()), is_error: false };
+        metadata.exchange = Some(Box::new(exchange));
+        let text = json!({"value": value}).to_string();
+        envelope.seal(request.reply_to().unwrap(), &text.into(), &metadata).unwrap()
+    };
+    let first = sealed("one", 1);
+    for text in [first.clone(), first, sealed("two", 2)] {
+        scene.answer(&request, text);
+    }
+    assert_eq!(soon(replies.all()).await.len(), 2);
+    assert_eq!((stats(&queen).replies, stats(&queen).replies_repeated, stats(&queen).refused), (2, 1, 0));
+}
+
+#[tokio::test]
 async fn an_answer_runs_no_hooks_and_the_inbox_of_another_is_not_heard() {
     let mut scene = Scene::new("").await;
     let mut everything = scene.queen.stream("*").unwrap();
@@ -193,6 +231,27 @@ async fn an_answer_runs_no_hooks_and_the_inbox_of_another_is_not_heard() {
     assert_eq!(soon(asked).await.unwrap(), Ok(json!({"done": true})));
     assert_eq!(next(&mut everything).await.name().as_str(), "net/w/x", "what was called, and no answer");
     assert!(futures_util::FutureExt::now_or_never(everything.next()).is_none());
+}
+
+#[tokio::test]
+async fn a_flood_of_answers_does_not_move_the_deadline() {
+    const FLOOD: usize = 20_000;
+    // Answers of nobody in particular, which all count; and ones that are none, which do not.
+    for (text, is_answer) in [("{}", true), ("nonsense", false)] {
+        let mut scene = Scene::uncounted().await;
+        let replies = soon(scene.queen.request_all(briefly(), "net/w/x", json!({}))).await.unwrap();
+        let over = std::time::Instant::now() + std::time::Duration::from_millis(400);
+        let request = next(&mut scene.events).await;
+        let late = stats(&scene.queen).replies_late;
+        (0..FLOOD).for_each(|_| scene.answer(&request, text));
+        // The asker does not come to look before its deadline is over and all are there.
+        until("the deadline is over", || std::time::Instant::now() > over).await;
+        let answers = soon(replies.all()).await;
+        let seen = stats(&scene.queen).replies + stats(&scene.queen).refused;
+        assert!(seen > 0 && seen < FLOOD as u64, "{text}: {seen} of {FLOOD} were looked at");
+        assert_eq!(answers.is_empty(), !is_answer, "{text}");
+        assert_eq!(stats(&scene.queen).replies_late, late, "{text}");
+    }
 }
 
 #[tokio::test]

@@ -88,6 +88,58 @@ async fn a_request_past_its_deadline_is_not_run_and_answered_as_expired() {
 }
 
 #[tokio::test]
+async fn a_request_that_waited_for_its_hook_past_its_deadline_is_not_run() {
+    for blocking in [false, true] {
+        let memory = Memory::new();
+        let worker = Network::of(&memory).hive("w");
+        let (release, held) = std::sync::mpsc::channel::<()>();
+        let (held, runs) = (Mutex::new(held), Arc::new(Mutex::new(0)));
+        let (runs_seen, gate) = (Arc::clone(&runs), Arc::new(tokio::sync::Semaphore::new(0)));
+        if blocking {
+            let hook = move |_: Event| {
+                held.lock().unwrap().recv().unwrap();
+                *runs.lock().unwrap() += 1;
+            };
+            worker.on("w/x").hook(hook).unwrap();
+        } else {
+            let gate = Arc::clone(&gate);
+            let hook = move |_: Event| {
+                let (gate, runs) = (Arc::clone(&gate), Arc::clone(&runs));
+                async move {
+                    gate.acquire().await.unwrap().forget();
+                    *runs.lock().unwrap() += 1;
+                }
+            };
+            worker.on("w/x").hook(hook).unwrap();
+        }
+        let (worker, (_inbox, mut answers)) = (started(worker).await, inbox(&memory).await);
+        let ask = |name: &str, deadline: f64| {
+            let id = Uuid::new_v4().to_string();
+            memory.publish("net/w/x", request(&id, &format!("net/inbox-x/{name}"), Some(deadline)));
+        };
+        ask("runs", from_now(60.0));
+        // Still within the tolerance when it comes, and past it in a moment.
+        let over = from_now(-1.0);
+        ask("waits", over);
+        ask("third", from_now(60.0));
+        until("all have come", || stats(&worker).requests_received == 3).await;
+        until("the deadline is over", || over + 2.0 < from_now(0.0)).await;
+        for _ in 0..3 {
+            let _ = release.send(());
+        }
+        gate.add_permits(3);
+        let mut kinds = Vec::new();
+        for name in ["inbox-x/runs", "inbox-x/waits", "inbox-x/third"] {
+            let event = next(&mut answers).await;
+            assert_eq!(event.name().as_str(), name);
+            kinds.push(event.payload().as_value().unwrap()["error"]["kind"].clone());
+        }
+        assert_eq!(kinds, [Value::Null, json!("expired"), Value::Null]);
+        assert_eq!((*runs_seen.lock().unwrap(), stats(&worker).requests_expired), (2, 1));
+    }
+}
+
+#[tokio::test]
 async fn a_request_that_comes_twice_is_run_and_answered_once() {
     let memory = Memory::new();
     let worker = Network::of(&memory).hive("w");
@@ -185,6 +237,38 @@ async fn of_several_hooks_the_first_with_something_to_say_answers_and_each_runs_
     assert_eq!(soon(queen.request::<Value>("net/w/only-audit", json!({}))).await, Ok(Value::Null));
     assert_eq!(next(&mut events).await.name().as_str(), "w/x");
     assert_eq!(next(&mut events).await.name().as_str(), "w/only-audit");
+}
+
+#[tokio::test]
+async fn an_answer_that_the_full_outbox_does_not_take_is_busy_and_not_too_large() {
+    let memory = Memory::new();
+    let network = Network::of(&memory).with(", outbox: {max_bytes: 8000, overflow: drop_newest}");
+    let worker = network.hive("w");
+    let gate = Arc::new(tokio::sync::Semaphore::new(0));
+    let held = Arc::clone(&gate);
+    let hook = move |_: Event| {
+        let held = Arc::clone(&held);
+        async move {
+            held.acquire().await.unwrap().forget();
+            "x".repeat(4000)
+        }
+    };
+    worker.hook("w/x", hook).unwrap();
+    let (worker, queen) = (started(worker).await, Network::of(&memory).started("").await);
+    let asking = queen.clone();
+    let asked = tokio::spawn(async move { asking.request_with::<Value>(for_ever(), "net/w/x", json!({})).await });
+    until("the hook is at work", || stats(&worker).requests_received == 1).await;
+    memory.set_up(false);
+    let state = worker.link_state("net").unwrap();
+    until("the link is down", || !state.borrow().is_up()).await;
+    worker.emit("net/v/x", json!({"filling": "x".repeat(5000)})).unwrap().published.unwrap().unwrap();
+    gate.add_permits(1);
+    until("it was answered", || stats(&worker).requests_answered == 1).await;
+    memory.set_up(true);
+    match soon(asked).await.unwrap() {
+        Err(RequestError::Remote(error)) => assert_eq!(error.kind(), &RemoteErrorKind::Busy, "{error}"),
+        other => panic!("{other:?}"),
+    }
 }
 
 #[tokio::test]
