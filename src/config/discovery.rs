@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use eventhive_transport::settings::{Node, Position, Problem, Settings, Value};
+use eventhive_transport::{Key, KeyKind};
 
 use super::Secrets;
 use super::merge::get;
@@ -109,6 +110,20 @@ impl Resolve<'_> {
                            neither `discovery_servers` nor a `discovery_file`";
             self.doubt("connectors", &connector.name, "from_broadcast", message);
         }
+        if discovery.mdns {
+            connectors.iter().for_each(|connector| self.doubt_credential(connector));
+        }
+    }
+
+    fn doubt_credential(&mut self, connector: &ConnectorConfig) {
+        let unsigned = connector.from_broadcast.is_some() && connector.announcement_secret().is_none();
+        let Some(keys) = self.kinds.find(connector.pubsub_type).and_then(|kind| kind.connector) else { return };
+        if let Some(key) = credential(&connector.init, keys)
+            && unsigned
+            && named_host(&connector.init).is_none()
+        {
+            self.doubt("connectors", &connector.name, "from_broadcast", &withheld(key));
+        }
     }
 
     fn doubt(&mut self, section: &str, name: &str, key: &str, message: &str) {
@@ -119,6 +134,35 @@ impl Resolve<'_> {
     fn node(&self, section: &str, name: &str, key: &str) -> Option<&Node> {
         get(get(get(&self.sources.tree, section)?, name)?, key)
     }
+}
+
+/// The first key of `init` that has a secret which a server is sent.
+pub(crate) fn credential(init: &Settings, keys: &[Key]) -> Option<&'static str> {
+    let is_given = |key: &&Key| init.get(key.name).is_some_and(|node| says_something(&node.value));
+    keys.iter().filter(|key| matches!(key.kind, KeyKind::Secret | KeyKind::Secrets)).find(is_given).map(|key| key.name)
+}
+
+fn says_something(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::Text(text) => !text.is_empty(),
+        Value::List(items) => items.iter().any(|item| says_something(&item.value)),
+        _ => true,
+    }
+}
+
+/// `host` of `init`, if it was written there: a default names nobody.
+pub(crate) fn named_host(init: &Settings) -> Option<&str> {
+    init.get("host").filter(|node| node.at != Position::default()).and_then(|_| init.text("host"))
+}
+
+/// What becomes of a secret that just anybody could be sent, and the remedies.
+pub(crate) fn withheld(key: &str) -> String {
+    format!(
+        "announcements are not signed here, and anybody on the local network can make one: no announced server is used, so \
+         that none is sent `{key}`. Name the server's host in `init.host`; or list it in `eventhive.discovery_servers`, with \
+         `discovery_mdns: false`; or, without Python hives, give the network a `secret`, which signs announcements"
+    )
 }
 
 /// Whether what `signs` has signed counts for who has `secrets`.

@@ -35,6 +35,8 @@ pub mod secret;
 pub mod sources;
 pub mod tables;
 
+#[cfg(feature = "discovery")]
+pub(crate) use discovery::{credential, named_host, withheld};
 pub use kinds::{Kind, Kinds};
 pub use model::{
     Config, ConnectorConfig, Create, DiscoverySettings, DoorConfig, HiveSettings, OutboxConfig, ServerConfig,

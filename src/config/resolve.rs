@@ -15,7 +15,7 @@ use super::{Kind, Kinds, Secrets, clash, tables};
 /// One run over the tree.
 pub(super) struct Resolve<'a> {
     pub(super) sources: &'a Sources,
-    kinds: &'a Kinds,
+    pub(super) kinds: &'a Kinds,
     pub(super) problems: Vec<Problem>,
     /// What is doubtful and not wrong.
     pub(super) warnings: Vec<Problem>,

@@ -91,7 +91,7 @@ pub const CONNECTOR: &[Key] = &[
     Key::optional(
         "from_broadcast",
         KeyKind::Any,
-        "Find the server by mDNS: true (looks for 5 seconds at first), false, or the seconds. What is announced goes before host, port and endpoint of `init`; the other keys of `init` stay.",
+        "Find the server by mDNS: true (looks for 5 seconds at first), false, or the seconds. What is announced goes before host, port and endpoint of `init`; the other keys of `init` stay. With a token or a password in `init` where announcements are not signed (no `secret`, or that of Python), only a server that is announced at the host of `init` is used.",
     ),
     Key::optional("outbox", KeyKind::Any, "Where called events wait until the broker has taken them."),
     Key::optional("inbox", KeyKind::Any, "Where received events wait for their hooks."),

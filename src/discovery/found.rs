@@ -25,6 +25,8 @@ pub struct Found {
     pub addresses: Vec<IpAddr>,
     /// What it says of its age and identity.
     pub claim: Claim,
+    /// Whether it was written down, in the configuration or its file, and not announced.
+    pub listed: bool,
     /// Whether it is signed.
     pub signature: Signature,
     /// When this process first saw it.
@@ -49,7 +51,7 @@ impl Found {
         let signature = signer.map_or_else(|| sign::unchecked(&txt), |signer| signer.check(&name, &txt));
         let port = get(&txt, "port").and_then(|text| text.parse().ok()).unwrap_or(port);
         let (claim, since) = (Claim::read(&txt), SystemTime::now());
-        Self { name, port, addresses: Vec::new(), claim, signature, since, txt }
+        Self { name, port, addresses: Vec::new(), claim, listed: false, signature, since, txt }
     }
 
     /// The host to connect to, if it says so.

@@ -140,7 +140,7 @@ impl Listed {
         let mut txt = vec![("host".to_owned(), self.host.clone()), ("port".to_owned(), self.port.to_string())];
         let others = [("endpoint", &self.endpoint), ("scheme", &self.scheme)];
         txt.extend(others.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value.clone()?))));
-        Found::described(name.to_owned(), txt, self.port, None)
+        Found { listed: true, ..Found::described(name.to_owned(), txt, self.port, None) }
     }
 }
 

@@ -96,7 +96,8 @@ pub(super) fn init<'a>(pairs: impl Iterator<Item = &'a (String, String)>) -> Nod
 pub fn keep_known(node: Node, keys: &[Key]) -> Node {
     let Node { value: Value::Map(entries), at } = node else { return node };
     let keep = |mut entry: Entry| {
-        let Some(key) = keys.iter().find(|key| key.name == entry.key && key.kind != KeyKind::Secret) else {
+        let is_secret = |key: &Key| matches!(key.kind, KeyKind::Secret | KeyKind::Secrets);
+        let Some(key) = keys.iter().find(|key| key.name == entry.key && !is_secret(key)) else {
             tracing::debug!(key = ?entry.key, "an announced setting that this transport has no use for is left out");
             return None;
         };
@@ -236,14 +237,17 @@ mod tests {
             Key::with_default("port", eventhive_transport::settings::PORT, "8085", ""),
             Key::with_default("compress", KeyKind::Bool, "false", ""),
             Key::with_default("idle_secs", KeyKind::Seconds { min: 0.0 }, "20", ""),
-            Key::optional("token", KeyKind::Secret, ""),
+            Key::optional("password", KeyKind::Secret, ""),
+            Key::optional("token", KeyKind::Secrets, ""),
         ];
         let came = [
             ("host", "h"),
             ("port", "81"),
             ("compress", "True"),
             ("idle_secs", "1.5"),
-            ("token", "t"),
+            ("password", "t"),
+            // It would be read, and sent to whoever announced it.
+            ("token", "file:/etc/passwd"),
             ("tls_ca", "/etc"),
         ];
         let pairs: Pairs = came.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
@@ -252,6 +256,6 @@ mod tests {
         assert_eq!((settings.text("host"), settings.integer("port")), (Some("h"), Some(81)));
         assert!(settings.flag("compress"));
         assert_eq!(settings.seconds("idle_secs"), Some(std::time::Duration::from_millis(1500)));
-        assert_eq!(settings.get("token"), None);
+        assert_eq!((settings.get("password"), settings.get("token")), (None, None));
     }
 }

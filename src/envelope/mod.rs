@@ -233,7 +233,8 @@ impl Envelope {
         Ok(Opened { payload: parts.payload, metadata })
     }
 
-    /// Only `id` must be there, of any kind; peers may leave out or add what they like.
+    /// Only `id` must be there, of any kind; peers may leave out or add what they like. Where `event` is all that ties the
+    /// message to its topic, it must be there too.
     fn read_metadata(&self, raw: &RawValue, topic: &str) -> Result<Metadata, OpenError> {
         let unreadable = || OpenError::Metadata { key: self.metadata_key.clone() };
         let object: serde_json::Map<String, serde_json::Value> =
@@ -243,11 +244,16 @@ impl Envelope {
             serde_json::Value::String(id) => id.clone(),
             other => other.to_string(),
         };
+        let event = match (text("event"), &self.seal) {
+            (Some(event), _) => event,
+            (None, Seal::Eventhive05(_)) => return Err(OpenError::NoTopic),
+            (None, Seal::Plain | Seal::Aes256Gcm(_)) => topic.to_owned(),
+        };
         Ok(Metadata {
             id,
             time: object.get("time").and_then(serde_json::Value::as_f64).unwrap_or_default(),
             version: text("version").unwrap_or_default(),
-            event: text("event").unwrap_or_else(|| topic.to_owned()),
+            event,
             exchange: exchange::read(&object).map(Box::new),
         })
     }
@@ -331,6 +337,9 @@ pub enum OpenError {
     /// The message is older than what is remembered, so that nothing tells whether it came before.
     #[error("too old to tell whether it is replayed: if such messages are expected, raise `replay_messages`")]
     Forgotten,
+    /// The metadata names no event, and nothing else tells for which topic the message was made.
+    #[error("the metadata has no `event`: nothing tells for which topic the message was made")]
+    NoTopic,
     /// The event named inside is not the one whose topic it came on.
     #[error("made for another event than that of its topic")]
     OtherTopic,

@@ -93,3 +93,22 @@ fn combinations_that_do_not_do_what_one_would_think_are_doubted() {
         warnings(&format!("{}\n{}", server("create: always, secret: a"), connector.replace("true", "1, secret: b")));
     assert!(told.contains("servers.net.secret: the connector of the same name has another secret"), "{told}");
 }
+
+#[test]
+fn a_token_beside_announcements_that_anybody_can_make_is_doubted() {
+    let told = |more: &str, init: &str| {
+        warnings(&format!(
+            "connectors: {{net: {{pubsub_type: websocket, input_channel: w, from_broadcast: 1{more}, init: {{{init}}}}}}}"
+        ))
+    };
+    const STRONG: &str = "4f1c9c1b7f0e4ac2a6b1d36a1c0e8f5d2b7a9e3c";
+    for (more, init) in [("", "token: abc"), (&format!(", secret: {STRONG}, cipher: eventhive-0.5")[..], "token: abc")]
+    {
+        let told = told(more, init);
+        assert!(told.contains("connectors.net.from_broadcast: announcements are not signed here"), "{told}");
+        assert!(told.contains("`token`") && told.contains("`init.host`"), "{told}");
+    }
+    assert_eq!(told("", ""), "");
+    assert_eq!(told("", "token: abc, host: hub.local"), "");
+    assert_eq!(told(&format!(", secret: {STRONG}"), "token: abc"), "");
+}

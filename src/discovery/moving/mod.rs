@@ -80,9 +80,20 @@ struct Shared {
 }
 
 enum Request {
-    Subscribe { filter: Filter, sink: Arc<dyn Sink>, answer: oneshot::Sender<Result<u64, LinkError>> },
-    Cancel { id: u64, done: oneshot::Sender<()> },
-    Close { done: oneshot::Sender<()> },
+    /// `kept` comes to an end without a word if the subscriber has gone before it had its subscription.
+    Subscribe {
+        filter: Filter,
+        sink: Arc<dyn Sink>,
+        answer: oneshot::Sender<Result<u64, LinkError>>,
+        kept: oneshot::Receiver<()>,
+    },
+    Cancel {
+        id: u64,
+        done: oneshot::Sender<()>,
+    },
+    Close {
+        done: oneshot::Sender<()>,
+    },
 }
 
 impl MovingLink {
@@ -139,9 +150,12 @@ impl Link for MovingLink {
     fn subscribe(&self, filter: Filter, sink: Arc<dyn Sink>) -> BoxFuture<'_, Result<Subscription, LinkError>> {
         Box::pin(async move {
             let (answer, made) = oneshot::channel();
-            let request = Request::Subscribe { filter, sink, answer };
+            // Dropped with this future, wherever it waits.
+            let (keep, kept) = oneshot::channel();
+            let request = Request::Subscribe { filter, sink, answer, kept };
             self.requests.send(request).await.map_err(|_| LinkError::Closed)?;
             let id = made.await.map_err(|_| LinkError::Closed)??;
+            let _ = keep.send(());
             // Weak: a link that is dropped ends, whoever still has a subscription.
             let requests = self.requests.downgrade();
             Ok(Subscription::new(move || Box::pin(cancel(requests, id))))

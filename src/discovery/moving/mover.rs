@@ -6,7 +6,7 @@ use eventhive_transport::{Link, LinkState};
 use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::wants::{Made, Wants};
+use super::wants::{Change, Waiter, Wants};
 use super::{Order, Request, Shared};
 
 /// The link to the present server.
@@ -37,7 +37,7 @@ enum News {
     Request(Option<Request>),
     Order(bool),
     State,
-    Made(Made),
+    Wants(Change),
     Left,
 }
 
@@ -51,8 +51,13 @@ impl Mover {
     pub(super) async fn run(mut self) {
         loop {
             match self.news().await {
-                News::Request(Some(Request::Subscribe { filter, sink, answer })) => {
-                    self.wants.add(filter, sink, answer, self.behind.as_ref().map(|behind| &behind.link));
+                News::Request(Some(Request::Subscribe { filter, sink, answer, kept })) => {
+                    self.wants.add(
+                        filter,
+                        sink,
+                        Waiter { answer, kept },
+                        self.behind.as_ref().map(|behind| &behind.link),
+                    );
                 }
                 News::Request(Some(Request::Cancel { id, done })) => self.wants.cancel(id, done),
                 News::Request(Some(Request::Close { done })) => return self.close(done).await,
@@ -62,7 +67,8 @@ impl Mover {
                     self.ordered();
                 }
                 News::State => {}
-                News::Made(made) => {
+                News::Wants(Change::Abandoned(id)) => self.wants.abandon(id),
+                News::Wants(Change::Made(made)) => {
                     if let Some(behind) = &self.behind {
                         self.wants.note(made, &behind.link);
                     }
@@ -81,7 +87,7 @@ impl Mover {
             request = self.requests.recv() => News::Request(request),
             order = self.orders.changed(), if self.steered => News::Order(order.is_ok()),
             () = changed(&mut self.behind) => News::State,
-            made = self.wants.made() => News::Made(made),
+            change = self.wants.changed() => News::Wants(change),
             () = ended(&mut self.leaving) => News::Left,
         }
     }

@@ -16,6 +16,13 @@ const RETRY: Backoff = Backoff::new(Duration::from_millis(500), Duration::from_s
 /// Tells a subscriber what became of its subscription.
 type Answer = oneshot::Sender<Result<u64, LinkError>>;
 
+/// Who asked for a subscription.
+pub(super) struct Waiter {
+    pub(super) answer: Answer,
+    /// Ends without a word if the subscriber has gone before it had its subscription.
+    pub(super) kept: oneshot::Receiver<()>,
+}
+
 /// A subscription that its owner has, or waits for.
 struct Want {
     filter: Filter,
@@ -34,12 +41,22 @@ pub(super) struct Made {
     result: Option<Result<Subscription, LinkError>>,
 }
 
+/// What happens to subscriptions.
+pub(super) enum Change {
+    /// An attempt has come to an end.
+    Made(Made),
+    /// Who asked for this one has gone.
+    Abandoned(u64),
+}
+
 /// See the module.
 #[derive(Default)]
 pub(super) struct Wants {
     all: BTreeMap<u64, Want>,
     last: u64,
     making: FuturesUnordered<BoxFuture<'static, Made>>,
+    /// One for each that was asked for and not yet handed over: whether it was, in the end.
+    waiting: FuturesUnordered<BoxFuture<'static, (u64, bool)>>,
     /// Cancelled while they were being made.
     cancelled: BTreeMap<u64, oneshot::Sender<()>>,
     /// What the present server says to a subscription that it did not take.
@@ -47,19 +64,19 @@ pub(super) struct Wants {
 }
 
 impl Wants {
-    pub(super) fn add(&mut self, filter: Filter, sink: Arc<dyn Sink>, answer: Answer, link: Option<&Arc<dyn Link>>) {
+    pub(super) fn add(&mut self, filter: Filter, sink: Arc<dyn Sink>, waiter: Waiter, link: Option<&Arc<dyn Link>>) {
         self.last += 1;
+        let (id, Waiter { answer, kept }) = (self.last, waiter);
         let want = Want { filter, sink, answer: Some(answer), standing: None, making: None, backoff: RETRY };
-        self.all.insert(self.last, want);
+        self.all.insert(id, want);
+        self.waiting.push(Box::pin(async move { (id, kept.await.is_ok()) }));
         if let Some(link) = link {
-            self.make(self.last, link, Duration::ZERO, false);
+            self.make(id, link, Duration::ZERO, false);
         }
     }
 
     /// Subscribes everything at a new server. With `again`, sinks are told that something may lie between.
     pub(super) fn make_all(&mut self, link: &Arc<dyn Link>, again: bool) {
-        // Who gave up while there was no server needs no subscription.
-        self.all.retain(|_, want| want.answer.as_ref().is_none_or(|answer| !answer.is_closed()));
         let ids: Vec<u64> = self.all.keys().copied().collect();
         for id in ids {
             if let Some(want) = self.all.get_mut(&id) {
@@ -95,12 +112,20 @@ impl Wants {
         }));
     }
 
-    /// The next attempt that has come to an end; for ever pending while there is none. May be dropped.
-    pub(super) async fn made(&mut self) -> Made {
-        match self.making.next().await {
-            Some(made) => made,
-            None => std::future::pending().await,
+    /// What happens next; for ever pending while nothing can. May be dropped.
+    pub(super) async fn changed(&mut self) -> Change {
+        loop {
+            tokio::select! {
+                Some(made) = self.making.next() => return Change::Made(made),
+                Some((id, kept)) = self.waiting.next() => if !kept { return Change::Abandoned(id) },
+                else => std::future::pending().await,
+            }
         }
+    }
+
+    /// Who asked for a subscription has gone before having it. Dropped, it ends, or its attempt does.
+    pub(super) fn abandon(&mut self, id: u64) {
+        self.all.remove(&id);
     }
 
     /// Takes note of an attempt at `link`.
@@ -129,9 +154,9 @@ impl Wants {
     fn stands(&mut self, id: u64, subscription: Subscription) {
         let Some(want) = self.all.get_mut(&id) else { return };
         want.standing = Some(subscription);
-        if want.answer.take().is_some_and(|answer| answer.send(Ok(id)).is_err()) {
-            // Dropped with what stands: nobody waited for it any more.
-            self.all.remove(&id);
+        if let Some(answer) = want.answer.take() {
+            // Who does not hear it has gone, and that is noticed by itself.
+            let _ = answer.send(Ok(id));
         }
         if self.complete() {
             self.refusal = None;

@@ -111,15 +111,32 @@ fn without_metadata_a_python_message_is_known_by_its_iv_for_as_long_as_the_windo
     assert!(open_on(&receiver, TOPIC, &wire, NOW + WINDOW + 1).is_ok(), "nothing in it tells its age");
 }
 
+/// Seals a message that has just this metadata.
+fn seal_with_metadata(cipher: Cipher, metadata: &str) -> Bytes {
+    let message = Bytes::from(format!(r#"{{"__eventhive__": {metadata}}}"#));
+    hive(cipher, &["s"]).seal_message_at(&TOPIC.into(), &message, at(NOW)).unwrap()
+}
+
 #[test]
 fn metadata_without_a_time_is_refused_where_it_is_all_that_tells_a_messages_age() {
     let cipher = Cipher::Eventhive05;
-    let (sender, receiver) = (hive_with(cipher, &["s"], false), hive(cipher, &["s"]));
-    let message = br#"{"__eventhive__": {"id": "x", "event": "net/w/act"}}"#;
-    let unused =
-        Metadata { id: String::new(), time: 0.0, version: String::new(), event: String::new(), exchange: None };
-    let wire = sender.seal_at(TOPIC, &Bytes::from_static(message), &unused, at(NOW)).unwrap();
-    refused(cipher, open(&receiver, &wire), |error| matches!(error, OpenError::OutsideWindow));
+    let wire = seal_with_metadata(cipher, r#"{"id": "x", "event": "net/w/act"}"#);
+    refused(cipher, open(&hive(cipher, &["s"]), &wire), |error| matches!(error, OpenError::OutsideWindow));
+}
+
+#[test]
+fn metadata_without_an_event_is_refused_where_it_is_all_that_tells_a_messages_topic() {
+    let receiver = |cipher| hive(cipher, &["s"]);
+    for metadata in [r#"{"id": "x", "time": 1000000.0}"#, r#"{"id": "x", "time": 1000000.0, "event": null}"#] {
+        let cipher = Cipher::Eventhive05;
+        let wire = seal_with_metadata(cipher, metadata);
+        for topic in [TOPIC, "net/w/other"] {
+            let outcome = open_on(&receiver(cipher), topic, &wire, NOW);
+            refused(cipher, outcome, |error| matches!(error, OpenError::NoTopic));
+        }
+        let cipher = Cipher::Aes256Gcm;
+        assert!(open(&receiver(cipher), &seal_with_metadata(cipher, metadata)).is_ok(), "the envelope has the topic");
+    }
 }
 
 #[test]

@@ -8,6 +8,7 @@ use eventhive_hub::{Hub, HubSettings, LocalLink};
 use eventhive_transport::{
     Filter, Gap, Glob, Incoming, Link, LinkError, LinkState, Receipt, Refused, RefusedReason, Sink, Subscription,
 };
+use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
@@ -213,6 +214,45 @@ async fn a_pattern_that_the_first_server_does_not_know_is_refused() {
     let (sink, _heard) = ear();
     let made = link.subscribe(Filter::Glob(Glob::new("a/*").unwrap()), sink).await;
     assert!(matches!(made, Err(LinkError::Unsupported(_))), "{made:?}");
+}
+
+#[tokio::test]
+async fn subscribers_that_give_up_while_there_is_no_server_leave_nothing_behind() {
+    let (link, helm) = steered().await;
+    helm.nowhere("nobody is there");
+    until(&link, |state| matches!(state, LinkState::Down { .. })).await;
+    let (sink, _heard) = ear();
+    for _ in 0..100 {
+        let mut subscribing = link.subscribe(Filter::exact("a"), Arc::clone(&sink) as Arc<dyn Sink>);
+        assert!((&mut subscribing).now_or_never().is_none());
+        // Wants that wait in the queue of requests and those that the mover has: both.
+        tokio::task::yield_now().await;
+    }
+    let released = async {
+        while Arc::strong_count(&sink) > 1 {
+            tokio::task::yield_now().await;
+        }
+    };
+    assert!(timeout(PATIENCE, released).await.is_ok(), "{} wants are left", Arc::strong_count(&sink) - 1);
+}
+
+#[tokio::test]
+async fn a_subscriber_that_gives_up_after_the_server_granted_it_leaves_nothing_behind() {
+    let server = Server::new();
+    let (link, helm) = steered().await;
+    helm.go(server.opener());
+    until(&link, LinkState::is_up).await;
+    let (sink, _heard) = ear();
+    let mut subscribing = link.subscribe(Filter::exact("a"), sink);
+    assert!((&mut subscribing).now_or_never().is_none());
+    let reached = async |count| {
+        while server.hub.stats().subscriptions != count {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, reached(1)).await.unwrap();
+    drop(subscribing);
+    timeout(PATIENCE, reached(0)).await.unwrap();
 }
 
 #[tokio::test]
