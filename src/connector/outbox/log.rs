@@ -3,6 +3,7 @@
 //! Nothing here waits for the disk: [`append`](Log::append) is one write to the operating system, which keeps it when the
 //! process ends, however it ends. [`Disk`](super::disk::Disk) waits, on a thread of its own.
 
+use std::collections::VecDeque;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -31,8 +32,8 @@ pub(super) struct Log {
     segment_bytes: u64,
     /// Above the numbers of all events.
     next: u64,
-    /// Every event below is noted as done with.
-    done: u64,
+    /// Numbers of the events in the log that are not done with. Those between them are of events that are not kept.
+    kept: VecDeque<u64>,
     buffer: Vec<u8>,
     unsynced: Unsynced,
     /// Why nothing can be written any more.
@@ -100,7 +101,7 @@ impl Log {
             length,
             segment_bytes,
             next,
-            done,
+            kept: waiting.iter().map(|(number, _)| *number).collect(),
             buffer: Vec::new(),
             unsynced,
             broken: None,
@@ -119,12 +120,7 @@ impl Log {
     /// # Errors
     /// Nothing of the event is in the log then, and later ones may be taken again.
     pub(super) fn append(&mut self, number: u64, topic: &Topic, message: &[u8]) -> io::Result<Place> {
-        // A file without events has the right name for some that come later, and is not replaced.
-        let has_events = self.segments.last().is_some_and(|first| *first < self.next);
-        if self.length >= self.segment_bytes && has_events {
-            self.check()?;
-            self.begin_segment(number)?;
-        }
+        self.begin_segment_if_full(number)?;
         self.buffer.clear();
         self.buffer.shrink_to(LARGE_BUFFER);
         record::write_event(&mut self.buffer, number, topic.as_bytes(), message)
@@ -132,6 +128,7 @@ impl Log {
         let length = self.buffer.len();
         let (segment, offset) = (self.segments.last().copied().unwrap_or_default(), self.write()?);
         let place = Place { segment, offset, length };
+        self.kept.push_back(number);
         self.next = number + 1;
         self.unsynced.below = self.next;
         if self.unsynced.files.last().is_none_or(|last| !Arc::ptr_eq(last, &self.active)) {
@@ -143,16 +140,21 @@ impl Log {
     /// Notes that every event below `below` is done with. Gives the files that nothing needs any more, and whether it
     /// could be written: without the note the events are sent again after a restart, and receivers know them.
     pub(super) fn done(&mut self, below: u64) -> (Vec<PathBuf>, io::Result<()>) {
-        if below <= self.done {
+        let done = self.kept.partition_point(|number| *number < below);
+        if done == 0 {
+            // Nothing of it is in the log.
             return (Vec::new(), Ok(()));
         }
+        // All that was appended is below it, and all that will be is not.
+        let begun = self.begin_segment_if_full(self.next.max(below));
         // A segment's events are all below the number of the next segment.
         let gone = self.segments.iter().skip(1).take_while(|next| **next <= below).count();
         let gone = self.segments.drain(..gone).map(|gone| segment::path_of(&self.folder, gone)).collect();
         self.buffer.clear();
         record::write_done(&mut self.buffer, below);
-        let noted = self.write().map(|_| self.done = below);
-        (gone, noted)
+        // What could not be noted is noted the next time.
+        let noted = self.write().map(|_| drop(self.kept.drain(..done)));
+        (gone, noted.and(begun))
     }
 
     /// What must be synced so that all that was taken is on the disk.
@@ -170,7 +172,7 @@ impl Log {
     pub(super) fn close(&mut self) {
         self.break_off("it is closed".to_owned());
         let Some(lock) = self.lock.take() else { return };
-        if self.done >= self.next {
+        if self.kept.is_empty() {
             for segment in self.segments.drain(..) {
                 // What stays is read as done with.
                 let _ = fs::remove_file(segment::path_of(&self.folder, segment));
@@ -186,7 +188,14 @@ impl Log {
         self.lock = None;
     }
 
-    fn begin_segment(&mut self, number: u64) -> io::Result<()> {
+    /// Begins a new file for the event of this number and those behind it, if the active one is large enough.
+    fn begin_segment_if_full(&mut self, number: u64) -> io::Result<()> {
+        // A file without events has the right name for some that come later, and is not replaced.
+        let has_events = self.segments.last().is_some_and(|first| *first < self.next);
+        if self.length < self.segment_bytes || !has_events {
+            return Ok(());
+        }
+        self.check()?;
         let file = segment::create(&segment::path_of(&self.folder, number))?;
         self.active = Arc::new(file);
         self.length = MAGIC.len() as u64;

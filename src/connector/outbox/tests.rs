@@ -159,6 +159,33 @@ fn what_is_not_to_be_kept_is_sent_in_its_turn_and_is_gone_after_a_restart() {
 }
 
 #[test]
+fn what_is_not_to_be_kept_costs_no_space_on_disk() {
+    let folder = TempDir::new().unwrap();
+    let outbox = disk(&folder);
+    for _ in 0..100_000 {
+        outbox.push(Topic::from(""), Bytes::from_static(b"answer"), None, false);
+        outbox.finish(pop(&outbox).number);
+    }
+    outbox.disk.as_ref().unwrap().settle();
+    let lengths: Vec<_> = segments(&folder).iter().map(|path| fs::metadata(path).unwrap().len()).collect();
+    assert_eq!(lengths, [segment::MAGIC.len() as u64]);
+}
+
+#[test]
+fn a_file_that_is_full_is_given_back_when_its_events_are_done_though_none_is_taken_any_more() {
+    let folder = TempDir::new().unwrap();
+    // Files of 64 KiB.
+    let outbox = Arc::new(Outbox::on_disk(folder.path(), 1 << 19, Overflow::DropNewest, false).unwrap());
+    push(&outbox, &"x".repeat(70_000));
+    outbox.finish(pop(&outbox).number);
+    outbox.disk.as_ref().unwrap().settle();
+    let left: u64 = segments(&folder).iter().map(|path| fs::metadata(path).unwrap().len()).sum();
+    assert!(left < 100, "{left}");
+    crash(outbox);
+    assert_eq!(disk(&folder).len(), 0);
+}
+
+#[test]
 fn an_outbox_that_is_closed_empty_leaves_no_events_on_disk() {
     let folder = TempDir::new().unwrap();
     let outbox = disk(&folder);
