@@ -81,6 +81,9 @@ impl Pump {
 
     pub(super) async fn run(mut self) {
         loop {
+            if self.state.has_changed().unwrap_or(true) {
+                self.forget_connection();
+            }
             // Marked as seen before it is acted on: a change that comes while events are sent wakes the wait below.
             if *self.state.borrow_and_update() == LinkState::Closed {
                 return;
@@ -94,8 +97,7 @@ impl Pump {
             tokio::select! {
                 first = front_answer(&mut self.unconfirmed) => self.settle(first),
                 changed = self.state.changed() => match changed {
-                    // Another connection, and maybe another broker.
-                    Ok(()) => self.pause = None,
+                    Ok(()) => self.forget_connection(),
                     Err(_) => return,
                 },
                 () = self.outbox.filled(), if flow == Flow::Open => {}
@@ -104,6 +106,11 @@ impl Pump {
             }
             self.settle_ready();
         }
+    }
+
+    /// What the next connection brings may be hours away, and may be another broker.
+    fn forget_connection(&mut self) {
+        (self.sealed, self.pause) = (None, None);
     }
 
     fn send_waiting(&mut self) -> Flow {

@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 use super::super::outbox::Pushed;
 use super::super::pending::{Pending, Step};
 use super::*;
+use crate::envelope::{Cipher, ReplayWindow};
 
 type Answer = oneshot::Sender<Result<Delivery, LinkError>>;
 
@@ -153,4 +154,23 @@ async fn a_broker_that_is_there_and_never_answers_is_asked_ever_more_seldom() {
     // A pause is 50 ms at least.
     let resent = counters.snapshot(0, 0).resent;
     assert!((1..=11).contains(&resent), "{resent}");
+}
+
+#[tokio::test]
+async fn what_a_full_link_did_not_take_is_sealed_anew_after_an_outage() {
+    let link = Scripted::new();
+    *link.full.lock().unwrap() = Some(Vec::new());
+    let envelope = plain().sealed(Cipher::Aes256Gcm, &["s3".to_owned().into()], ReplayWindow::default()).unwrap();
+    let (outbox, _) = pumped(&link, envelope);
+    push(&outbox, "{}", None);
+    let tried = |link: &Scripted| link.full.lock().unwrap().as_ref().map_or(0, Vec::len);
+    until(|| tried(&link) >= 3).await;
+    link.state.send_replace(LinkState::Down { reason: "away".into(), gave_up: false });
+    // The pump has seen it once the link is not tried any more.
+    let before = link.full.lock().unwrap().replace(Vec::new()).unwrap();
+    assert!(before.iter().all(|sealed| *sealed == before[0]), "a link that is full for a moment costs no second seal");
+    link.state.send_replace(LinkState::Up);
+    *link.full.lock().unwrap() = None;
+    let (after, _answers) = link.next(1).await;
+    assert_ne!(after[0], before[0]);
 }
