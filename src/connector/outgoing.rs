@@ -86,7 +86,7 @@ impl Pump {
             }
             // Marked as seen before it is acted on: a change that comes while events are sent wakes the wait below.
             if *self.state.borrow_and_update() == LinkState::Closed {
-                return;
+                return self.end();
             }
             let holds = !self.lost.is_empty() || self.pause.is_some();
             let flow = if holds { Flow::Down } else { self.send_waiting() };
@@ -98,7 +98,7 @@ impl Pump {
                 first = front_answer(&mut self.unconfirmed) => self.settle(first),
                 changed = self.state.changed() => match changed {
                     Ok(()) => self.forget_connection(),
-                    Err(_) => return,
+                    Err(_) => return self.end(),
                 },
                 () = self.outbox.filled(), if flow == Flow::Open => {}
                 () = tokio::time::sleep(FULL_LINK_PAUSE), if flow == Flow::Full => {}
@@ -111,6 +111,15 @@ impl Pump {
     /// What the next connection brings may be hours away, and may be another broker.
     fn forget_connection(&mut self) {
         (self.sealed, self.pause) = (None, None);
+    }
+
+    /// The link is closed: what it has not answered for goes back, to be counted, or to be sent after the next start.
+    fn end(mut self) {
+        while let Some((mut receipt, outgoing)) = self.unconfirmed.pop_front() {
+            let answer = settled_now(&mut receipt).unwrap_or(Err(LinkError::Closed));
+            self.settle((outgoing, answer));
+        }
+        self.outbox.put_back(self.lost.into_iter());
     }
 
     fn send_waiting(&mut self) -> Flow {

@@ -174,3 +174,15 @@ async fn what_a_full_link_did_not_take_is_sealed_anew_after_an_outage() {
     let (after, _answers) = link.next(1).await;
     assert_ne!(after[0], before[0]);
 }
+
+#[tokio::test]
+async fn what_a_closed_link_has_not_answered_for_is_back_in_the_outbox_and_what_it_has_is_not() {
+    let link = Scripted::new();
+    let (outbox, _) = pumped(&link, plain());
+    ["1", "2", "3"].into_iter().for_each(|text| push(&outbox, text, None));
+    let (_, mut answers) = link.next(3).await;
+    answers.remove(1).send(Ok(Delivery::Accepted)).unwrap();
+    link.close().await;
+    until(|| outbox.len() == 2).await;
+    assert_eq!(outbox.unsettled(), 2);
+}
