@@ -45,6 +45,8 @@ pub(super) struct Log {
 /// What was written and not synced yet.
 #[derive(Default, Clone)]
 pub(super) struct Unsynced {
+    /// Files that an earlier process left. Not open: there may be more than a process can have open.
+    pub(super) left: Vec<PathBuf>,
     pub(super) files: Vec<Arc<File>>,
     /// Whether a file was made, which the folder must know.
     pub(super) folder: bool,
@@ -92,7 +94,8 @@ impl Log {
         let length = active.metadata().map_err(OutboxError::at(folder))?.len();
         let active = Arc::new(active);
         // What an earlier process wrote may not be on the disk either.
-        let unsynced = Unsynced { files: vec![Arc::clone(&active)], folder: true, below: next };
+        let left = segments.iter().map(|segment| segment::path_of(folder, *segment)).collect();
+        let unsynced = Unsynced { left, files: Vec::new(), folder: true, below: next };
         let segment_bytes = (most_bytes / 8).clamp(*SEGMENT_BYTES.start(), *SEGMENT_BYTES.end());
         let log = Self {
             folder: folder.to_owned(),

@@ -301,6 +301,18 @@ fn damage_in_an_older_file_costs_the_rest_of_that_file_alone() {
     assert_eq!(all(&disk(&folder)), ["a", "c"]);
 }
 
+#[test]
+fn every_file_that_an_earlier_process_left_is_synced() {
+    let folder = TempDir::new().unwrap();
+    // Files of 64 KiB.
+    let outbox = Arc::new(Outbox::on_disk(folder.path(), 1 << 19, Overflow::DropNewest, false).unwrap());
+    (0..4).for_each(|_| drop(push(&outbox, &"x".repeat(70_000))));
+    crash(outbox);
+    let mut opened = log::Log::open(folder.path(), 1 << 19).unwrap().log;
+    let files = segments(&folder);
+    assert_eq!((files.len(), opened.take_unsynced().left), (4, files));
+}
+
 /// What a test does to an outbox.
 #[derive(Debug, Clone)]
 enum Step {
