@@ -13,7 +13,7 @@ use eventhive_transport::Topic;
 
 use super::error::OutboxError;
 use super::record;
-use super::segment::{self, MAGIC, Place, Places};
+use super::segment::{self, Contents, MAGIC, Place, Places};
 
 /// Size of one file: space is given back by whole files, so an eighth of the bound is not much too much; 8 MiB keep a
 /// file quick to read, 64 KiB keep them few.
@@ -70,16 +70,12 @@ impl Log {
         let lock = lock(folder)?;
         let mut segments = segment::list(folder)?;
         let (mut waiting, mut done, mut next) = (Vec::new(), 0, 0);
-        for (index, segment) in segments.clone().into_iter().enumerate() {
+        for segment in segments.clone() {
             let contents = segment::scan(folder, segment)?;
-            if contents.sound < contents.length {
-                let is_last = index + 1 == segments.len();
-                cut(&segment::path_of(folder, segment), contents.sound, contents.length, is_last)?;
-            }
-            if contents.sound == 0 {
-                segments.retain(|one| *one != segment);
-                let path = segment::path_of(folder, segment);
-                fs::remove_file(&path).map_err(OutboxError::at(&path))?;
+            let is_last = segments.last() == Some(&segment);
+            repair(&segment::path_of(folder, segment), &contents, is_last)?;
+            if contents.sound == 0 && is_last {
+                segments.pop();
             }
             done = contents.done.max(done);
             next = contents.events.last().map_or(next, |(number, _)| number + 1).max(done).max(next).max(segment);
@@ -247,15 +243,26 @@ fn lock(folder: &Path) -> Result<File, OutboxError> {
     }
 }
 
-/// Handles what cannot be read at the end of a file. In the last file it is what a crash cut off, and goes, so that the
-/// next record is not behind it. In any other the disk lost something: it stays for people to look at.
-fn cut(path: &Path, sound: u64, length: u64, is_last: bool) -> Result<(), OutboxError> {
-    let (file, bytes) = (path.display(), length - sound);
-    if !is_last {
-        tracing::error!(%file, bytes, "the end of this file of the outbox is damaged and was skipped");
+/// Tells of what cannot be read in a file. At the end of the newest file it is what a crash cut off, and goes, so that the
+/// next record is not behind it; a file of nothing else goes, too. Everywhere else the disk lost something: it stays for
+/// people to look at, until all that is sound in the file is done with.
+fn repair(path: &Path, contents: &Contents, is_last: bool) -> Result<(), OutboxError> {
+    let (file, bytes) = (path.display(), contents.length - contents.sound);
+    if contents.damaged > 0 {
+        let bytes = contents.damaged;
+        tracing::error!(%file, bytes, "this file of the outbox is damaged: events in the damaged part are lost, those behind it are not");
+    }
+    if bytes > 0 && !is_last {
+        tracing::error!(%file, bytes, "the end of this file of the outbox is damaged: the events in it are lost");
         return Ok(());
     }
-    tracing::warn!(%file, bytes, "the last record of the outbox was cut off by a crash and is removed");
-    let cut = segment::append(path).and_then(|file| file.set_len(sound));
-    cut.map_err(OutboxError::at(path))
+    if bytes > 0 {
+        tracing::warn!(%file, bytes, "the end of the outbox was cut off by a crash or a loss of power and is removed: no whole event is in it");
+    }
+    let repaired = match contents.sound {
+        0 if is_last => fs::remove_file(path),
+        sound if bytes > 0 => segment::append(path).and_then(|file| file.set_len(sound)),
+        _ => Ok(()),
+    };
+    repaired.map_err(OutboxError::at(path))
 }

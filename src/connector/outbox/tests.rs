@@ -286,7 +286,7 @@ async fn what_is_stored_is_known_once_it_is_synced() {
 }
 
 #[test]
-fn damage_in_an_older_file_costs_the_rest_of_that_file_alone() {
+fn damage_at_the_end_of_an_older_file_costs_that_end_alone() {
     let folder = TempDir::new().unwrap();
     // Files of 64 KiB: the second event fills the first.
     let outbox = Arc::new(Outbox::on_disk(folder.path(), 1 << 19, Overflow::DropNewest, true).unwrap());
@@ -299,6 +299,57 @@ fn damage_in_an_older_file_costs_the_rest_of_that_file_alone() {
     bytes[at] ^= 1;
     fs::write(&files[0], bytes).unwrap();
     assert_eq!(all(&disk(&folder)), ["a", "c"]);
+}
+
+#[test]
+fn damage_in_the_midst_of_the_newest_file_costs_what_is_damaged_alone() {
+    let folder = TempDir::new().unwrap();
+    let outbox = disk(&folder);
+    ["a", "bbbb", "c", "d"].into_iter().for_each(|text| drop(push(&outbox, text)));
+    crash(outbox);
+    let path = segments(&folder).remove(0);
+    let mut bytes = fs::read(&path).unwrap();
+    let at = bytes.windows(4).position(|window| window == b"bbbb").unwrap();
+    bytes[at] = 0;
+    // And the last record is cut off.
+    bytes.pop();
+    fs::write(&path, &bytes).unwrap();
+    let outbox = disk(&folder);
+    push(&outbox, "e");
+    crash(outbox);
+    let outbox = disk(&folder);
+    assert_eq!(all(&outbox), ["a", "c", "e"]);
+    assert_eq!(fs::read(&path).unwrap()[..at + 4], bytes[..at + 4], "the damaged part is there to be looked at");
+}
+
+#[test]
+fn a_newest_file_that_a_loss_of_power_left_as_zeros_is_as_if_cut_off() {
+    let folder = TempDir::new().unwrap();
+    let outbox = disk(&folder);
+    push(&outbox, "a");
+    crash(outbox);
+    for zeros in [1, 19, 4096] {
+        fs::write(folder.path().join(format!("{zeros:020}.log")), vec![0; zeros]).unwrap();
+        let outbox = disk(&folder);
+        assert_eq!(outbox.len(), 1);
+        crash(outbox);
+    }
+    let outbox = disk(&folder);
+    push(&outbox, "b");
+    assert_eq!(all(&outbox), ["a", "b"]);
+}
+
+#[test]
+fn a_file_whose_start_a_loss_of_power_left_as_zeros_gives_the_events_behind_it() {
+    let folder = TempDir::new().unwrap();
+    let outbox = disk(&folder);
+    ["a", "b"].into_iter().for_each(|text| drop(push(&outbox, text)));
+    crash(outbox);
+    let path = segments(&folder).remove(0);
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[..segment::MAGIC.len() + 5].fill(0);
+    fs::write(&path, bytes).unwrap();
+    assert_eq!(all(&disk(&folder)), ["b"]);
 }
 
 #[test]
