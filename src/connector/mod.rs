@@ -75,8 +75,13 @@ pub(crate) struct Connector {
     counters: Arc<Counters>,
     standing: watch::Receiver<Standing>,
     dispatch: Option<JoinHandle<()>>,
+    pump: JoinHandle<()>,
     tasks: Vec<JoinHandle<()>>,
 }
+
+/// How long the pump may take to note what a closed link has answered. Only a link that does not say that it is closed
+/// makes it wait.
+const PUMP_END: Duration = Duration::from_secs(1);
 
 impl Connector {
     /// Starts the connector's tasks in the current tokio runtime.
@@ -124,7 +129,7 @@ impl Connector {
             listening: OnceCell::new(),
             runtime: Handle::current(),
         });
-        let mut tasks = vec![tokio::spawn(pump.run())];
+        let (pump, mut tasks) = (tokio::spawn(pump.run()), Vec::new());
         let (standing_sender, standing) = watch::channel(if listens { Standing::Waiting } else { Standing::Complete });
         let (mut dispatcher, mut answers) = (None, None);
         if listens {
@@ -137,7 +142,7 @@ impl Connector {
             tasks.push(tokio::spawn(topics.run(wire.patterns)));
         }
         let (name, desk, dispatch) = (plan.name, answers, dispatcher);
-        Self { name, link, outlet, asker, desk, inbox, counters, standing, dispatch, tasks }
+        Self { name, link, outlet, asker, desk, inbox, counters, standing, dispatch, pump, tasks }
     }
 
     /// The network's name.
@@ -204,8 +209,8 @@ impl Connector {
     }
 
     /// Ends the requests of this hive, sends what waits, if the link is up and takes it within the time, closes the link, and
-    /// gives the hooks what has arrived. Returns how many events were left unsent and are lost; those of an outbox on disk
-    /// are not.
+    /// gives the hooks what has arrived. Returns how many events were left that no broker has answered for, and are lost;
+    /// those of an outbox on disk are not.
     pub(crate) async fn close(mut self, within: Duration) -> u64 {
         let deadline = Instant::now() + within;
         self.asker.inbox.pending.close();
@@ -213,8 +218,11 @@ impl Connector {
         if self.link.state().borrow().is_up() {
             let _ = tokio::time::timeout_at(deadline, self.outlet.outbox.settled()).await;
         }
-        let left = self.outlet.outbox.len() as u64;
         self.link.close().await;
+        if tokio::time::timeout(PUMP_END, &mut self.pump).await.is_err() {
+            self.pump.abort();
+        }
+        let left = self.outlet.outbox.unsettled() as u64;
         self.inbox.close();
         if let Some(mut dispatch) = self.dispatch.take()
             && tokio::time::timeout_at(deadline, &mut dispatch).await.is_err()
@@ -234,7 +242,7 @@ impl Connector {
 
 impl Drop for Connector {
     fn drop(&mut self) {
-        self.tasks.iter().chain(&self.dispatch).for_each(JoinHandle::abort);
+        self.tasks.iter().chain(&self.dispatch).chain([&self.pump]).for_each(JoinHandle::abort);
     }
 }
 

@@ -60,8 +60,8 @@ mod tests {
         let mut results = Results::default();
         results.add(Contestant::Hub, outcome(10.0));
         assert!(results.to_string().contains("**missed**"), "{results}");
-        [10.0, 10.0, 1.0].map(|p50| results.add(Contestant::Nats, outcome(p50)));
-        [14.0, 99.0].map(|p50| results.add(Contestant::Hub, outcome(p50)));
+        [10.0, 10.0, 1.0].into_iter().for_each(|p50| results.add(Contestant::Nats, outcome(p50)));
+        [14.0, 99.0].into_iter().for_each(|p50| results.add(Contestant::Hub, outcome(p50)));
         assert!(results.to_string().contains("| hub | 14 | 1.40 |") && results.to_string().contains("| met |"));
     }
 }

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use super::error::OutboxError;
 use super::log::{Log, Unsynced};
-use super::segment::Places;
+use super::segment::{self, Places};
 
 pub(super) struct Disk {
     folder: PathBuf,
@@ -157,7 +157,15 @@ impl Disk {
     }
 
     fn sync(&self) -> io::Result<()> {
-        let Unsynced { files, folder, below } = self.log().take_unsynced();
+        let Unsynced { left, files, folder, below } = self.log().take_unsynced();
+        for path in left {
+            match segment::append(&path) {
+                Ok(file) => file.sync_data()?,
+                // All in it is done with by now.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
         for file in files {
             file.sync_data()?;
         }

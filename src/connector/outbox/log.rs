@@ -3,6 +3,7 @@
 //! Nothing here waits for the disk: [`append`](Log::append) is one write to the operating system, which keeps it when the
 //! process ends, however it ends. [`Disk`](super::disk::Disk) waits, on a thread of its own.
 
+use std::collections::VecDeque;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -12,7 +13,7 @@ use eventhive_transport::Topic;
 
 use super::error::OutboxError;
 use super::record;
-use super::segment::{self, MAGIC, Place, Places};
+use super::segment::{self, Contents, MAGIC, Place, Places};
 
 /// Size of one file: space is given back by whole files, so an eighth of the bound is not much too much; 8 MiB keep a
 /// file quick to read, 64 KiB keep them few.
@@ -31,8 +32,8 @@ pub(super) struct Log {
     segment_bytes: u64,
     /// Above the numbers of all events.
     next: u64,
-    /// Every event below is noted as done with.
-    done: u64,
+    /// Numbers of the events in the log that are not done with. Those between them are of events that are not kept.
+    kept: VecDeque<u64>,
     buffer: Vec<u8>,
     unsynced: Unsynced,
     /// Why nothing can be written any more.
@@ -44,6 +45,8 @@ pub(super) struct Log {
 /// What was written and not synced yet.
 #[derive(Default, Clone)]
 pub(super) struct Unsynced {
+    /// Files that an earlier process left. Not open: there may be more than a process can have open.
+    pub(super) left: Vec<PathBuf>,
     pub(super) files: Vec<Arc<File>>,
     /// Whether a file was made, which the folder must know.
     pub(super) folder: bool,
@@ -67,16 +70,12 @@ impl Log {
         let lock = lock(folder)?;
         let mut segments = segment::list(folder)?;
         let (mut waiting, mut done, mut next) = (Vec::new(), 0, 0);
-        for (index, segment) in segments.clone().into_iter().enumerate() {
+        for segment in segments.clone() {
             let contents = segment::scan(folder, segment)?;
-            if contents.sound < contents.length {
-                let is_last = index + 1 == segments.len();
-                cut(&segment::path_of(folder, segment), contents.sound, contents.length, is_last)?;
-            }
-            if contents.sound == 0 {
-                segments.retain(|one| *one != segment);
-                let path = segment::path_of(folder, segment);
-                fs::remove_file(&path).map_err(OutboxError::at(&path))?;
+            let is_last = segments.last() == Some(&segment);
+            repair(&segment::path_of(folder, segment), &contents, is_last)?;
+            if contents.sound == 0 && is_last {
+                segments.pop();
             }
             done = contents.done.max(done);
             next = contents.events.last().map_or(next, |(number, _)| number + 1).max(done).max(next).max(segment);
@@ -91,7 +90,8 @@ impl Log {
         let length = active.metadata().map_err(OutboxError::at(folder))?.len();
         let active = Arc::new(active);
         // What an earlier process wrote may not be on the disk either.
-        let unsynced = Unsynced { files: vec![Arc::clone(&active)], folder: true, below: next };
+        let left = segments.iter().map(|segment| segment::path_of(folder, *segment)).collect();
+        let unsynced = Unsynced { left, files: Vec::new(), folder: true, below: next };
         let segment_bytes = (most_bytes / 8).clamp(*SEGMENT_BYTES.start(), *SEGMENT_BYTES.end());
         let log = Self {
             folder: folder.to_owned(),
@@ -100,7 +100,7 @@ impl Log {
             length,
             segment_bytes,
             next,
-            done,
+            kept: waiting.iter().map(|(number, _)| *number).collect(),
             buffer: Vec::new(),
             unsynced,
             broken: None,
@@ -119,12 +119,7 @@ impl Log {
     /// # Errors
     /// Nothing of the event is in the log then, and later ones may be taken again.
     pub(super) fn append(&mut self, number: u64, topic: &Topic, message: &[u8]) -> io::Result<Place> {
-        // A file without events has the right name for some that come later, and is not replaced.
-        let has_events = self.segments.last().is_some_and(|first| *first < self.next);
-        if self.length >= self.segment_bytes && has_events {
-            self.check()?;
-            self.begin_segment(number)?;
-        }
+        self.begin_segment_if_full(number)?;
         self.buffer.clear();
         self.buffer.shrink_to(LARGE_BUFFER);
         record::write_event(&mut self.buffer, number, topic.as_bytes(), message)
@@ -132,6 +127,7 @@ impl Log {
         let length = self.buffer.len();
         let (segment, offset) = (self.segments.last().copied().unwrap_or_default(), self.write()?);
         let place = Place { segment, offset, length };
+        self.kept.push_back(number);
         self.next = number + 1;
         self.unsynced.below = self.next;
         if self.unsynced.files.last().is_none_or(|last| !Arc::ptr_eq(last, &self.active)) {
@@ -143,16 +139,21 @@ impl Log {
     /// Notes that every event below `below` is done with. Gives the files that nothing needs any more, and whether it
     /// could be written: without the note the events are sent again after a restart, and receivers know them.
     pub(super) fn done(&mut self, below: u64) -> (Vec<PathBuf>, io::Result<()>) {
-        if below <= self.done {
+        let done = self.kept.partition_point(|number| *number < below);
+        if done == 0 {
+            // Nothing of it is in the log.
             return (Vec::new(), Ok(()));
         }
+        // All that was appended is below it, and all that will be is not.
+        let begun = self.begin_segment_if_full(self.next.max(below));
         // A segment's events are all below the number of the next segment.
         let gone = self.segments.iter().skip(1).take_while(|next| **next <= below).count();
         let gone = self.segments.drain(..gone).map(|gone| segment::path_of(&self.folder, gone)).collect();
         self.buffer.clear();
         record::write_done(&mut self.buffer, below);
-        let noted = self.write().map(|_| self.done = below);
-        (gone, noted)
+        // What could not be noted is noted the next time.
+        let noted = self.write().map(|_| drop(self.kept.drain(..done)));
+        (gone, noted.and(begun))
     }
 
     /// What must be synced so that all that was taken is on the disk.
@@ -170,7 +171,7 @@ impl Log {
     pub(super) fn close(&mut self) {
         self.break_off("it is closed".to_owned());
         let Some(lock) = self.lock.take() else { return };
-        if self.done >= self.next {
+        if self.kept.is_empty() {
             for segment in self.segments.drain(..) {
                 // What stays is read as done with.
                 let _ = fs::remove_file(segment::path_of(&self.folder, segment));
@@ -186,7 +187,14 @@ impl Log {
         self.lock = None;
     }
 
-    fn begin_segment(&mut self, number: u64) -> io::Result<()> {
+    /// Begins a new file for the event of this number and those behind it, if the active one is large enough.
+    fn begin_segment_if_full(&mut self, number: u64) -> io::Result<()> {
+        // A file without events has the right name for some that come later, and is not replaced.
+        let has_events = self.segments.last().is_some_and(|first| *first < self.next);
+        if self.length < self.segment_bytes || !has_events {
+            return Ok(());
+        }
+        self.check()?;
         let file = segment::create(&segment::path_of(&self.folder, number))?;
         self.active = Arc::new(file);
         self.length = MAGIC.len() as u64;
@@ -235,15 +243,26 @@ fn lock(folder: &Path) -> Result<File, OutboxError> {
     }
 }
 
-/// Handles what cannot be read at the end of a file. In the last file it is what a crash cut off, and goes, so that the
-/// next record is not behind it. In any other the disk lost something: it stays for people to look at.
-fn cut(path: &Path, sound: u64, length: u64, is_last: bool) -> Result<(), OutboxError> {
-    let (file, bytes) = (path.display(), length - sound);
-    if !is_last {
-        tracing::error!(%file, bytes, "the end of this file of the outbox is damaged and was skipped");
+/// Tells of what cannot be read in a file. At the end of the newest file it is what a crash cut off, and goes, so that the
+/// next record is not behind it; a file of nothing else goes, too. Everywhere else the disk lost something: it stays for
+/// people to look at, until all that is sound in the file is done with.
+fn repair(path: &Path, contents: &Contents, is_last: bool) -> Result<(), OutboxError> {
+    let (file, bytes) = (path.display(), contents.length - contents.sound);
+    if contents.damaged > 0 {
+        let bytes = contents.damaged;
+        tracing::error!(%file, bytes, "this file of the outbox is damaged: events in the damaged part are lost, those behind it are not");
+    }
+    if bytes > 0 && !is_last {
+        tracing::error!(%file, bytes, "the end of this file of the outbox is damaged: the events in it are lost");
         return Ok(());
     }
-    tracing::warn!(%file, bytes, "the last record of the outbox was cut off by a crash and is removed");
-    let cut = segment::append(path).and_then(|file| file.set_len(sound));
-    cut.map_err(OutboxError::at(path))
+    if bytes > 0 {
+        tracing::warn!(%file, bytes, "the end of the outbox was cut off by a crash or a loss of power and is removed: no whole event is in it");
+    }
+    let repaired = match contents.sound {
+        0 if is_last => fs::remove_file(path),
+        sound if bytes > 0 => segment::append(path).and_then(|file| file.set_len(sound)),
+        _ => Ok(()),
+    };
+    repaired.map_err(OutboxError::at(path))
 }

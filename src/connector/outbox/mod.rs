@@ -246,6 +246,11 @@ impl Outbox {
         self.queue().len()
     }
 
+    /// Events that wait or are under way.
+    pub(super) fn unsettled(&self) -> usize {
+        self.queue().unsettled()
+    }
+
     // The lock covers a few moves in memory and no await; a panic cannot leave it half done.
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)

@@ -187,6 +187,10 @@ impl Queue {
         self.waiting.len()
     }
 
+    pub(super) fn unsettled(&self) -> usize {
+        self.waiting.len() + self.under_way.len()
+    }
+
     const fn is_over(&self, size: usize) -> bool {
         self.bytes.saturating_add(size) > self.limit
     }

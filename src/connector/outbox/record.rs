@@ -62,6 +62,26 @@ pub(super) fn read(bytes: &[u8]) -> Option<(Record, usize)> {
     Some((parse(body)?, HEAD + body.len()))
 }
 
+/// The first record in `bytes`, with what is no record before it left out: where it begins, the record, and its length.
+///
+/// No text that travels looks like one: each has bytes that JSON never has.
+pub(super) fn find(bytes: &[u8]) -> Option<(usize, Record, usize)> {
+    (0..bytes.len()).find_map(|at| {
+        let rest = bytes.get(at..).filter(|rest| may_begin(rest))?;
+        read(rest).map(|(record, length)| (at, record, length))
+    })
+}
+
+/// Whether the lengths fit each other. The checksum tells; this is to try few, for it reads all of what it is told.
+fn may_begin(bytes: &[u8]) -> bool {
+    let number = |at: usize| bytes.get(at..)?.first_chunk::<4>().map(|bytes| u64::from(u32::from_le_bytes(*bytes)));
+    match (number(0), bytes.get(HEAD), number(HEAD + 9)) {
+        (Some(length), Some(&DONE), _) => length == 9,
+        (Some(length), Some(&EVENT), Some(topic)) => length >= 13 + topic,
+        _ => false,
+    }
+}
+
 fn parse(body: &[u8]) -> Option<Record> {
     let (kind, rest) = body.split_first()?;
     let (number, rest) = rest.split_first_chunk::<8>()?;
@@ -92,6 +112,9 @@ mod tests {
             write_event(&mut buffer, number, topic.as_bytes(), &message).unwrap();
             let (record, length) = read(&buffer).unwrap();
             prop_assert_eq!(length, buffer.len());
+            let behind = [&topic.as_bytes()[..], &[0; 30], &buffer].concat();
+            let (at, found, _) = find(&behind).unwrap();
+            prop_assert_eq!((at, &found), (behind.len() - length, &record));
             prop_assert_eq!(record, Record::Event { number, topic: topic.as_str().into(), message: message.into() });
             for end in 0..buffer.len() {
                 prop_assert!(read(&buffer[..end]).is_none());
@@ -103,7 +126,7 @@ mod tests {
 
         #[test]
         fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
-            let _ = (read(&bytes), parse(&bytes));
+            let _ = (read(&bytes), parse(&bytes), find(&bytes));
         }
     }
 
@@ -117,5 +140,6 @@ mod tests {
         let mut buffer = Vec::new();
         write_done(&mut buffer, 7);
         assert_eq!(read(&buffer), Some((Record::Done { below: 7 }, buffer.len())));
+        assert_eq!(find(&buffer), Some((0, Record::Done { below: 7 }, buffer.len())));
     }
 }

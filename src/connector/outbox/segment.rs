@@ -1,7 +1,8 @@
 //! The files of a log: `N.log`, where N is the number of the first event that may stand in it.
 //!
-//! A file begins with [`MAGIC`]; records follow. Only the newest is written to, and only at its end, so that a crash can
-//! damage nothing but its last record.
+//! A file begins with [`MAGIC`]; records follow. Only the newest is written to, and only at its end, so that a crash of the
+//! process can damage nothing but its last record. A loss of power may leave zeros, or nothing, for what was not synced;
+//! whatever record is sound behind that, or behind other damage, is found again.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom};
@@ -32,8 +33,10 @@ pub(super) struct Contents {
     pub(super) events: Places,
     /// Every event below is done with.
     pub(super) done: u64,
-    /// Bytes up to the end of the last whole record; 0 if not even the start is whole.
+    /// Bytes up to the end of the last sound record; 0 if not even the start is sound.
     pub(super) sound: u64,
+    /// Bytes among those that are damaged.
+    pub(super) damaged: u64,
     /// Bytes of the file.
     pub(super) length: u64,
 }
@@ -83,11 +86,15 @@ pub(super) fn scan(folder: &Path, segment: u64) -> Result<Contents, OutboxError>
     let path = path_of(folder, segment);
     let bytes = fs::read(&path).map_err(OutboxError::at(&path))?;
     let mut contents = Contents { length: bytes.len() as u64, ..Contents::default() };
-    if !bytes.starts_with(MAGIC) {
-        return if MAGIC.starts_with(&bytes) { Ok(contents) } else { Err(OutboxError::Foreign(path)) };
+    let start = bytes.get(..MAGIC.len()).unwrap_or(&bytes);
+    if !MAGIC.starts_with(start) && start.iter().any(|byte| *byte != 0) {
+        return Err(OutboxError::Foreign(path));
     }
-    let mut at = MAGIC.len();
-    while let Some((record, length)) = bytes.get(at..).and_then(record::read) {
+    let mut at = if start == MAGIC { MAGIC.len() } else { 0 };
+    contents.sound = at as u64;
+    while let Some((skipped, record, length)) = bytes.get(at..).and_then(record::find) {
+        at += skipped;
+        contents.damaged += skipped as u64;
         match record {
             Record::Event { number, .. } => {
                 contents.events.push((number, Place { segment, offset: at as u64, length }));
@@ -95,8 +102,8 @@ pub(super) fn scan(folder: &Path, segment: u64) -> Result<Contents, OutboxError>
             Record::Done { below } => contents.done = contents.done.max(below),
         }
         at += length;
+        contents.sound = at as u64;
     }
-    contents.sound = at as u64;
     Ok(contents)
 }
 

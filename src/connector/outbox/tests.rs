@@ -159,6 +159,33 @@ fn what_is_not_to_be_kept_is_sent_in_its_turn_and_is_gone_after_a_restart() {
 }
 
 #[test]
+fn what_is_not_to_be_kept_costs_no_space_on_disk() {
+    let folder = TempDir::new().unwrap();
+    let outbox = disk(&folder);
+    for _ in 0..100_000 {
+        outbox.push(Topic::from(""), Bytes::from_static(b"answer"), None, false);
+        outbox.finish(pop(&outbox).number);
+    }
+    outbox.disk.as_ref().unwrap().settle();
+    let lengths: Vec<_> = segments(&folder).iter().map(|path| fs::metadata(path).unwrap().len()).collect();
+    assert_eq!(lengths, [segment::MAGIC.len() as u64]);
+}
+
+#[test]
+fn a_file_that_is_full_is_given_back_when_its_events_are_done_though_none_is_taken_any_more() {
+    let folder = TempDir::new().unwrap();
+    // Files of 64 KiB.
+    let outbox = Arc::new(Outbox::on_disk(folder.path(), 1 << 19, Overflow::DropNewest, false).unwrap());
+    push(&outbox, &"x".repeat(70_000));
+    outbox.finish(pop(&outbox).number);
+    outbox.disk.as_ref().unwrap().settle();
+    let left: u64 = segments(&folder).iter().map(|path| fs::metadata(path).unwrap().len()).sum();
+    assert!(left < 100, "{left}");
+    crash(outbox);
+    assert_eq!(disk(&folder).len(), 0);
+}
+
+#[test]
 fn an_outbox_that_is_closed_empty_leaves_no_events_on_disk() {
     let folder = TempDir::new().unwrap();
     let outbox = disk(&folder);
@@ -259,7 +286,7 @@ async fn what_is_stored_is_known_once_it_is_synced() {
 }
 
 #[test]
-fn damage_in_an_older_file_costs_the_rest_of_that_file_alone() {
+fn damage_at_the_end_of_an_older_file_costs_that_end_alone() {
     let folder = TempDir::new().unwrap();
     // Files of 64 KiB: the second event fills the first.
     let outbox = Arc::new(Outbox::on_disk(folder.path(), 1 << 19, Overflow::DropNewest, true).unwrap());
@@ -272,6 +299,69 @@ fn damage_in_an_older_file_costs_the_rest_of_that_file_alone() {
     bytes[at] ^= 1;
     fs::write(&files[0], bytes).unwrap();
     assert_eq!(all(&disk(&folder)), ["a", "c"]);
+}
+
+#[test]
+fn damage_in_the_midst_of_the_newest_file_costs_what_is_damaged_alone() {
+    let folder = TempDir::new().unwrap();
+    let outbox = disk(&folder);
+    ["a", "bbbb", "c", "d"].into_iter().for_each(|text| drop(push(&outbox, text)));
+    crash(outbox);
+    let path = segments(&folder).remove(0);
+    let mut bytes = fs::read(&path).unwrap();
+    let at = bytes.windows(4).position(|window| window == b"bbbb").unwrap();
+    bytes[at] = 0;
+    // And the last record is cut off.
+    bytes.pop();
+    fs::write(&path, &bytes).unwrap();
+    let outbox = disk(&folder);
+    push(&outbox, "e");
+    crash(outbox);
+    let outbox = disk(&folder);
+    assert_eq!(all(&outbox), ["a", "c", "e"]);
+    assert_eq!(fs::read(&path).unwrap()[..at + 4], bytes[..at + 4], "the damaged part is there to be looked at");
+}
+
+#[test]
+fn a_newest_file_that_a_loss_of_power_left_as_zeros_is_as_if_cut_off() {
+    let folder = TempDir::new().unwrap();
+    let outbox = disk(&folder);
+    push(&outbox, "a");
+    crash(outbox);
+    for zeros in [1, 19, 4096] {
+        fs::write(folder.path().join(format!("{zeros:020}.log")), vec![0; zeros]).unwrap();
+        let outbox = disk(&folder);
+        assert_eq!(outbox.len(), 1);
+        crash(outbox);
+    }
+    let outbox = disk(&folder);
+    push(&outbox, "b");
+    assert_eq!(all(&outbox), ["a", "b"]);
+}
+
+#[test]
+fn a_file_whose_start_a_loss_of_power_left_as_zeros_gives_the_events_behind_it() {
+    let folder = TempDir::new().unwrap();
+    let outbox = disk(&folder);
+    ["a", "b"].into_iter().for_each(|text| drop(push(&outbox, text)));
+    crash(outbox);
+    let path = segments(&folder).remove(0);
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[..segment::MAGIC.len() + 5].fill(0);
+    fs::write(&path, bytes).unwrap();
+    assert_eq!(all(&disk(&folder)), ["b"]);
+}
+
+#[test]
+fn every_file_that_an_earlier_process_left_is_synced() {
+    let folder = TempDir::new().unwrap();
+    // Files of 64 KiB.
+    let outbox = Arc::new(Outbox::on_disk(folder.path(), 1 << 19, Overflow::DropNewest, false).unwrap());
+    (0..4).for_each(|_| drop(push(&outbox, &"x".repeat(70_000))));
+    crash(outbox);
+    let mut opened = log::Log::open(folder.path(), 1 << 19).unwrap().log;
+    let files = segments(&folder);
+    assert_eq!((files.len(), opened.take_unsynced().left), (4, files));
 }
 
 /// What a test does to an outbox.

@@ -197,7 +197,7 @@ async fn with_a_secret_nothing_else_is_taken_for_an_answer() {
 async fn a_sealed_answer_that_the_broker_delivers_twice_is_repeated_and_not_refused() {
     let mut scene = Scene::on(Memory::deaf_to_itself(), ", secret: s3").await;
     let queen = scene.queen.clone();
-    let mut replies = soon(queen.request_all(for_ever().count(2), "net/w/x", json!({}))).await.unwrap();
+    let replies = soon(queen.request_all(for_ever().count(2), "net/w/x", json!({}))).await.unwrap();
     let request = next(&mut scene.events).await;
     let envelope = Envelope::plain("__eventhive__", true)
         .sealed(Cipher::Aes256Gcm, &[Zeroizing::new("s3".to_owned())], ReplayWindow::default())
