@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use eventhive_transport::{EventName, Filter, Glob, INBOX, Incoming, Link, LinkError, Sink, Subscription, Topic};
+use eventhive_transport::{EventName, Filter, Glob, Incoming, Link, LinkError, Sink, Subscription, Topic};
 use tokio::runtime::Handle;
 use tokio::sync::OnceCell;
 use uuid::Uuid;
@@ -25,6 +25,9 @@ use crate::registry::RouteError;
 use crate::request::RequestError;
 use crate::request::answer::Answer;
 use crate::request::body;
+
+/// What the second segment of every inbox begins with. A hive answers to no other name.
+pub(super) const INBOX: &str = "inbox-";
 
 /// Asks on one network. All methods may be called from any thread.
 pub(crate) struct Asker {

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use eventhive_transport::{EventName, INBOX};
+use eventhive_transport::EventName;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
+use super::asker::INBOX;
 use super::counters::Counters;
 use super::{Outlet, Unsent};
 use crate::event::{Event, Exchange, Metadata};

@@ -33,7 +33,7 @@ pub use glob::Glob;
 pub use link::{
     Delivery, Gap, Incoming, Link, LinkError, LinkState, Receipt, Refused, RefusedReason, Sink, Subscription,
 };
-pub use name::{EventName, INBOX, NameError, Topic};
+pub use name::{EventName, NameError, Topic};
 pub use queue::Overflow;
 pub use settings::{Key, KeyKind, Node, Position, Problem, Settings};
 pub use transport::{Capabilities, Order, Transport};

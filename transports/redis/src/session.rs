@@ -237,7 +237,6 @@ impl Work<'_> {
             for keys in keys.chunks(AGAIN) {
                 let mut pipeline = Pipeline::with_capacity(keys.len());
                 keys.iter().for_each(|key| self.shared.config.mode.subscribe(&mut pipeline, key));
-                self.shared.config.mode.let_expire(&mut pipeline, keys.iter().map(Key::topic));
                 let (keys, mut connection) = (keys.to_vec(), self.nodes.at(number).connection.clone());
                 self.requests.push(Box::pin(async move {
                     let answers = connection.req_packed_commands(&pipeline, 0, pipeline.len()).await;
@@ -275,7 +274,6 @@ impl Work<'_> {
                 }
                 let mut pipeline = Pipeline::with_capacity(items.len());
                 items.iter().for_each(|item| mode.publish(&mut pipeline, &item.topic, &item.payload));
-                mode.let_expire(&mut pipeline, items.iter().map(|item| &item.topic));
                 let mut connection = self.nodes.at(number).connection.clone();
                 self.flights.push(Box::pin(async move {
                     let answers = connection.req_packed_commands(&pipeline, 0, pipeline.len()).await;
@@ -291,7 +289,6 @@ impl Work<'_> {
         let mut elsewhere = None;
         let mut bytes = 0;
         // The newest first: who awaits the receipts in their order is woken once, by the oldest, and finds all settled.
-        // Answers beyond those to the messages are to `let_expire`, and cut off here.
         for (item, value) in items.into_iter().zip(&answers).rev() {
             bytes += item.cost();
             match answer(value, self.counted) {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use eventhive_transport::{Delivery, Filter, INBOX, LinkError, Topic};
+use eventhive_transport::{Delivery, Filter, LinkError, Topic};
 use redis::{Cmd, Pipeline, Value};
 
 use crate::config::{Keep, Mode, Streams};
@@ -12,9 +12,6 @@ use crate::table::Key;
 /// Fields of a stream's entry.
 pub(crate) const TOPIC_FIELD: &str = "topic";
 pub(crate) const PAYLOAD_FIELD: &str = "payload";
-
-/// Seconds after which an inbox goes that nothing was added to: far longer than a hive is away that still waits for an answer.
-const INBOX_SECS: u32 = 3600;
 
 impl Mode {
     /// What a filter is subscribed by, and what must still be tried on what comes.
@@ -59,25 +56,6 @@ impl Mode {
             _ => command.arg("PUBLISH").arg(topic).arg(payload),
         };
         pipeline.add_command(command);
-    }
-
-    /// Behind a batch about these topics: lets the streams of inboxes expire, for nobody reads those once their hive is
-    /// gone. The answers are of no interest.
-    pub(crate) fn let_expire<'a>(&self, pipeline: &mut Pipeline, topics: impl Iterator<Item = &'a Topic>) {
-        let Self::Streams(streams) = self else { return };
-        let mut last = None;
-        for stream in topics.filter_map(|topic| streams.inbox_of(topic)) {
-            // Answers to one hive often come in a row.
-            if last.as_ref() != Some(&stream) {
-                pipeline.cmd("EXPIRE").arg(stream.as_bytes()).arg(INBOX_SECS);
-                last = Some(stream);
-            }
-        }
-    }
-
-    /// Whether a stream is one that expires.
-    pub(crate) fn expires(&self, stream: &Topic) -> bool {
-        matches!(self, Self::Streams(streams) if streams.inbox_of(stream).is_some())
     }
 
     fn stream_of(&self, topic: &Topic) -> Option<Topic> {
@@ -149,18 +127,6 @@ impl Streams {
     pub(crate) fn of_topic(&self, topic: &Topic) -> Topic {
         let bytes = topic.as_bytes();
         self.key(head(bytes, self.separator.as_bytes(), self.segments).unwrap_or(bytes))
-    }
-
-    /// The stream of a topic, or of a stream's own key, if it is an inbox and nothing else. With fewer segments it would be
-    /// shared with other channels.
-    fn inbox_of(&self, topic: &Topic) -> Option<Topic> {
-        let key = topic.as_bytes().strip_prefix(self.prefix.as_bytes()).unwrap_or(topic.as_bytes());
-        if self.segments < 2 {
-            return None;
-        }
-        let network = head(key, self.separator.as_bytes(), 1)?;
-        let channel = key.get(network.len() + self.separator.len()..)?;
-        channel.starts_with(INBOX.as_bytes()).then(|| self.of_topic(&Topic::new(key.to_vec())))
     }
 
     fn of_filter(&self, filter: &Filter) -> Result<Topic, LinkError> {
@@ -257,20 +223,6 @@ mod tests {
             (3, "//", "e://"),
         ] {
             assert_eq!(streams(segments).of_topic(&topic.into()), stream.into(), "{segments} {topic}");
-        }
-    }
-
-    #[test]
-    fn only_a_stream_that_is_an_inbox_expires() {
-        let expired = |segments, topics: &[&str]| {
-            let topics: Vec<Topic> = topics.iter().map(|topic| Topic::from(*topic)).collect();
-            packed(|pipeline| Mode::Streams(streams(segments)).let_expire(pipeline, topics.iter()))
-        };
-        let inboxes = ["n/inbox-a/1", "n/inbox-a/2", "n/w/x", "n/inbox-b/1", "e:n/inbox-c"];
-        assert_eq!(expired(2, &inboxes), "EXPIRE e:n/inbox-a 3600 EXPIRE e:n/inbox-b 3600 EXPIRE e:n/inbox-c 3600 ");
-        assert_eq!(expired(3, &["n/inbox-a/1"]), "EXPIRE e:n/inbox-a/1 3600 ");
-        for (segments, topic) in [(1, "n/inbox-a/1"), (0, "n/inbox-a/1"), (2, "n/inbox"), (2, "inbox-a/b"), (2, "n")] {
-            assert_eq!(expired(segments, &[topic]), "", "{segments} {topic}");
         }
     }
 

@@ -15,10 +15,6 @@
 //! Nothing else is stored: there is no list of streams, and the positions are either in the hive's memory or in
 //! consumer groups.
 //!
-//! A stream whose second segment begins with `inbox-` is where one hive expects answers. It expires an hour after the last
-//! of them (`EXPIRE`), or each hive that ever asked would leave one behind. With `stream_segments` below 2 answers are in
-//! the stream that their network shares.
-//!
 //! # Positions
 //!
 //! - Without `consumer_group` a subscription begins with what is published after it was made, and the link remembers, as

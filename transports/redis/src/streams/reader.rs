@@ -182,10 +182,6 @@ impl Reader {
             Some(lost) => {
                 tracing::warn!(stream = %self.stream, lost, "messages were trimmed away before they were read")
             }
-            // It expires while nobody answers, and there is nothing in it to be lost.
-            None if self.shared.config.mode.expires(&self.stream) => {
-                tracing::debug!(stream = %self.stream, "the inbox has expired")
-            }
             None => tracing::warn!(stream = %self.stream, "the stream was lost, with what was not read of it"),
         }
         self.shared.table.gap(&Key::Name(self.stream.clone()), gap);

@@ -55,29 +55,6 @@ async fn the_layout_is_as_documented() {
 }
 
 #[tokio::test]
-async fn an_inbox_expires_and_every_other_stream_stays() {
-    let server = Server::start();
-    let given = given(&server);
-    let (asker, other) = (link(&given).await, link(&given).await);
-    let mut inbox = collect(&*asker, "net/inbox-a/*").await;
-    let topics = ["net/inbox-a/1", "net/in/act", "net/inbox-a/2", "net/inbox-b/1", "net/inbox"];
-    let receipts = topics.map(|topic| other.publish(topic.into(), topic.into()).unwrap());
-    for receipt in receipts {
-        assert_eq!(receipt.await, Ok(Delivery::Accepted));
-    }
-    assert_eq!([inbox.payload().await, inbox.payload().await], ["net/inbox-a/1", "net/inbox-a/2"]);
-    let lives = |stream: &str| server.ask::<i64>(&["TTL", &format!("eventhive:net/{stream}")]);
-    for stream in ["inbox-a", "inbox-b"] {
-        assert!((3000..=3600).contains(&lives(stream)), "{stream} lives for {}", lives(stream));
-    }
-    assert_eq!([lives("in"), lives("inbox")], [-1, -1]);
-    // A group makes its stream when it is subscribed, answers or not.
-    let member = link(&member(&server, "workers", "a")).await;
-    let _inbox = collect(&*member, "net/inbox-c/*").await;
-    assert!((3000..=3600).contains(&lives("inbox-c")));
-}
-
-#[tokio::test]
 async fn what_is_published_while_a_link_is_down_arrives_in_order_and_once() {
     let server = Server::start();
     let (other, (proxy, link, mut received)) = (link(&given(&server)).await, proxied(&server).await);
