@@ -292,6 +292,12 @@ impl Conversation {
 
     fn drop_answer(&self, error: &NoAnswer) {
         let inbox = &self.asker.inbox;
+        // Mostly what the hive that answered or a broker sent again after a lost connection.
+        if let NoAnswer::Open(OpenError::Replayed) = error {
+            Counters::add(&inbox.counters.replies_repeated, 1);
+            tracing::debug!(connector = %inbox.network, topic = %Topic::from(self.reply_to.as_str()), "sealed answer received before, dropped");
+            return;
+        }
         Counters::add(&inbox.counters.refused, 1);
         tracing::warn!(connector = %inbox.network, topic = %Topic::from(self.reply_to.as_str()), "answer dropped: {error}");
     }

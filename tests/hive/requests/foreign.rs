@@ -194,6 +194,32 @@ async fn with_a_secret_nothing_else_is_taken_for_an_answer() {
 }
 
 #[tokio::test]
+async fn a_sealed_answer_that_the_broker_delivers_twice_is_repeated_and_not_refused() {
+    let mut scene = Scene::on(Memory::deaf_to_itself(), ", secret: s3").await;
+    let queen = scene.queen.clone();
+    let replies = soon(queen.request_all(for_ever().count(2), "net/w/x", json!({}))).await.unwrap();
+    let request = next(&mut scene.events).await;
+    let envelope = Envelope::plain("__eventhive__", true)
+        .sealed(Cipher::Aes256Gcm, &[Zeroizing::new("s3".to_owned())], ReplayWindow::default())
+        .unwrap();
+    let sealed = |from: &str, value: i64| {
+        let mut metadata = request.metadata().clone();
+        metadata.id = uuid::Uuid::new_v4().to_string();
+        let in_reply_to = request.metadata().id.clone();
+        let exchange = eventhive::Exchange::Reply { in_reply_to, from: Some(from.to_owned()), is_error: false };
+        metadata.exchange = Some(Box::new(exchange));
+        let text = json!({"value": value}).to_string();
+        envelope.seal(request.reply_to().unwrap(), &text.into(), &metadata).unwrap()
+    };
+    let first = sealed("one", 1);
+    for text in [first.clone(), first, sealed("two", 2)] {
+        scene.answer(&request, text);
+    }
+    assert_eq!(soon(replies.all()).await.len(), 2);
+    assert_eq!((stats(&queen).replies, stats(&queen).replies_repeated, stats(&queen).refused), (2, 1, 0));
+}
+
+#[tokio::test]
 async fn an_answer_runs_no_hooks_and_the_inbox_of_another_is_not_heard() {
     let mut scene = Scene::new("").await;
     let mut everything = scene.queen.stream("*").unwrap();
