@@ -77,6 +77,7 @@ impl Asker {
             uncounted,
             known: Known::default(),
             receivers: None,
+            budget: BUDGET,
             _subscription: subscription,
         })
     }
@@ -161,6 +162,8 @@ pub(crate) struct Conversation {
     uncounted: u64,
     known: Known,
     receivers: Option<u64>,
+    /// Steps until the asker must look at its deadline.
+    budget: u32,
     _subscription: Option<Subscription>,
 }
 
@@ -202,6 +205,10 @@ impl Known {
     }
 }
 
+/// What is heard of a request at a stretch. A flood of answers would else keep the asker's thread, and it would never look at
+/// its deadline: opening this many takes milliseconds.
+const BUDGET: u32 = 1024;
+
 /// What is heard of a request.
 pub(crate) enum Heard {
     /// An answer, and who gave it.
@@ -240,10 +247,15 @@ impl Conversation {
         self.ticket.is_published()
     }
 
-    /// The next thing to hear. With `counts`, [`Heard::Receivers`] is told once when it is known.
+    /// The next thing to hear. With `counts`, [`Heard::Receivers`] is told once when it is known. Once in a while it is pending
+    /// though more is there, and wakes: then is the time to look at a deadline.
     pub(crate) fn poll(&mut self, context: &Context<'_>, counts: bool) -> Poll<Heard> {
-        loop {
-            let Poll::Ready(step) = self.ticket.poll(context, counts) else { return Poll::Pending };
+        while self.budget > 0 {
+            let Poll::Ready(step) = self.ticket.poll(context, counts) else {
+                self.budget = BUDGET;
+                return Poll::Pending;
+            };
+            self.budget -= 1;
             match step {
                 Step::Answer(sealed) => match self.open(&sealed) {
                     Ok(Some(heard)) => return Poll::Ready(heard),
@@ -258,6 +270,9 @@ impl Conversation {
                 Step::Closed => return Poll::Ready(Heard::Over(RequestError::Stopped)),
             }
         }
+        self.budget = BUDGET;
+        context.waker().wake_by_ref();
+        Poll::Pending
     }
 
     /// An answer; `None` if it came before, or this hive has answered before.

@@ -234,6 +234,27 @@ async fn an_answer_runs_no_hooks_and_the_inbox_of_another_is_not_heard() {
 }
 
 #[tokio::test]
+async fn a_flood_of_answers_does_not_move_the_deadline() {
+    const FLOOD: usize = 20_000;
+    // Answers of nobody in particular, which all count; and ones that are none, which do not.
+    for (text, is_answer) in [("{}", true), ("nonsense", false)] {
+        let mut scene = Scene::uncounted().await;
+        let replies = soon(scene.queen.request_all(briefly(), "net/w/x", json!({}))).await.unwrap();
+        let over = std::time::Instant::now() + std::time::Duration::from_millis(400);
+        let request = next(&mut scene.events).await;
+        let late = stats(&scene.queen).replies_late;
+        (0..FLOOD).for_each(|_| scene.answer(&request, text));
+        // The asker does not come to look before its deadline is over and all are there.
+        until("the deadline is over", || std::time::Instant::now() > over).await;
+        let answers = soon(replies.all()).await;
+        let seen = stats(&scene.queen).replies + stats(&scene.queen).refused;
+        assert!(seen > 0 && seen < FLOOD as u64, "{text}: {seen} of {FLOOD} were looked at");
+        assert_eq!(answers.is_empty(), !is_answer, "{text}");
+        assert_eq!(stats(&scene.queen).replies_late, late, "{text}");
+    }
+}
+
+#[tokio::test]
 async fn a_hive_that_does_not_look_at_the_metadata_costs_the_asker_its_deadline() {
     let mut scene = Scene::new("").await;
     let error = scene.queen.request_with::<Value>(briefly(), "net/w/x", json!({})).await.unwrap_err();
