@@ -38,6 +38,7 @@ pub(crate) use plan::check;
 /// The servers that run, and the watches over those that may.
 #[derive(Default)]
 pub(crate) struct Servers {
+    board: Board,
     open: Vec<Open>,
     #[cfg(feature = "discovery")]
     announcements: Vec<Announcement>,
@@ -50,7 +51,7 @@ impl Servers {
     /// listener. The board tells of each as soon as it is known; this returns when all are.
     pub(crate) async fn start(config: &Config, kinds: &[Arc<dyn DoorTransport>], board: &Board) -> Self {
         board.put_up(config.servers.iter().map(|server| server.name.as_str()));
-        let mut servers = Self::default();
+        let mut servers = Self { board: board.clone(), ..Self::default() };
         let mut planned = Vec::new();
         for (place, server) in config.servers.iter().enumerate() {
             match server.create {
@@ -126,6 +127,7 @@ impl Servers {
             join_all(self.open.into_iter().map(|open| open.close(within))).await;
         };
         tokio::join!(watched, others);
+        self.board.stopped();
     }
 }
 

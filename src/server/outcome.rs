@@ -23,6 +23,8 @@ pub enum ServerOutcome {
     },
     /// It could not be started; the text says why. If it is `needed`, it is tried again.
     Failed(String),
+    /// The hive was stopped.
+    Stopped,
 }
 
 impl fmt::Display for ServerOutcome {
@@ -36,6 +38,7 @@ impl fmt::Display for ServerOutcome {
             Self::NotWanted => f.write_str("not started: `create: never`"),
             Self::Found { at } => write!(f, "not needed: another hive runs one at {at}"),
             Self::Failed(reason) => write!(f, "not started: {reason}"),
+            Self::Stopped => f.write_str("stopped"),
         }
     }
 }
@@ -69,6 +72,16 @@ impl Board {
                 true
             }
             _ => false,
+        });
+    }
+
+    /// The hive has stopped its servers. Those that it did not run stay as they are.
+    pub(crate) fn stopped(&self) {
+        use ServerOutcome::{Found, Listening, Pending, Stopped};
+        self.0.send_modify(|servers| {
+            for server in servers.iter_mut().filter(|it| matches!(it.outcome, Pending | Listening(_) | Found { .. })) {
+                server.outcome = Stopped;
+            }
         });
     }
 

@@ -92,6 +92,7 @@ impl Hive {
             for name in &names {
                 registry.remove_route(name);
             }
+            board.stopped();
             return Err(StartError::NotIdle);
         };
         let missing = started.not_up(&options.required);

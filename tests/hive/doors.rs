@@ -31,6 +31,14 @@ servers:
     (hive, bound[0].address)
 }
 
+#[tokio::test]
+async fn a_hive_that_is_stopped_says_so_of_its_servers() {
+    let (hive, _) = hub().await;
+    assert!(matches!(hive.server_states()[0].outcome, ServerOutcome::Listening(_)));
+    hive.stop(PATIENCE).await;
+    assert_eq!(hive.server_states()[0].outcome, ServerOutcome::Stopped);
+}
+
 async fn member(address: SocketAddr, wire: &str, channel: &str, extra: &str) -> Hive {
     let yaml = format!(
         "connectors: {{net: {{pubsub_type: {wire}, input_channel: '{channel}'{extra}, init: {{host: {}, port: {}}}}}}}",
