@@ -67,7 +67,8 @@ impl Asker {
         let name = event.name();
         // It hears itself without the broker's help, which does not count it.
         let uncounted = u64::from(self.outlet.echoes(name.as_str()));
-        self.outlet.send(name, event.payload().as_bytes(), event.metadata(), Some(ticket.fate()))?;
+        let sent = self.outlet.send(name, event.payload().as_bytes(), event.metadata(), Some(ticket.fate()));
+        sent.map_err(RouteError::from)?;
         Counters::add(&self.inbox.counters.requests, 1);
         Ok(Conversation {
             asker: self,

@@ -11,9 +11,9 @@ use eventhive_transport::EventName;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-use super::Outlet;
 use super::asker::INBOX;
 use super::counters::Counters;
+use super::{Outlet, Unsent};
 use crate::event::{Event, Exchange, Metadata};
 use crate::registry::{Registry, RouteError};
 use crate::request::answer::{Answer, Answerer};
@@ -111,17 +111,23 @@ impl Desk {
         if matches!(&answer, Err(error) if *error.kind() == RemoteErrorKind::Expired) {
             Counters::add(&self.counters.requests_expired, 1);
         }
-        let sent = self.send(reply_to, asked, &answer).or_else(|error| {
-            let error = RemoteError::new(RemoteErrorKind::TooLarge, error.reason);
+        let sent = self.send(reply_to, asked, &answer).or_else(|unsent| {
+            let kind = match &unsent {
+                Unsent::Unfit(_) => RemoteErrorKind::TooLarge,
+                // The error is small: there may be room for that.
+                Unsent::Full(_) => RemoteErrorKind::Busy,
+                Unsent::Other(_) => return Err(unsent),
+            };
+            let error = RemoteError::new(kind, RouteError::from(unsent).reason);
             self.send(reply_to, asked, &Err(error))
         });
-        match sent {
+        match sent.map_err(RouteError::from) {
             Ok(()) => drop(Counters::add(&self.counters.requests_answered, 1)),
             Err(error) => tracing::debug!(event = %asked.name(), "not answered: {error}"),
         }
     }
 
-    fn send(&self, reply_to: &EventName, asked: &Event, answer: &Answer) -> Result<(), RouteError> {
+    fn send(&self, reply_to: &EventName, asked: &Event, answer: &Answer) -> Result<(), Unsent> {
         let mut metadata = Metadata::made_now(Uuid::new_v4(), reply_to.as_str());
         let in_reply_to = asked.metadata().id.clone();
         let exchange = Exchange::Reply { in_reply_to, from: Some(self.id.clone()), is_error: answer.is_err() };

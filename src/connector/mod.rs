@@ -254,6 +254,23 @@ struct Outlet {
 /// The start of the names that a hive hears, and where they go.
 type Echo = (String, Arc<dyn Sink>);
 
+/// Why an event did not get into the outbox.
+enum Unsent {
+    /// It cannot travel, now or later: too large, or not to be sealed.
+    Unfit(RouteError),
+    /// The outbox has no room for it.
+    Full(RouteError),
+    /// The outbox takes nothing.
+    Other(RouteError),
+}
+
+impl From<Unsent> for RouteError {
+    fn from(unsent: Unsent) -> Self {
+        let (Unsent::Unfit(error) | Unsent::Full(error) | Unsent::Other(error)) = unsent;
+        error
+    }
+}
+
 impl Outlet {
     fn refused(&self, reason: impl ToString) -> RouteError {
         RouteError { network: self.network.to_string(), reason: reason.to_string() }
@@ -265,19 +282,13 @@ impl Outlet {
     }
 
     /// Puts an event into the outbox. `fate` is told what becomes of it there.
-    fn send(
-        &self,
-        name: &EventName,
-        payload: &Bytes,
-        metadata: &Metadata,
-        fate: Option<Fate>,
-    ) -> Result<Sent, RouteError> {
+    fn send(&self, name: &EventName, payload: &Bytes, metadata: &Metadata, fate: Option<Fate>) -> Result<Sent, Unsent> {
         if payload.trim_ascii_start().first() != Some(&b'{') {
-            return Err(self.refused("the payload is not a JSON object, and only objects travel"));
+            return Err(Unsent::Unfit(self.refused("the payload is not a JSON object, and only objects travel")));
         }
         let topic = Topic::from(name);
-        let message = self.envelope.message(payload, metadata).map_err(|error| self.refused(error))?;
-        self.check(&topic, &message)?;
+        let message = self.envelope.message(payload, metadata).map_err(|error| Unsent::Unfit(self.refused(error)))?;
+        self.check(&topic, &message).map_err(Unsent::Unfit)?;
         // Requests and answers to them are of no use once those who wait for them are gone.
         let keep = metadata.exchange.is_none();
         match self.outbox.push(topic.clone(), message.clone(), fate, keep) {
@@ -289,16 +300,18 @@ impl Outlet {
             }
             Pushed::Full => {
                 Counters::add(&self.counters.outbox_dropped, 1);
-                return Err(self.refused("the outbox is full; see `outbox.max_bytes` and `outbox.overflow`"));
+                let reason = "the outbox is full; see `outbox.max_bytes` and `outbox.overflow`";
+                return Err(Unsent::Full(self.refused(reason)));
             }
-            Pushed::Closed => return Err(self.refused("the hive is stopping")),
+            Pushed::Closed => return Err(Unsent::Other(self.refused("the hive is stopping"))),
             Pushed::Failed(error) => {
                 Counters::add(&self.counters.outbox_dropped, 1);
-                return Err(self.refused(format!("the outbox on disk does not take it: {error}")));
+                return Err(Unsent::Other(self.refused(format!("the outbox on disk does not take it: {error}"))));
             }
         }
         for (_, sink) in self.echo.iter().filter(|(prefix, _)| name.as_str().starts_with(prefix.as_str())) {
-            let payload = self.envelope.seal_message(&topic, &message).map_err(|error| self.refused(error))?;
+            let sealed = self.envelope.seal_message(&topic, &message);
+            let payload = sealed.map_err(|error| Unsent::Other(self.refused(error)))?;
             sink.deliver(Incoming { topic: topic.clone(), payload });
         }
         Ok(Sent::Queued)
@@ -317,6 +330,6 @@ impl Outlet {
 
 impl Route for Outlet {
     fn publish(&self, event: &Event) -> Result<Sent, RouteError> {
-        self.send(event.name(), event.payload().as_bytes(), event.metadata(), None)
+        self.send(event.name(), event.payload().as_bytes(), event.metadata(), None).map_err(RouteError::from)
     }
 }

@@ -94,7 +94,7 @@ pub enum RemoteErrorKind {
     Panicked,
     /// `too_large`: the answer is larger than the wire takes, or cannot be sealed.
     TooLarge,
-    /// `busy`: the hook's mailbox is full, or the hive has too many requests under way.
+    /// `busy`: the hook's mailbox is full, the hive has too many requests under way, or its outbox has no room for the answer.
     Busy,
     /// `expired`: by that hive's clock, the deadline was over before the handler ran.
     Expired,

@@ -240,6 +240,38 @@ async fn of_several_hooks_the_first_with_something_to_say_answers_and_each_runs_
 }
 
 #[tokio::test]
+async fn an_answer_that_the_full_outbox_does_not_take_is_busy_and_not_too_large() {
+    let memory = Memory::new();
+    let network = Network::of(&memory).with(", outbox: {max_bytes: 8000, overflow: drop_newest}");
+    let worker = network.hive("w");
+    let gate = Arc::new(tokio::sync::Semaphore::new(0));
+    let held = Arc::clone(&gate);
+    let hook = move |_: Event| {
+        let held = Arc::clone(&held);
+        async move {
+            held.acquire().await.unwrap().forget();
+            "x".repeat(4000)
+        }
+    };
+    worker.hook("w/x", hook).unwrap();
+    let (worker, queen) = (started(worker).await, Network::of(&memory).started("").await);
+    let asking = queen.clone();
+    let asked = tokio::spawn(async move { asking.request_with::<Value>(for_ever(), "net/w/x", json!({})).await });
+    until("the hook is at work", || stats(&worker).requests_received == 1).await;
+    memory.set_up(false);
+    let state = worker.link_state("net").unwrap();
+    until("the link is down", || !state.borrow().is_up()).await;
+    worker.emit("net/v/x", json!({"filling": "x".repeat(5000)})).unwrap().published.unwrap().unwrap();
+    gate.add_permits(1);
+    until("it was answered", || stats(&worker).requests_answered == 1).await;
+    memory.set_up(true);
+    match soon(asked).await.unwrap() {
+        Err(RequestError::Remote(error)) => assert_eq!(error.kind(), &RemoteErrorKind::Busy, "{error}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
 async fn an_answer_larger_than_the_wire_takes_is_an_error_at_once() {
     let network = Network::hub().await;
     let worker = network.hive("w");
