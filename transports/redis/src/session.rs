@@ -274,6 +274,7 @@ impl Work<'_> {
                 }
                 let mut pipeline = Pipeline::with_capacity(items.len());
                 items.iter().for_each(|item| mode.publish(&mut pipeline, &item.topic, &item.payload));
+                mode.expire(&mut pipeline, items.iter().map(|item| &item.topic));
                 let mut connection = self.nodes.at(number).connection.clone();
                 self.flights.push(Box::pin(async move {
                     let answers = connection.req_packed_commands(&pipeline, 0, pipeline.len()).await;

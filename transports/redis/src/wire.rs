@@ -1,5 +1,6 @@
 //! What is said to Redis, and what its answers mean.
 
+use std::collections::HashSet;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use eventhive_transport::{Delivery, Filter, LinkError, Topic};
@@ -12,6 +13,11 @@ use crate::table::Key;
 /// Fields of a stream's entry.
 pub(crate) const TOPIC_FIELD: &str = "topic";
 pub(crate) const PAYLOAD_FIELD: &str = "payload";
+
+/// What the second segment of a hive's inbox for answers begins with; 32 hexadecimal digits follow.
+const INBOX: &[u8] = b"inbox-";
+/// After how many seconds without a new message the stream of such an inbox goes: each start of a hive has another one.
+pub(crate) const INBOX_EXPIRY: u64 = 3600;
 
 impl Mode {
     /// What a filter is subscribed by, and what must still be tried on what comes.
@@ -58,6 +64,16 @@ impl Mode {
         pipeline.add_command(command);
     }
 
+    /// Lets the streams of inboxes among these topics expire. The answers come behind those to the messages, and nobody waits
+    /// for them.
+    pub(crate) fn expire<'a>(&self, pipeline: &mut Pipeline, topics: impl Iterator<Item = &'a Topic>) {
+        let Self::Streams(streams) = self else { return };
+        let inboxes = topics.filter(|topic| streams.is_inbox(topic.as_bytes())).map(|topic| streams.of_topic(topic));
+        // Only streams that an inbox has to itself.
+        let inboxes: HashSet<Topic> = inboxes.filter(|stream| streams.is_of_inbox(stream)).collect();
+        inboxes.iter().for_each(|stream| expire(pipeline, stream));
+    }
+
     fn stream_of(&self, topic: &Topic) -> Option<Topic> {
         match self {
             Self::Streams(streams) => Some(streams.of_topic(topic)),
@@ -102,6 +118,11 @@ impl Mode {
     }
 }
 
+/// Lets a stream expire, counted from now.
+pub(crate) fn expire(pipeline: &mut Pipeline, stream: &Topic) {
+    pipeline.cmd("EXPIRE").arg(stream.as_bytes()).arg(INBOX_EXPIRY);
+}
+
 impl Keep {
     fn trim(self, command: &mut Cmd) {
         match self {
@@ -127,6 +148,19 @@ impl Streams {
     pub(crate) fn of_topic(&self, topic: &Topic) -> Topic {
         let bytes = topic.as_bytes();
         self.key(head(bytes, self.separator.as_bytes(), self.segments).unwrap_or(bytes))
+    }
+
+    /// Whether this is the stream of an inbox, and of nothing else.
+    pub(crate) fn is_of_inbox(&self, stream: &Topic) -> bool {
+        stream.as_bytes().strip_prefix(self.prefix.as_bytes()).is_some_and(|head| self.is_inbox(head))
+    }
+
+    fn is_inbox(&self, topic: &[u8]) -> bool {
+        let separator = self.separator.as_bytes();
+        let Some(network) = head(topic, separator, 1) else { return false };
+        let id = topic.get(network.len() + separator.len()..).and_then(|rest| rest.strip_prefix(INBOX));
+        let Some((id, rest)) = id.and_then(|id| id.split_at_checked(32)) else { return false };
+        id.iter().all(u8::is_ascii_hexdigit) && (rest.is_empty() || rest.starts_with(separator))
     }
 
     fn of_filter(&self, filter: &Filter) -> Result<Topic, LinkError> {
@@ -246,6 +280,29 @@ mod tests {
         assert_eq!(add(Keep::All), "XADD e:n * topic n/x payload p ");
         assert_eq!(add(Keep::Length(5)), "XADD e:n MAXLEN ~ 5 * topic n/x payload p ");
         assert_eq!(oldest(UNIX_EPOCH + Duration::from_secs(100), Duration::from_secs(60)), 40_000);
+    }
+
+    #[test]
+    fn only_the_stream_of_an_inbox_expires_and_once_for_many_answers() {
+        let (inbox, other) = (format!("n/inbox-{:032x}", 7), format!("n/inbox-{:032x}", 8));
+        let expire = |segments, topics: &[&str]| {
+            let topics: Vec<Topic> = topics.iter().map(|topic| (*topic).into()).collect();
+            packed(|pipeline| Mode::Streams(streams(segments)).expire(pipeline, topics.iter()))
+        };
+        let answers = [format!("{inbox}/1"), format!("{inbox}/2"), "n/worker/x".into()];
+        let answers = answers.each_ref().map(String::as_str);
+        assert_eq!(expire(2, &answers), format!("EXPIRE e:{inbox} 3600 "));
+        assert_eq!(expire(3, &answers[..1]), format!("EXPIRE e:{inbox}/1 3600 "));
+        for (segments, topic) in [
+            (0, &*inbox),
+            (1, &format!("{other}/1")),
+            (2, "n/inbox-orders/1"),
+            (2, "n/inbox-/1"),
+            (2, &format!("{other}0/1")),
+            (2, &format!("n/x/{}", &other[2..])),
+        ] {
+            assert_eq!(expire(segments, &[topic]), "", "{segments} {topic}");
+        }
     }
 
     #[test]

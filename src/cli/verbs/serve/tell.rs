@@ -90,6 +90,7 @@ fn answer(server: &ServerStarted) -> Value {
         ServerOutcome::NotWanted => ("not_wanted", None),
         ServerOutcome::Found { at } => ("found", Some(("at", at))),
         ServerOutcome::Failed(reason) => ("failed", Some(("reason", reason))),
+        ServerOutcome::Stopped => ("stopped", None),
         _ => ("pending", None),
     };
     let mut answer = json!({ "name": server.name, "state": state, "urls": urls(server) });

@@ -15,6 +15,11 @@
 //! Nothing else is stored: there is no list of streams, and the positions are either in the hive's memory or in
 //! consumer groups.
 //!
+//! The stream of an inbox for answers (second segment `inbox-` and 32 hexadecimal digits, new with each start of a hive) has an
+//! expiry of an hour (`EXPIRE`), which every message in it and its reader renew, so that it goes when nobody is left. Where
+//! `stream_segments` puts inboxes into one stream with other things, nothing expires. An ACL user without the right to `EXPIRE`
+//! works all the same, and leaves these streams behind.
+//!
 //! # Positions
 //!
 //! - Without `consumer_group` a subscription begins with what is published after it was made, and the link remembers, as

@@ -16,7 +16,7 @@ use crate::dial::{Node, dial};
 use crate::failure::Failure;
 use crate::link::Shared;
 use crate::table::Key;
-use crate::wire::{Refusal, refusal};
+use crate::wire::{Refusal, expire, refusal};
 
 /// Entries in the first read; later ones adapt.
 const FIRST_COUNT: usize = 16;
@@ -81,6 +81,7 @@ impl Reader {
         loop {
             if self.is_due(&mut checked) {
                 self.look_for_losses(&node).await?;
+                self.keep_inbox(&node).await?;
             }
             let mut read = Pipeline::new();
             let from = self.position.lock().last;
@@ -108,6 +109,7 @@ impl Reader {
         loop {
             if self.is_due_after(&mut looked, group.claim_idle / 2) {
                 self.take_over(&node, group).await?;
+                self.keep_inbox(&node).await?;
             }
             let entries = self.read_group(&node, group, ">", count, Some(self.block())).await?;
             count = next_count(count, &entries);
@@ -197,6 +199,18 @@ impl Reader {
             self.tell(gap);
         }
         Ok(())
+    }
+
+    /// The stream of an inbox lives for a while longer than the last who reads it.
+    async fn keep_inbox(&self, node: &Node) -> Result<(), Trouble> {
+        let Mode::Streams(streams) = &self.shared.config.mode else { return Ok(()) };
+        if !streams.is_of_inbox(&self.stream) {
+            return Ok(());
+        }
+        let mut command = Pipeline::new();
+        expire(&mut command, &self.stream);
+        // A user without the right to do so can read all the same.
+        self.try_ask(node, &command).await.map(drop)
     }
 
     async fn info(&self, node: &Node) -> Result<StreamInfo, Trouble> {

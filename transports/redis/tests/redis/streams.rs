@@ -8,8 +8,8 @@ use redis::FromRedisValue;
 
 use crate::server::{Server, eventually};
 use crate::support::{
-    Collector, Given, Seen, at, collect, link, listen, message, number, publish, text, try_collect, until, until_down,
-    with,
+    Collector, Given, PATIENCE, Seen, at, collect, link, listen, message, number, publish, text, try_collect, until,
+    until_down, with,
 };
 
 const STREAM: &str = "eventhive:net/in";
@@ -52,6 +52,43 @@ async fn the_layout_is_as_documented() {
     assert_eq!(keys, ["eventhive:alone", STREAM]);
     let entries: Vec<(String, Vec<String>)> = server.ask(&["XRANGE", STREAM, "-", "+"]);
     assert_eq!(entries[0].1, ["topic", "net/in/act", "payload", "{}"]);
+}
+
+#[tokio::test]
+async fn the_stream_of_an_inbox_expires_whoever_made_it_and_its_answers_arrive() {
+    let server = Server::start();
+    let expiry = |stream: &str| server.ask::<i64>(&["TTL", stream]);
+    let lives_an_hour = |stream: String| async move {
+        let begun = std::time::Instant::now();
+        while !(3000..=3600).contains(&expiry(&stream)) {
+            assert!(begun.elapsed() < PATIENCE, "{stream}: {}", expiry(&stream));
+            tokio::task::yield_now().await;
+        }
+    };
+    for (group, given) in [(false, given(&server)), (true, member(&server, "group", "one"))] {
+        let inbox = |number: u128| format!("net/inbox-{:032x}", number + 10 * u128::from(group));
+        let stream = |number: u128| format!("eventhive:{}", inbox(number));
+        let (asker, other) = (link(&given).await, link(&self::given(&server)).await);
+        // Its asker is gone.
+        publish(&*other, &format!("{}/id", inbox(1)), "late").await.unwrap();
+        publish(&*other, "net/in/a", "kept").await.unwrap();
+        let mut answers = collect(&*asker, &format!("{}/*", inbox(2))).await;
+        for number in 0..20 {
+            publish(&*other, &format!("{}/id", inbox(2)), &number.to_string()).await.unwrap();
+            assert_eq!(answers.payload().await, number.to_string());
+        }
+        lives_an_hour(stream(1)).await;
+        lives_an_hour(stream(2)).await;
+        // One that is read lives on without a message.
+        let _: i64 = server.ask(&["EXPIRE", &stream(2), "100"]);
+        lives_an_hour(stream(2)).await;
+        assert_eq!(expiry(STREAM), -1, "what is no inbox is kept");
+        if group {
+            // The subscription makes the stream.
+            let _quiet = collect(&*asker, &format!("{}/*", inbox(3))).await;
+            lives_an_hour(stream(3)).await;
+        }
+    }
 }
 
 #[tokio::test]
