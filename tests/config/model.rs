@@ -185,7 +185,7 @@ fn a_server_has_one_door_or_a_list_of_them() {
         ("{create: always, doors: []}", "servers.net.doors: expected a list of doors"),
         (
             "{create: always, doors: [{pubsub_type: redis}]}",
-            "servers.net.doors[0].pubsub_type: `redis` cannot be used here",
+            "servers.net.doors[0].pubsub_type: `redis` has no server to run here",
         ),
         ("{create: always, doors: [{init: {}}]}", "servers.net.doors[0]: `pubsub_type` is missing"),
         (
