@@ -183,7 +183,10 @@ fn a_server_has_one_door_or_a_list_of_them() {
     for (text, wanted) in [
         ("{create: always}", "servers.net: `pubsub_type` is missing"),
         ("{create: always, doors: []}", "servers.net.doors: expected a list of doors"),
-        ("{create: always, doors: [{pubsub_type: redis}]}", "servers.net.doors[0].pubsub_type: `redis`"),
+        (
+            "{create: always, doors: [{pubsub_type: redis}]}",
+            "servers.net.doors[0].pubsub_type: `redis` has no server to run here",
+        ),
         ("{create: always, doors: [{init: {}}]}", "servers.net.doors[0]: `pubsub_type` is missing"),
         (
             "{create: always, init: {}, doors: [{pubsub_type: http}]}",
