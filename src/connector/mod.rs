@@ -21,7 +21,7 @@ mod topics;
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use eventhive_transport::{Capabilities, EventName, Incoming, Link, LinkState, Overflow, Sink, Topic};
@@ -35,7 +35,7 @@ pub use counters::ConnectorStats;
 pub(crate) use outbox::Outbox;
 
 use crate::envelope::Envelope;
-use crate::event::{Event, Metadata};
+use crate::event::{Event, Exchange, Metadata};
 use crate::registry::{Registry, Route, RouteError, Sent};
 use asker::ReplyInbox;
 use counters::Counters;
@@ -166,7 +166,9 @@ impl Connector {
     }
 
     pub(crate) fn stats(&self) -> ConnectorStats {
-        self.counters.snapshot(self.outlet.outbox.len(), self.asker.inbox.pending.len())
+        let mut stats = self.counters.snapshot(self.outlet.outbox.len(), self.asker.inbox.pending.len());
+        stats.requests_expired += self.outlet.outbox.expired();
+        stats
     }
 
     /// Resolves when the link is up and the subscriptions known at the start stand, or with what is in the way when the
@@ -284,6 +286,7 @@ impl Outlet {
         self.check(&topic, &message)?;
         // Requests and answers to them are of no use once those who wait for them are gone.
         let keep = metadata.exchange.is_none();
+        let fate = fate.map(|fate| fate.with_deadline(deadline_of(metadata)));
         match self.outbox.push(topic.clone(), message.clone(), fate, keep) {
             Pushed::Queued { dropped } => {
                 if dropped > 0 {
@@ -317,6 +320,14 @@ impl Outlet {
         }
         self.link.check(topic, &sample).map_err(|reason| self.refused(reason))
     }
+}
+
+/// When nobody waits for the answer any more, for a request of this hive: the time is by this machine's clock.
+fn deadline_of(request: &Metadata) -> Option<std::time::Instant> {
+    let Some(Exchange::Request { deadline: Some(seconds), .. }) = request.exchange.as_deref() else { return None };
+    let deadline = UNIX_EPOCH.checked_add(Duration::try_from_secs_f64(*seconds).ok()?)?;
+    let left = deadline.duration_since(SystemTime::now()).unwrap_or_default();
+    std::time::Instant::now().checked_add(left)
 }
 
 impl Route for Outlet {

@@ -138,7 +138,8 @@ impl Pump {
 
     /// What is in the way of the next event, if anything is.
     fn send(&mut self, mut outgoing: Outgoing) -> Option<Flow> {
-        if outgoing.fate.as_ref().is_some_and(Fate::is_moot) {
+        if let Some(fate) = outgoing.fate.as_mut().filter(|fate| fate.is_moot()) {
+            fate.expire();
             Counters::add(&self.counters.requests_expired, 1);
             self.outbox.finish(outgoing.number);
             return None;
