@@ -34,7 +34,7 @@ pub(crate) use asker::{Asker, Conversation, Heard};
 pub use counters::ConnectorStats;
 pub(crate) use outbox::Outbox;
 
-use crate::envelope::Envelope;
+use crate::envelope::{Envelope, SealError};
 use crate::event::{Event, Exchange, Metadata};
 use crate::registry::{Registry, Route, RouteError, Sent};
 use asker::ReplyInbox;
@@ -56,6 +56,8 @@ pub(crate) struct Plan {
     pub(crate) input_channel: String,
     pub(crate) separator: String,
     pub(crate) envelope: Envelope,
+    /// Whether sealing may refuse a message that the wire could carry: then each is sealed once when it is called, to see.
+    pub(crate) picky_seal: bool,
     pub(crate) outbox: Outbox,
     pub(crate) inbox_bytes: usize,
     pub(crate) inbox_overflow: Overflow,
@@ -118,6 +120,7 @@ impl Connector {
             outbox,
             link: Arc::clone(&link),
             max_payload: wire.max_payload,
+            picky_seal: plan.picky_seal,
             counters: Arc::clone(&counters),
             echo,
         });
@@ -252,6 +255,7 @@ struct Outlet {
     /// Asked whether its wire can carry an event, not handed it: the pump does that.
     link: Arc<dyn Link>,
     max_payload: Option<usize>,
+    picky_seal: bool,
     counters: Arc<Counters>,
     /// Where a wire does not bring back what this hive publishes to itself: what it hears, and where that goes.
     echo: Vec<Echo>,
@@ -284,6 +288,8 @@ impl Outlet {
         let topic = Topic::from(name);
         let message = self.envelope.message(payload, metadata).map_err(|error| self.refused(error))?;
         self.check(&topic, &message)?;
+        // Before the outbox has it: an error says that it has not.
+        let echoes = self.echoes_of(name, &topic, &message)?;
         // Requests and answers to them are of no use once those who wait for them are gone.
         let keep = metadata.exchange.is_none();
         let fate = fate.map(|fate| fate.with_deadline(deadline_of(metadata)));
@@ -304,16 +310,29 @@ impl Outlet {
                 return Err(self.refused(format!("the outbox on disk does not take it: {error}")));
             }
         }
-        for (_, sink) in self.echo.iter().filter(|(prefix, _)| name.as_str().starts_with(prefix.as_str())) {
-            let payload = self.envelope.seal_message(&topic, &message).map_err(|error| self.refused(error))?;
+        for (sink, payload) in echoes {
             sink.deliver(Incoming { topic: topic.clone(), payload });
         }
         Ok(Sent::Queued)
     }
 
-    /// Whether the wire can carry the message, which is sealed only when it is sent.
+    /// What this hive hears of its own event without the wire, and where that goes.
+    fn echoes_of(
+        &self,
+        name: &EventName,
+        topic: &Topic,
+        message: &Bytes,
+    ) -> Result<Vec<(&Arc<dyn Sink>, Bytes)>, RouteError> {
+        let echo = self.echo.iter().filter(|(prefix, _)| name.as_str().starts_with(prefix.as_str()));
+        echo.map(|(_, sink)| Ok((sink, self.envelope.seal_message(topic, message)?)))
+            .collect::<Result<_, SealError>>()
+            .map_err(|error| self.refused(error))
+    }
+
+    /// Whether the message can be sealed and the wire can carry it; it is sealed only when it is sent.
     fn check(&self, topic: &Topic, message: &Bytes) -> Result<(), RouteError> {
-        let sample = self.envelope.sample(topic, message, self.max_payload).map_err(|error| self.refused(error))?;
+        let largest = if self.picky_seal { Some(0) } else { self.max_payload };
+        let sample = self.envelope.sample(topic, message, largest).map_err(|error| self.refused(error))?;
         if let Some(largest) = self.max_payload.filter(|largest| sample.len() > *largest) {
             let size = sample.len();
             return Err(self.refused(format!("the sealed event has {size} bytes, the wire takes {largest}")));
