@@ -24,7 +24,6 @@ use tokio::time::Instant;
 
 use super::counters::Counters;
 use super::outbox::{Next, Outbox, Outgoing};
-use super::pending::Fate;
 use crate::envelope::Envelope;
 
 /// Empties the outbox into the link, in order, for as long as the outbox is open. Owned by one task.
