@@ -264,6 +264,9 @@ struct Outlet {
 /// The start of the names that a hive hears, and where they go.
 type Echo = (String, Arc<dyn Sink>);
 
+/// Where a sealed event goes, and what is sealed.
+type Echoed<'a> = (&'a Arc<dyn Sink>, Bytes);
+
 impl Outlet {
     fn refused(&self, reason: impl ToString) -> RouteError {
         RouteError { network: self.network.to_string(), reason: reason.to_string() }
@@ -317,12 +320,7 @@ impl Outlet {
     }
 
     /// What this hive hears of its own event without the wire, and where that goes.
-    fn echoes_of(
-        &self,
-        name: &EventName,
-        topic: &Topic,
-        message: &Bytes,
-    ) -> Result<Vec<(&Arc<dyn Sink>, Bytes)>, RouteError> {
+    fn echoes_of(&self, name: &EventName, topic: &Topic, message: &Bytes) -> Result<Vec<Echoed<'_>>, RouteError> {
         let echo = self.echo.iter().filter(|(prefix, _)| name.as_str().starts_with(prefix.as_str()));
         echo.map(|(_, sink)| Ok((sink, self.envelope.seal_message(topic, message)?)))
             .collect::<Result<_, SealError>>()
