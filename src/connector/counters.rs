@@ -51,7 +51,7 @@ pub struct ConnectorStats {
     pub requests: u64,
     /// Requests that wait for an answer now.
     pub requests_open: u64,
-    /// Requests whose deadline had passed: those of this hive were not sent, those of others not run.
+    /// Requests that nobody waited for any more: those of this hive were not sent, those of others not run.
     pub requests_expired: u64,
     /// Requests of other hives; they count as events received too.
     pub requests_received: u64,

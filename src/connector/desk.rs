@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::asker::INBOX;
 use super::counters::Counters;
+use super::pending::Fate;
 use super::{Outlet, Unsent};
 use crate::event::{Event, Exchange, Metadata};
 use crate::registry::{Registry, RouteError};
@@ -132,7 +133,8 @@ impl Desk {
         let in_reply_to = asked.metadata().id.clone();
         let exchange = Exchange::Reply { in_reply_to, from: Some(self.id.clone()), is_error: answer.is_err() };
         metadata.exchange = Some(Box::new(exchange));
-        self.outlet.send(reply_to, &body::write(answer), &metadata, None).map(|_| ())
+        let fate = Fate::of_answer(asked.deadline());
+        self.outlet.send(reply_to, &body::write(answer), &metadata, Some(fate)).map(|_| ())
     }
 
     /// Answers what is under way, for at most `within`, and what still comes with a refusal.

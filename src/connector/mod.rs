@@ -21,7 +21,7 @@ mod topics;
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use eventhive_transport::{Capabilities, EventName, Incoming, Link, LinkState, Overflow, Sink, Topic};
@@ -34,8 +34,8 @@ pub(crate) use asker::{Asker, Conversation, Heard};
 pub use counters::ConnectorStats;
 pub(crate) use outbox::Outbox;
 
-use crate::envelope::Envelope;
-use crate::event::{Event, Metadata};
+use crate::envelope::{Envelope, SealError};
+use crate::event::{Event, Exchange, Metadata};
 use crate::registry::{Registry, Route, RouteError, Sent};
 use asker::ReplyInbox;
 use counters::Counters;
@@ -56,6 +56,8 @@ pub(crate) struct Plan {
     pub(crate) input_channel: String,
     pub(crate) separator: String,
     pub(crate) envelope: Envelope,
+    /// Whether sealing may refuse a message that the wire could carry: then each is sealed once when it is called, to see.
+    pub(crate) picky_seal: bool,
     pub(crate) outbox: Outbox,
     pub(crate) inbox_bytes: usize,
     pub(crate) inbox_overflow: Overflow,
@@ -118,6 +120,7 @@ impl Connector {
             outbox,
             link: Arc::clone(&link),
             max_payload: wire.max_payload,
+            picky_seal: plan.picky_seal,
             counters: Arc::clone(&counters),
             echo,
         });
@@ -166,7 +169,9 @@ impl Connector {
     }
 
     pub(crate) fn stats(&self) -> ConnectorStats {
-        self.counters.snapshot(self.outlet.outbox.len(), self.asker.inbox.pending.len())
+        let mut stats = self.counters.snapshot(self.outlet.outbox.len(), self.asker.inbox.pending.len());
+        stats.requests_expired += self.outlet.outbox.expired();
+        stats
     }
 
     /// Resolves when the link is up and the subscriptions known at the start stand, or with what is in the way when the
@@ -254,6 +259,7 @@ struct Outlet {
     /// Asked whether its wire can carry an event, not handed it: the pump does that.
     link: Arc<dyn Link>,
     max_payload: Option<usize>,
+    picky_seal: bool,
     counters: Arc<Counters>,
     /// Where a wire does not bring back what this hive publishes to itself: what it hears, and where that goes.
     echo: Vec<Echo>,
@@ -279,6 +285,9 @@ impl From<Unsent> for RouteError {
     }
 }
 
+/// Where a sealed event goes, and what is sealed.
+type Echoed<'a> = (&'a Arc<dyn Sink>, Bytes);
+
 impl Outlet {
     fn refused(&self, reason: impl ToString) -> RouteError {
         RouteError { network: self.network.to_string(), reason: reason.to_string() }
@@ -297,8 +306,14 @@ impl Outlet {
         let topic = Topic::from(name);
         let message = self.envelope.message(payload, metadata).map_err(|error| Unsent::Unfit(self.refused(error)))?;
         self.check(&topic, &message).map_err(Unsent::Unfit)?;
+        // Before the outbox has it: an error says that it has not.
+        let echoes = self.echoes_of(name, &topic, &message).map_err(Unsent::Unfit)?;
         // Requests and answers to them are of no use once those who wait for them are gone.
         let keep = metadata.exchange.is_none();
+        let fate = fate.map(|fate| match deadline_of(metadata) {
+            None => fate,
+            deadline => fate.with_deadline(deadline),
+        });
         match self.outbox.push(topic.clone(), message.clone(), fate, keep) {
             Pushed::Queued { dropped } => {
                 if dropped > 0 {
@@ -317,23 +332,38 @@ impl Outlet {
                 return Err(Unsent::Other(self.refused(format!("the outbox on disk does not take it: {error}"))));
             }
         }
-        for (_, sink) in self.echo.iter().filter(|(prefix, _)| name.as_str().starts_with(prefix.as_str())) {
-            let sealed = self.envelope.seal_message(&topic, &message);
-            let payload = sealed.map_err(|error| Unsent::Other(self.refused(error)))?;
+        for (sink, payload) in echoes {
             sink.deliver(Incoming { topic: topic.clone(), payload });
         }
         Ok(Sent::Queued)
     }
 
-    /// Whether the wire can carry the message, which is sealed only when it is sent.
+    /// What this hive hears of its own event without the wire, and where that goes.
+    fn echoes_of(&self, name: &EventName, topic: &Topic, message: &Bytes) -> Result<Vec<Echoed<'_>>, RouteError> {
+        let echo = self.echo.iter().filter(|(prefix, _)| name.as_str().starts_with(prefix.as_str()));
+        echo.map(|(_, sink)| Ok((sink, self.envelope.seal_message(topic, message)?)))
+            .collect::<Result<_, SealError>>()
+            .map_err(|error| self.refused(error))
+    }
+
+    /// Whether the message can be sealed and the wire can carry it; it is sealed only when it is sent.
     fn check(&self, topic: &Topic, message: &Bytes) -> Result<(), RouteError> {
-        let sample = self.envelope.sample(topic, message, self.max_payload).map_err(|error| self.refused(error))?;
+        let largest = if self.picky_seal { Some(0) } else { self.max_payload };
+        let sample = self.envelope.sample(topic, message, largest).map_err(|error| self.refused(error))?;
         if let Some(largest) = self.max_payload.filter(|largest| sample.len() > *largest) {
             let size = sample.len();
             return Err(self.refused(format!("the sealed event has {size} bytes, the wire takes {largest}")));
         }
         self.link.check(topic, &sample).map_err(|reason| self.refused(reason))
     }
+}
+
+/// When nobody waits for the answer any more, for a request of this hive: the time is by this machine's clock.
+fn deadline_of(request: &Metadata) -> Option<std::time::Instant> {
+    let Some(Exchange::Request { deadline: Some(seconds), .. }) = request.exchange.as_deref() else { return None };
+    let deadline = UNIX_EPOCH.checked_add(Duration::try_from_secs_f64(*seconds).ok()?)?;
+    let left = deadline.duration_since(SystemTime::now()).unwrap_or_default();
+    std::time::Instant::now().checked_add(left)
 }
 
 impl Route for Outlet {

@@ -24,7 +24,6 @@ use tokio::time::Instant;
 
 use super::counters::Counters;
 use super::outbox::{Next, Outbox, Outgoing};
-use super::pending::Fate;
 use crate::envelope::Envelope;
 
 /// Empties the outbox into the link, in order, for as long as the outbox is open. Owned by one task.
@@ -138,7 +137,8 @@ impl Pump {
 
     /// What is in the way of the next event, if anything is.
     fn send(&mut self, mut outgoing: Outgoing) -> Option<Flow> {
-        if outgoing.fate.as_ref().is_some_and(Fate::is_moot) {
+        if let Some(fate) = outgoing.fate.as_mut().filter(|fate| fate.is_moot()) {
+            fate.expire();
             Counters::add(&self.counters.requests_expired, 1);
             self.outbox.finish(outgoing.number);
             return None;

@@ -5,12 +5,16 @@
 //! costs no more than that. All under one lock, held for a few moves in memory.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
 use eventhive_transport::Delivery;
 use smallvec::SmallVec;
+
+use crate::request::CLOCK_TOLERANCE;
 
 /// The open requests of one connector.
 #[derive(Debug)]
@@ -18,6 +22,8 @@ pub(super) struct Pending {
     table: Mutex<Table>,
     /// The most bytes of answers that wait to be looked at, of all requests together.
     most_bytes: usize,
+    /// Requests that have ended since the start.
+    ended: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -77,7 +83,7 @@ pub(super) enum Step {
 
 impl Pending {
     pub(super) fn new(most_bytes: usize) -> Arc<Self> {
-        Arc::new(Self { table: Mutex::default(), most_bytes })
+        Arc::new(Self { table: Mutex::default(), most_bytes, ended: AtomicU64::new(0) })
     }
 
     /// A place for the answers to the request of this id; `None` once the connector is closing.
@@ -121,6 +127,11 @@ impl Pending {
         self.lock().open.len()
     }
 
+    /// How many requests have ended since the start.
+    pub(super) fn ended(&self) -> u64 {
+        self.ended.load(Ordering::Acquire)
+    }
+
     fn tell(&self, id: u128, told: Told) {
         let mut table = self.lock();
         let Some(entry) = table.open.get_mut(&id) else { return };
@@ -157,7 +168,7 @@ pub(super) struct Ticket {
 impl Ticket {
     /// The request's way out, to go with its event.
     pub(super) fn fate(&self) -> Fate {
-        Fate(Some((Arc::clone(&self.pending), self.id)))
+        Fate { asker: Some((Arc::clone(&self.pending), self.id)), until: None }
     }
 
     /// Whether the broker is known to have the request.
@@ -203,17 +214,56 @@ impl Drop for Ticket {
         if let Some(entry) = table.open.remove(&self.id) {
             table.bytes -= entry.arrived.iter().map(Bytes::len).sum::<usize>();
         }
+        drop(table);
+        self.pending.ended.fetch_add(1, Ordering::Release);
     }
 }
 
 /// What an event in the outbox knows of the request that it is. Dropped untold, it tells that the event is gone.
 #[derive(Debug)]
-pub(super) struct Fate(Option<(Arc<Pending>, u128)>);
+pub(super) struct Fate {
+    asker: Option<(Arc<Pending>, u128)>,
+    /// From then on nobody waits for an answer, whether the request is known to have ended or not.
+    until: Option<Instant>,
+}
 
 impl Fate {
+    /// Of an answer, for which its asker waits until `deadline`. Clocks differ, and whoever asks is to hear of that too: so it
+    /// is of use for a while in any case.
+    pub(super) fn of_answer(deadline: Option<SystemTime>) -> Self {
+        let until = |deadline: SystemTime| {
+            let left = deadline.duration_since(SystemTime::now()).unwrap_or_default();
+            Instant::now().checked_add(left.saturating_add(CLOCK_TOLERANCE))
+        };
+        Self { asker: None, until: deadline.and_then(until) }
+    }
+
+    /// The same, with a deadline.
+    pub(super) fn with_deadline(mut self, until: Option<Instant>) -> Self {
+        self.until = until;
+        self
+    }
+
+    /// When it is moot at the latest.
+    pub(super) const fn deadline(&self) -> Option<Instant> {
+        self.until
+    }
+
+    /// The request's table.
+    pub(super) fn requests(&self) -> Option<&Arc<Pending>> {
+        self.asker.as_ref().map(|(pending, _)| pending)
+    }
+
     /// Whether nobody waits for an answer any more: then the event need not be sent.
     pub(super) fn is_moot(&self) -> bool {
-        self.0.as_ref().is_some_and(|(pending, id)| !pending.lock().open.contains_key(id))
+        self.until.is_some_and(|until| until <= Instant::now())
+            || self.asker.as_ref().is_some_and(|(pending, id)| !pending.lock().open.contains_key(id))
+    }
+
+    /// The event is not sent, being moot. Who asked has stopped waiting, or is about to: it is told nothing, so that its end
+    /// is that its time was over.
+    pub(super) fn expire(&mut self) {
+        self.asker = None;
     }
 
     /// The broker has the event.
@@ -231,7 +281,7 @@ impl Fate {
     }
 
     fn tell(&mut self, told: Told) {
-        if let Some((pending, id)) = self.0.take() {
+        if let Some((pending, id)) = self.asker.take() {
             pending.tell(id, told);
         }
     }
@@ -239,7 +289,7 @@ impl Fate {
 
 impl Drop for Fate {
     fn drop(&mut self) {
-        if self.0.is_some() {
+        if self.asker.is_some() {
             self.failed("it was dropped from the outbox before it was sent; see `outbox` in the configuration");
         }
     }
@@ -326,6 +376,20 @@ mod tests {
         let fate = ticket.fate();
         drop(ticket);
         assert!(fate.is_moot());
+    }
+
+    #[test]
+    fn a_request_past_its_deadline_is_moot_and_expires_without_a_word() {
+        let pending = Pending::new(10);
+        let mut ticket = pending.open(1).unwrap();
+        assert!(!ticket.fate().with_deadline(Instant::now().checked_add(std::time::Duration::from_secs(60))).is_moot());
+        step(&mut ticket, false);
+        let mut ticket = pending.open(2).unwrap();
+        let mut fate = ticket.fate().with_deadline(Some(Instant::now()));
+        assert!(fate.is_moot());
+        fate.expire();
+        drop(fate);
+        assert_eq!(step(&mut ticket, true), None);
     }
 
     #[test]

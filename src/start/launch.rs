@@ -10,7 +10,7 @@ use super::stage::{Blueprint, NotStarted, Running};
 use super::started::{ConnectorOutcome, ConnectorStarted, Started};
 use crate::config::{ConnectorConfig, HiveSettings, OutboxConfig, Secrets};
 use crate::connector::{Connector, Outbox, Plan};
-use crate::envelope::Envelope;
+use crate::envelope::{Cipher, Envelope};
 use crate::registry::Registry;
 use crate::server::{Board, Servers};
 
@@ -117,6 +117,8 @@ async fn plan(config: &ConnectorConfig, hive: &HiveSettings) -> Result<Plan, Str
         input_channel: config.input_channel.clone().unwrap_or_default(),
         separator: hive.channel_separator.clone(),
         envelope,
+        // It reads the message as Python does: not every JSON text that travels can be.
+        picky_seal: config.secret.is_some() && config.cipher == Cipher::Eventhive05,
         outbox: outbox(config).await?,
         inbox_bytes: config.inbox_bytes,
         inbox_overflow: config.inbox_overflow,

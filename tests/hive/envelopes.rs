@@ -1,5 +1,6 @@
 //! Sealed networks.
 
+use eventhive::Payload;
 use serde_json::json;
 
 use super::memory::{Memory, next, until};
@@ -112,5 +113,26 @@ async fn what_is_sent_is_sealed_with_the_first_secret_and_received_with_all() {
         assert_eq!(next(&mut heard.1).await.name().as_str(), "new/c");
         rotating.emit("net/old/d", json!({})).unwrap().published.unwrap().unwrap();
         until("it is refused", || old.connector_stats()[0].1.refused == 1).await;
+    }
+}
+
+/// JSON that travels, and that Python's form of a message cannot have.
+#[tokio::test]
+async fn what_the_cipher_cannot_seal_is_refused_to_the_caller_and_not_dropped_later() {
+    for network in [Memory::new(), Memory::deaf_to_itself()] {
+        let hive = network.hive(&sealed("w", ", secret: s3, cipher: eventhive-0.5"));
+        let mut events = hive.stream("w/x").unwrap();
+        hive.start().await.unwrap();
+        let deep = format!("{{\"a\":{}1{}}}", "[".repeat(200), "]".repeat(200));
+        for text in [r#"{"a":"\ud800"}"#, &deep] {
+            let payload = Payload::raw(text.to_owned()).unwrap();
+            let refused = hive.emit("net/w/x", payload).unwrap().published.unwrap().unwrap_err().to_string();
+            assert!(refused.contains("cannot be sealed"), "{refused}");
+        }
+        hive.emit("net/w/x", json!({"a": 1})).unwrap().published.unwrap().unwrap();
+        assert_eq!(next(&mut events).await.payload().as_value().unwrap(), &json!({"a": 1}));
+        assert!(hive.flush(std::time::Duration::from_secs(10)).await);
+        let stats = hive.connector_stats()[0].1;
+        assert_eq!((stats.published, stats.rejected, stats.waiting), (1, 0, 0));
     }
 }

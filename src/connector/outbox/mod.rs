@@ -5,12 +5,13 @@
 //! others are [loaded](Outbox::load) when their turn comes. What waits is the plain message with its id: it is sealed
 //! when it is sent, so that its seal is never too old, and a repeated one is known by its id.
 //!
-//! - `queue.rs`: order, bounds, and what is under way, in memory.
+//! - `queue.rs`, `perishing.rs`: order, bounds, and what is under way, in memory.
 //! - `disk.rs`, `log.rs`, `segment.rs`, `record.rs`: the thread, the log, its files, their records.
 
 mod disk;
 mod error;
 mod log;
+mod perishing;
 mod queue;
 mod record;
 mod segment;
@@ -244,6 +245,11 @@ impl Outbox {
     /// Events that wait.
     pub(super) fn len(&self) -> usize {
         self.queue().len()
+    }
+
+    /// Events that made room because nobody waited for them any more, since the start.
+    pub(super) fn expired(&self) -> u64 {
+        self.queue().expired()
     }
 
     /// Events that wait or are under way.

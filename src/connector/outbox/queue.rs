@@ -6,6 +6,7 @@ use bytes::Bytes;
 use eventhive_transport::{Overflow, Topic};
 
 use super::super::pending::Fate;
+use super::perishing::Perishing;
 use super::segment::{Place, Places};
 use super::{Next, Outgoing, Pushed};
 
@@ -34,6 +35,9 @@ pub(super) struct Queue {
     limit: usize,
     memory: usize,
     overflow: Overflow,
+    perishing: Perishing,
+    /// Events that were removed because nobody waited for them any more.
+    expired: u64,
     next: u64,
     closed: bool,
 }
@@ -60,6 +64,8 @@ impl Queue {
             limit,
             memory,
             overflow,
+            perishing: Perishing::default(),
+            expired: 0,
             next: 0,
             closed: false,
         }
@@ -76,10 +82,13 @@ impl Queue {
     }
 
     /// Why an event is not taken, if it is not. One that is larger than the limit may wait alone: refusing it for ever
-    /// would lose it.
-    pub(super) fn refusal(&self, event: &Outgoing) -> Option<Pushed> {
+    /// would lose it. What nobody waits for any more makes room first.
+    pub(super) fn refusal(&mut self, event: &Outgoing) -> Option<Pushed> {
         if self.closed {
             return Some(Pushed::Closed);
+        }
+        if self.is_over(size_of(event)) && self.perishing.is_due() {
+            self.sweep();
         }
         let full = !self.waiting.is_empty() && self.is_over(size_of(event));
         (full && self.overflow != Overflow::DropOldest).then_some(Pushed::Full)
@@ -106,6 +115,23 @@ impl Queue {
         dropped
     }
 
+    fn sweep(&mut self) {
+        self.perishing.begin();
+        let mut waiting = std::mem::take(&mut self.waiting);
+        waiting.retain_mut(|entry| {
+            let Body::Here(_, _, Some(fate)) = &mut entry.body else { return true };
+            if !fate.is_moot() {
+                self.perishing.look_again(fate);
+                return true;
+            }
+            fate.expire();
+            self.expired += 1;
+            self.uncount(entry);
+            false
+        });
+        self.waiting = waiting;
+    }
+
     pub(super) fn pop(&mut self) -> Next {
         match self.waiting.front().map(|entry| &entry.body) {
             None => return Next::Nothing,
@@ -124,6 +150,7 @@ impl Queue {
     pub(super) fn put_back(&mut self, event: Outgoing) {
         let (number, size) = (event.number, size_of(&event));
         self.finish(number);
+        self.perishing.came_back();
         let body = Body::Here(event.topic, event.message, event.fate);
         self.count(&body, size);
         let at = self.waiting.partition_point(|other| other.number < number);
@@ -179,6 +206,10 @@ impl Queue {
         self.waiting.is_empty() && self.under_way.is_empty()
     }
 
+    pub(super) const fn expired(&self) -> u64 {
+        self.expired
+    }
+
     pub(super) const fn close(&mut self) {
         self.closed = true;
     }
@@ -207,15 +238,17 @@ impl Queue {
 
     fn count(&mut self, body: &Body, size: usize) {
         self.bytes = self.bytes.saturating_add(size);
-        if matches!(body, Body::Here(..)) {
+        if let Body::Here(_, _, fate) = body {
             self.here = self.here.saturating_add(size);
+            fate.iter().for_each(|fate| self.perishing.add(fate));
         }
     }
 
-    const fn uncount(&mut self, entry: &Entry) {
+    fn uncount(&mut self, entry: &Entry) {
         self.bytes = self.bytes.saturating_sub(entry.size);
-        if matches!(entry.body, Body::Here(..)) {
+        if let Body::Here(_, _, fate) = &entry.body {
             self.here = self.here.saturating_sub(entry.size);
+            fate.iter().for_each(|_| self.perishing.remove());
         }
     }
 }

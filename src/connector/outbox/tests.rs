@@ -1,11 +1,13 @@
 use std::collections::VecDeque;
 use std::fs;
 use std::path::PathBuf;
+use std::time::Instant;
 
 use futures_util::FutureExt as _;
 use proptest::prelude::*;
 use tempfile::TempDir;
 
+use super::super::pending::Pending;
 use super::queue::ENTRY_BYTES;
 use super::*;
 
@@ -97,6 +99,35 @@ fn a_full_outbox_does_what_its_policy_says_in_memory_and_on_disk() {
         }
         assert!(matches!(push(&newest, ""), Pushed::Full));
         assert_eq!(newest.len(), 3);
+    }
+}
+
+/// Requests of which the first is dropped, the second is past its time, and the third is waited for.
+#[test]
+fn requests_that_nobody_waits_for_any_more_make_room_before_an_event_does_or_is_refused() {
+    let pending = Pending::new(100);
+    for overflow in [Overflow::DropOldest, Overflow::DropNewest] {
+        let outbox = memory(4 * ENTRY_BYTES, overflow);
+        push(&outbox, "");
+        let mut tickets: Vec<_> = (0..3).map(|id| pending.open(id).unwrap()).collect();
+        for (at, ticket) in tickets.iter().enumerate() {
+            let fate = ticket.fate().with_deadline((at == 1).then(Instant::now));
+            outbox.push(Topic::from(""), Bytes::new(), Some(fate), false);
+        }
+        // While it is with the link: it comes back moot.
+        let first = [pop(&outbox), pop(&outbox)];
+        drop(tickets.remove(0));
+        outbox.put_back(first.into_iter());
+        for _ in 0..2 {
+            assert!(matches!(push(&outbox, ""), Pushed::Queued { dropped: 0 }), "{overflow:?}");
+        }
+        assert_eq!((outbox.len(), outbox.expired()), (4, 2));
+        // Now only what somebody waits for is left.
+        let full = push(&outbox, "");
+        assert!(matches!(full, Pushed::Queued { dropped: 1 } | Pushed::Full), "{full:?}");
+        drop(tickets);
+        assert!(matches!(push(&outbox, ""), Pushed::Queued { dropped: 0 }), "{overflow:?}");
+        assert_eq!(outbox.expired(), 3);
     }
 }
 

@@ -5,7 +5,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::oneshot;
 
 use super::super::outbox::Pushed;
-use super::super::pending::{Pending, Step};
+use super::super::pending::{Fate, Pending, Step};
 use super::*;
 use crate::envelope::{Cipher, ReplayWindow};
 
