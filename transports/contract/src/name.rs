@@ -35,8 +35,8 @@ pub enum NameError {
     Control(usize),
 }
 
-/// What the second segment of a topic begins with on which a hive expects answers, in a network whose separator is `/` or any
-/// other. Nobody reads such a topic once its hive is gone, so a transport that keeps messages need not keep these for long.
+/// What the second segment of a topic begins with on which a hive expects answers. Nobody reads such a topic once its hive is
+/// gone, so a transport that keeps messages need not keep these for long.
 pub const INBOX: &str = "inbox-";
 
 impl EventName {
