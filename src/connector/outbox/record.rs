@@ -112,7 +112,7 @@ mod tests {
             write_event(&mut buffer, number, topic.as_bytes(), &message).unwrap();
             let (record, length) = read(&buffer).unwrap();
             prop_assert_eq!(length, buffer.len());
-            let behind = [&topic.as_bytes()[..], &[0; 30], &buffer].concat();
+            let behind = [topic.as_bytes(), &[0; 30], &buffer].concat();
             let (at, found, _) = find(&behind).unwrap();
             prop_assert_eq!((at, &found), (behind.len() - length, &record));
             prop_assert_eq!(record, Record::Event { number, topic: topic.as_str().into(), message: message.into() });
