@@ -10,6 +10,7 @@ mod eventhive_0_5;
 mod message;
 mod replay;
 mod sealed;
+mod text;
 mod walk;
 #[cfg(test)]
 mod wycheproof;
@@ -22,6 +23,7 @@ use bytes::Bytes;
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
+use message::MetadataKey;
 pub use replay::ReplayWindow;
 
 use crate::event::Metadata;
@@ -70,7 +72,7 @@ pub struct UnknownCipher(String);
 
 /// Seals what goes out and opens what comes in.
 pub struct Envelope {
-    metadata_key: String,
+    metadata_key: MetadataKey,
     add_metadata: bool,
     seal: Seal,
 }
@@ -107,7 +109,7 @@ impl Envelope {
     /// sent.
     #[must_use]
     pub fn plain(metadata_key: impl Into<String>, add_metadata: bool) -> Self {
-        Self { metadata_key: metadata_key.into(), add_metadata, seal: Seal::Plain }
+        Self { metadata_key: MetadataKey::new(metadata_key.into()), add_metadata, seal: Seal::Plain }
     }
 
     /// The same, sealed: the first secret seals, all of them open. Without a secret the envelope stays plain.
@@ -146,19 +148,20 @@ impl Envelope {
     }
 
     fn seal_at(&self, topic: &str, payload: &Bytes, metadata: &Metadata, now: SystemTime) -> Result<Bytes, SealError> {
-        let message = if self.add_metadata {
+        let joined = if self.add_metadata {
             let text = std::str::from_utf8(payload).map_err(|_| SealError::NotText)?;
-            message::join(text, &self.metadata_key, &metadata_text(metadata))
+            Some(message::join(text, self.metadata_key.text(), &metadata_text(metadata)))
         } else {
-            payload.clone()
+            None
         };
+        let message = joined.as_ref().unwrap_or(payload);
         match &self.seal {
-            Seal::Plain => Ok(message),
+            Seal::Plain => Ok(message.clone()),
             Seal::Eventhive05(sealer) => {
-                let text = std::str::from_utf8(&message).map_err(|_| SealError::NotText)?;
+                let text = std::str::from_utf8(message).map_err(|_| SealError::NotText)?;
                 sealer.seal(text, random()?).map_err(SealError::Message)
             }
-            Seal::Aes256Gcm(sealer) => sealer.seal(topic, &message, now).map_err(SealError::Message),
+            Seal::Aes256Gcm(sealer) => sealer.seal(topic, message, now).map_err(SealError::Message),
         }
     }
 
@@ -189,7 +192,7 @@ impl Envelope {
 
     /// Only `id` must be there, of any kind; peers may leave out or add what they like.
     fn read_metadata(&self, raw: &RawValue, topic: &str) -> Result<Metadata, OpenError> {
-        let unreadable = || OpenError::Metadata { key: self.metadata_key.clone() };
+        let unreadable = || OpenError::Metadata { key: self.metadata_key.text().to_owned() };
         let object: serde_json::Map<String, serde_json::Value> =
             serde_json::from_str(raw.get()).map_err(|_| unreadable())?;
         let text = |key: &str| object.get(key).and_then(serde_json::Value::as_str).map(str::to_owned);
