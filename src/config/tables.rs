@@ -80,7 +80,7 @@ pub const CONNECTOR: &[Key] = &[
         "replay_secs",
         KeyKind::Seconds { min: 0.0 },
         "300",
-        "How far the time of a sealed message may be from now before it is refused. It bounds how old one from a backlog may be, too.",
+        "How far the time of a sealed message may be from now before it is refused. It bounds how long one may wait in an outbox or a backlog, too.",
     ),
     Key::with_default(
         "replay_messages",

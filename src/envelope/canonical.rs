@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+use super::text::plain_run;
 use super::walk::Walk;
 
 /// A JSON value that keeps what the canonical text needs. It borrows from the text that it was read from.
@@ -108,18 +109,15 @@ impl<'a> Members<'a> {
 
 fn write_text(out: &mut String, text: &str) {
     out.push('"');
-    let plain = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\';
     let mut rest = text;
-    while let Some(odd) = rest.bytes().position(|byte| !plain(byte)) {
-        let (run, after) = rest.split_at(odd);
+    loop {
+        let (run, after) = rest.split_at(plain_run(rest.as_bytes()));
         out.push_str(run);
         let mut chars = after.chars();
-        if let Some(c) = chars.next() {
-            write_escaped(out, c);
-        }
+        let Some(odd) = chars.next() else { break };
+        write_escaped(out, odd);
         rest = chars.as_str();
     }
-    out.push_str(rest);
     out.push('"');
 }
 

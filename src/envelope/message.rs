@@ -6,6 +6,7 @@
 use std::fmt;
 
 use bytes::Bytes;
+use memchr::memmem::Finder;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
@@ -18,6 +19,22 @@ pub(super) struct Parts {
     pub(super) payload: Bytes,
     /// The metadata object's text, if the sender added one.
     pub(super) metadata: Option<Box<RawValue>>,
+}
+
+/// The key of the metadata object, and what finds it quickly.
+pub(super) struct MetadataKey {
+    finder: Finder<'static>,
+    text: String,
+}
+
+impl MetadataKey {
+    pub(super) fn new(text: String) -> Self {
+        Self { finder: Finder::new(&text).into_owned(), text }
+    }
+
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
 }
 
 /// Puts `metadata` (an object's text) under `key` into `payload` (an object's text). A key of that name is replaced in
@@ -43,7 +60,13 @@ pub(super) fn join(payload: &str, key: &str, metadata: &str) -> Bytes {
 ///
 /// # Errors
 /// [`OpenError`]; the text is dropped by the caller with a log line that has it.
-pub(super) fn split(text: &Bytes, key: &str) -> Result<Parts, OpenError> {
+pub(super) fn split(text: &Bytes, key: &MetadataKey) -> Result<Parts, OpenError> {
+    // Most of those who send no metadata have nothing that even looks like its key.
+    if key.finder.find(text).is_none() && memchr::memchr(b'\\', text).is_none() {
+        check(text)?;
+        return Ok(Parts { payload: text.clone(), metadata: None });
+    }
+    let key = key.text();
     let entries = entries(text)?;
     let Some(position) = entries.iter().rposition(|entry| entry.0 == key) else {
         return Ok(Parts { payload: text.clone(), metadata: None });
@@ -84,12 +107,21 @@ fn quote(name: &str) -> String {
     serde_json::Value::String(name.to_owned()).to_string()
 }
 
+/// Whether a text is a JSON object.
+fn check(text: &[u8]) -> Result<(), OpenError> {
+    // The JSON reader skips over what it is told to ignore without looking at its encoding.
+    let known = std::str::from_utf8(text).map_err(|error| OpenError::Syntax(serde::de::Error::custom(error)))?;
+    serde_json::from_str::<serde::de::IgnoredAny>(known).map_err(OpenError::Syntax)?;
+    if is_object(text) { Ok(()) } else { Err(OpenError::NotAnObject) }
+}
+
+fn is_object(text: &[u8]) -> bool {
+    text.trim_ascii_start().first() == Some(&b'{')
+}
+
 fn entries(text: &[u8]) -> Result<Vec<(String, &RawValue)>, OpenError> {
-    if text.trim_ascii_start().first() != Some(&b'{') {
-        return match serde_json::from_slice::<serde::de::IgnoredAny>(text) {
-            Ok(_) => Err(OpenError::NotAnObject),
-            Err(error) => Err(OpenError::Syntax(error)),
-        };
+    if !is_object(text) {
+        check(text)?;
     }
     let mut reader = serde_json::Deserializer::from_slice(text);
     let entries = reader.deserialize_map(EntriesVisitor).map_err(OpenError::Syntax)?;
@@ -122,6 +154,10 @@ mod tests {
 
     const KEY: &str = "__eventhive__";
 
+    fn split(text: &Bytes, key: &str) -> Result<Parts, OpenError> {
+        super::split(text, &MetadataKey::new(key.to_owned()))
+    }
+
     fn text(bytes: &Bytes) -> &str {
         std::str::from_utf8(bytes).unwrap()
     }
@@ -153,6 +189,8 @@ mod tests {
         assert!(matches!(refused("{\"a\":1} x"), OpenError::Syntax(_)));
         assert!(matches!(refused(""), OpenError::Syntax(_)));
         assert!(matches!(refused("{\"a\":NaN}"), OpenError::Syntax(_)));
+        let not_utf8 = Bytes::from_static(b"{\"a\": \"\xff\"}");
+        assert!(matches!(split(&not_utf8, KEY).unwrap_err(), OpenError::Syntax(_)));
     }
 
     proptest! {
@@ -165,6 +203,14 @@ mod tests {
             prop_assert_eq!(back, object);
             let metadata = parts.metadata.unwrap();
             prop_assert_eq!(metadata.get(), r#"{"id":"x"}"#);
+        }
+
+        #[test]
+        fn metadata_is_found_however_its_key_is_written(escaped in 0_usize..13, spaces in " {0,2}") {
+            let letter = KEY.as_bytes()[escaped];
+            let key = format!("{}\\u{letter:04x}{}", &KEY[..escaped], &KEY[escaped + 1..]);
+            let parts = split(&format!("{{\"a\":1,{spaces}\"{key}\": {{}}}}").into(), KEY).unwrap();
+            prop_assert!(parts.metadata.is_some() && !text(&parts.payload).contains("ev"));
         }
 
         #[test]

@@ -11,6 +11,7 @@ mod exchange;
 mod message;
 mod replay;
 mod sealed;
+mod text;
 mod walk;
 #[cfg(test)]
 mod wycheproof;
@@ -24,6 +25,7 @@ use eventhive_transport::Topic;
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
+use message::MetadataKey;
 pub use replay::ReplayWindow;
 
 use crate::event::Metadata;
@@ -80,7 +82,7 @@ const LONGEST_HEAD: usize = 4096;
 
 /// Seals what goes out and opens what comes in.
 pub struct Envelope {
-    metadata_key: String,
+    metadata_key: MetadataKey,
     add_metadata: bool,
     seal: Seal,
 }
@@ -117,7 +119,7 @@ impl Envelope {
     /// sent.
     #[must_use]
     pub fn plain(metadata_key: impl Into<String>, add_metadata: bool) -> Self {
-        Self { metadata_key: metadata_key.into(), add_metadata, seal: Seal::Plain }
+        Self { metadata_key: MetadataKey::new(metadata_key.into()), add_metadata, seal: Seal::Plain }
     }
 
     /// The same, sealed: the first secret seals, all of them open. Without a secret the envelope stays plain.
@@ -169,7 +171,7 @@ impl Envelope {
             return Ok(payload.clone());
         }
         let text = std::str::from_utf8(payload).map_err(|_| SealError::NotText)?;
-        Ok(message::join(text, &self.metadata_key, &metadata_text(metadata)))
+        Ok(message::join(text, self.metadata_key.text(), &metadata_text(metadata)))
     }
 
     /// The second half: what is published on `topic`. To be published soon, because a seal has a time.
@@ -185,7 +187,7 @@ impl Envelope {
             Seal::Plain => Ok(message.clone()),
             Seal::Eventhive05(sealer) => {
                 let text = std::str::from_utf8(message).map_err(|_| SealError::NotText)?;
-                sealer.seal(text, random()?, &self.metadata_key, now).map_err(SealError::Message)
+                sealer.seal(text, random()?, self.metadata_key.text(), now).map_err(SealError::Message)
             }
             Seal::Aes256Gcm(sealer) => {
                 let topic = topic.as_str().ok_or(SealError::NotText)?;
@@ -236,7 +238,7 @@ impl Envelope {
     /// Only `id` must be there, of any kind; peers may leave out or add what they like. Where `event` is all that ties the
     /// message to its topic, it must be there too.
     fn read_metadata(&self, raw: &RawValue, topic: &str) -> Result<Metadata, OpenError> {
-        let unreadable = || OpenError::Metadata { key: self.metadata_key.clone() };
+        let unreadable = || OpenError::Metadata { key: self.metadata_key.text().to_owned() };
         let object: serde_json::Map<String, serde_json::Value> =
             serde_json::from_str(raw.get()).map_err(|_| unreadable())?;
         let text = |key: &str| object.get(key).and_then(serde_json::Value::as_str).map(str::to_owned);

@@ -80,7 +80,7 @@ impl<'a> Walk<'a> {
         let mut end = 1;
         let mut escaped = false;
         loop {
-            let found = bytes.get(end..).and_then(|rest| rest.iter().position(|byte| matches!(byte, b'"' | b'\\')));
+            let found = bytes.get(end..).and_then(|rest| memchr::memchr2(b'"', b'\\', rest));
             end += found.ok_or_else(unexpected)?;
             if bytes.get(end) == Some(&b'"') {
                 break;

@@ -32,7 +32,7 @@ use zeroize::Zeroizing;
 use super::canonical::{self, Json, Members};
 use super::replay::ids::Ids;
 use super::replay::{ReplayWindow, millis};
-use super::{OpenError, hex};
+use super::{OpenError, hex, text};
 use crate::event::Metadata;
 
 /// The word in `cipher`.
@@ -86,13 +86,14 @@ impl Sealer {
     /// Opens an envelope and gives the message's text, without the signature, and its iv. [`admit`](Self::admit) comes
     /// next.
     pub(super) fn open(&self, envelope: &[u8]) -> Result<(Bytes, Iv), OpenError> {
-        let wire: Wire<'_> = serde_json::from_slice(envelope).map_err(|_| OpenError::NotSealed)?;
-        let (Some(iv), Some(ciphertext)) = (wire.iv, wire.ciphertext) else { return Err(OpenError::NotSealed) };
-        let iv: Iv = base64::decode(&iv)?.try_into().map_err(|_| OpenError::Malformed("the iv has not 16 bytes"))?;
-        let bytes = base64::decode(&ciphertext)?;
+        let (iv, mut bytes) = match as_written(envelope) {
+            Some(read) => read,
+            None => read(envelope)?,
+        };
         let mut failure = OpenError::NotSealed;
-        for key in &self.keys {
-            match key.open(iv, bytes.clone()) {
+        for (number, key) in self.keys.iter().enumerate() {
+            let last = number + 1 == self.keys.len();
+            match key.open(iv, if last { std::mem::take(&mut bytes) } else { bytes.clone() }) {
                 Ok(message) => return Ok((message, iv)),
                 Err(error) => failure = error,
             }
@@ -139,6 +140,36 @@ fn renew(members: &mut Members<'_>, metadata_key: &str, now: SystemTime) {
     if time.parse::<f64>().is_ok_and(|time| now - time > WAITED_SECS) {
         *time = canonical::number(&format!("{now:?}")).into_owned().into();
     }
+}
+
+const START: &str = "{\"iv\": \"";
+const CIPHERTEXT: &str = "\", \"ciphertext\": \"";
+const END: &str = "\"}";
+
+fn read(envelope: &[u8]) -> Result<(Iv, Vec<u8>), OpenError> {
+    let wire: Wire<'_> = serde_json::from_slice(envelope).map_err(|_| OpenError::NotSealed)?;
+    let (Some(iv), Some(ciphertext)) = (wire.iv, wire.ciphertext) else { return Err(OpenError::NotSealed) };
+    let iv = base64::decode(&iv)?.try_into().map_err(|_| OpenError::Malformed("the iv has not 16 bytes"))?;
+    Ok((iv, base64::decode(&ciphertext)?))
+}
+
+/// Reads an envelope that is laid out as Python and [`envelope`] do it, by the book, without looking for what else could be
+/// there.
+fn as_written(envelope: &[u8]) -> Option<(Iv, Vec<u8>)> {
+    let (iv, rest) = envelope.strip_prefix(START.as_bytes())?.split_at_checked(24)?;
+    let ciphertext = rest.strip_prefix(CIPHERTEXT.as_bytes())?.strip_suffix(END.as_bytes())?;
+    Some((STANDARD.decode(iv).ok()?.try_into().ok()?, STANDARD.decode(ciphertext).ok()?))
+}
+
+fn envelope(iv: Iv, ciphertext: &[u8]) -> Vec<u8> {
+    let names = START.len() + CIPHERTEXT.len() + END.len();
+    let mut out = Vec::with_capacity(names + text::encoded(&iv) + text::encoded(ciphertext));
+    out.extend_from_slice(START.as_bytes());
+    text::push_base64(&mut out, &iv);
+    out.extend_from_slice(CIPHERTEXT.as_bytes());
+    text::push_base64(&mut out, ciphertext);
+    out.extend_from_slice(END.as_bytes());
+    out
 }
 
 /// An id as a number: that of its UUID, or a hash.
@@ -253,16 +284,6 @@ fn insert(text: &mut String, place: Option<usize>, digits: &str) {
     }
 }
 
-fn envelope(iv: Iv, ciphertext: &[u8]) -> String {
-    let mut text = String::with_capacity(ciphertext.len().div_ceil(3) * 4 + 64);
-    text.push_str("{\"iv\": \"");
-    STANDARD.encode_string(iv, &mut text);
-    text.push_str("\", \"ciphertext\": \"");
-    STANDARD.encode_string(ciphertext, &mut text);
-    text.push_str("\"}");
-    text
-}
-
 /// 40 lower-case hex digits, as the original compares them: upper case is another signature.
 fn unhex(text: &[u8]) -> Option<[u8; 20]> {
     let digit = |byte: u8| match byte {
@@ -361,7 +382,7 @@ mod tests {
             // What an owner of the secret could send.
             let mut bytes = text.clone().into_bytes();
             sealer.keys[0].apply([7; 16], &mut bytes);
-            let _ = sealer.open(envelope([7; 16], &bytes).as_bytes());
+            let _ = sealer.open(&envelope([7; 16], &bytes));
         }
 
         #[test]

@@ -1,6 +1,9 @@
 //! Which ids came, the newest by their own time.
 
-use std::collections::{BTreeSet, HashSet};
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashSet};
+
+use foldhash::fast::RandomState;
 
 use super::ReplayWindow;
 use crate::envelope::OpenError;
@@ -9,8 +12,10 @@ use crate::envelope::OpenError;
 /// then on.
 #[derive(Debug)]
 pub(in crate::envelope) struct Ids {
-    known: HashSet<u128>,
-    by_time: BTreeSet<(u64, u128)>,
+    /// Whose message is in it has the secret: no stranger can fill it with what hashes badly.
+    known: HashSet<u128, RandomState>,
+    /// The oldest first. Most messages are newer than all others, which is the cheap case of a heap.
+    by_time: BinaryHeap<Reverse<(u64, u128)>>,
     /// The newest time of what was forgotten while it was within the window.
     forgotten: Option<u64>,
     window: ReplayWindow,
@@ -18,7 +23,7 @@ pub(in crate::envelope) struct Ids {
 
 impl Ids {
     pub(in crate::envelope) fn new(window: ReplayWindow) -> Self {
-        Self { known: HashSet::new(), by_time: BTreeSet::new(), forgotten: None, window }
+        Self { known: HashSet::default(), by_time: BinaryHeap::new(), forgotten: None, window }
     }
 
     /// Notes a message made at `time`; without a time, it is one of now and known only for as long as the window lasts.
@@ -39,9 +44,9 @@ impl Ids {
             return Err(OpenError::Forgotten);
         }
         self.known.insert(id);
-        self.by_time.insert((time.unwrap_or(now), id));
+        self.by_time.push(Reverse((time.unwrap_or(now), id)));
         if self.known.len() > self.window.messages
-            && let Some((time, id)) = self.by_time.pop_first()
+            && let Some(Reverse((time, id))) = self.by_time.pop()
         {
             self.known.remove(&id);
             self.forgotten = self.forgotten.max(Some(time));
@@ -51,11 +56,11 @@ impl Ids {
 
     /// Those that are too old to be accepted again need not be known.
     fn let_go(&mut self, now: u64) {
-        while let Some((time, id)) = self.by_time.first().copied()
+        while let Some(Reverse((time, id))) = self.by_time.peek().copied()
             && time < now
             && !self.window.admits(time, now)
         {
-            self.by_time.pop_first();
+            self.by_time.pop();
             self.known.remove(&id);
         }
     }

@@ -84,7 +84,8 @@ impl Header<'_> {
     /// The bytes, on the stack for topics of usual length.
     pub(super) fn bytes(&self) -> SmallVec<[u8; 192]> {
         let length = u32::try_from(self.topic.len()).unwrap_or(u32::MAX);
-        let mut bytes = SmallVec::new();
+        let mut fixed = [0; FIXED];
+        let mut rest = &mut fixed[..];
         for part in [
             LABEL,
             &self.secret.id,
@@ -92,13 +93,20 @@ impl Header<'_> {
             &self.counter.to_be_bytes(),
             &self.time.to_be_bytes(),
             &length.to_be_bytes(),
-            self.topic.as_bytes(),
         ] {
-            bytes.extend_from_slice(part);
+            let (place, after) = rest.split_at_mut(part.len());
+            place.copy_from_slice(part);
+            rest = after;
         }
+        let mut bytes = SmallVec::with_capacity(FIXED + self.topic.len());
+        bytes.extend_from_slice(&fixed);
+        bytes.extend_from_slice(self.topic.as_bytes());
         bytes
     }
 }
+
+/// The header without the topic.
+const FIXED: usize = LABEL.len() + 8 + 16 + 8 + 8 + 4;
 
 #[cfg(test)]
 mod tests {

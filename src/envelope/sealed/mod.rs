@@ -44,13 +44,14 @@ use aes_gcm::Tag;
 use aes_gcm::aead::AeadInOut as _;
 use bytes::Bytes;
 use hmac::Mac as _;
+use smallvec::SmallVec;
 use zeroize::Zeroizing;
 
 use super::OpenError;
 use super::replay::{ReplayWindow, millis};
 use keys::{Header, Keys, Secret, Sender};
 use senders::Senders;
-use wire::Wire;
+use wire::{Wire, Writer};
 
 /// The word in `cipher`.
 pub(super) const NAME: &str = "aes-256-gcm";
@@ -63,6 +64,7 @@ pub(super) struct Sealer {
     secrets: Vec<Secret>,
     sender: Sender,
     keys: Keys,
+    writer: Writer,
     counter: AtomicU64,
     senders: Mutex<Senders>,
     window: ReplayWindow,
@@ -72,9 +74,10 @@ impl Sealer {
     /// `None` if there is no secret.
     pub(super) fn new(secrets: &[Zeroizing<String>], sender: Sender, window: ReplayWindow) -> Option<Self> {
         let secrets: Vec<Secret> = secrets.iter().map(Secret::new).collect();
-        let keys = Keys::derive(secrets.first()?, &sender);
+        let current = secrets.first()?;
+        let (keys, writer) = (Keys::derive(current, &sender), Writer::new(current, &sender));
         let senders = Mutex::new(Senders::new(window.messages));
-        Some(Self { secrets, sender, keys, counter: AtomicU64::new(0), senders, window })
+        Some(Self { secrets, sender, keys, writer, counter: AtomicU64::new(0), senders, window })
     }
 
     /// Seals `message` for `topic`.
@@ -83,7 +86,8 @@ impl Sealer {
         let counter = self.counter.fetch_add(1, Ordering::Relaxed);
         let header = Header { secret, sender: &self.sender, counter, time: millis(now), topic };
         let authenticated = header.bytes();
-        let mut ciphertext = Vec::with_capacity(message.len() + TAG);
+        // On the stack where that is enough.
+        let mut ciphertext = SmallVec::<[u8; 512]>::with_capacity(message.len() + TAG);
         ciphertext.extend_from_slice(message);
         let tag = self
             .keys
@@ -92,7 +96,7 @@ impl Sealer {
             .map_err(|_| OpenError::Malformed("too large to seal"))?;
         ciphertext.extend_from_slice(&tag);
         let signature = self.keys.mac(&authenticated, &ciphertext).finalize().into_bytes();
-        Ok(wire::write(&header, &ciphertext, &signature).into())
+        Ok(self.writer.write(&header, &ciphertext, &signature).into())
     }
 
     /// Opens an envelope that came on `topic`.

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
+
 use super::keys::{Keys, Sender};
 use crate::envelope::OpenError;
 use crate::envelope::replay::counters::Counters;
@@ -17,7 +19,8 @@ pub(super) type Id = ([u8; 8], Sender);
 /// Senders by id. When there are too many, the one that was silent for the longest time goes; whoever is unknown and not
 /// newer than it is refused from then on.
 pub(super) struct Senders {
-    known: HashMap<Id, Known>,
+    /// Whoever is in it has the secret: no stranger can fill it with what hashes badly.
+    known: HashMap<Id, Known, RandomState>,
     /// The newest time of the senders that went.
     forgotten: Option<u64>,
     messages: usize,
@@ -32,7 +35,7 @@ struct Known {
 impl Senders {
     /// For each sender, so many messages are remembered.
     pub(super) fn new(messages: usize) -> Self {
-        Self { known: HashMap::new(), forgotten: None, messages }
+        Self { known: HashMap::default(), forgotten: None, messages }
     }
 
     /// The keys of a sender of whom a verified message came.
