@@ -48,23 +48,23 @@ impl Transport for Http {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            patterns: true,
-            everything: true,
-            order: Order::Total,
-            replay: false,
-            binary: true,
-            max_payload: Some(DEFAULT_MESSAGE - 64),
-            hears_itself: true,
-            native_reply: false,
-            delivery_count: false,
-            broker: true,
-        }
+        Capabilities::new()
+            .with_patterns(true)
+            .with_everything(true)
+            .with_segments(true)
+            .with_order(Order::Total)
+            // By the server's backlog, as far as that reaches.
+            .with_resumes(true)
+            .with_binary(true)
+            .with_max_payload(Some(DEFAULT_MESSAGE - 64))
+            .with_hears_itself(true)
+            .with_broker(true)
     }
 
     fn capabilities_with(&self, settings: &Settings) -> Capabilities {
         let max_payload = LinkSettings::from_settings(settings).ok().map(|settings| settings.max_payload());
-        Capabilities { max_payload: max_payload.or(self.capabilities().max_payload), ..self.capabilities() }
+        let usual = self.capabilities();
+        usual.with_max_payload(max_payload.or(usual.max_payload))
     }
 
     fn connect(&self, settings: &Settings) -> Result<Arc<dyn Link>, Vec<Problem>> {

@@ -65,7 +65,11 @@ fn listen(port: u16) -> (Hub, Listeners) {
 impl Fixture for Server {
     fn capabilities(&self) -> Capabilities {
         let made = settings(self.address, &[("max_message_bytes", Value::Integer(MESSAGE))]);
-        Capabilities { max_payload: Some(made.max_payload()), ..Http.capabilities() }
+        Http.capabilities().with_max_payload(Some(made.max_payload()))
+    }
+
+    fn wire(&self) -> Option<&'static str> {
+        Some("http")
     }
 
     fn link(&self) -> BoxFuture<'_, Arc<dyn Link>> {

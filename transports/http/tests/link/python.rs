@@ -148,7 +148,7 @@ const MESSAGE: i64 = 1 << 20;
 impl Fixture for Original {
     fn capabilities(&self) -> Capabilities {
         let made = settings(self.address, &[("max_message_bytes", Value::Integer(MESSAGE))]);
-        Capabilities { max_payload: Some(made.max_payload()), ..Http.capabilities() }
+        Http.capabilities().with_max_payload(Some(made.max_payload()))
     }
 
     fn link(&self) -> BoxFuture<'_, std::sync::Arc<dyn Link>> {
