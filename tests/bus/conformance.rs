@@ -34,6 +34,10 @@ impl Fixture for LocalBus {
             .with_delivery_count(true)
     }
 
+    fn wire(&self) -> Option<&'static str> {
+        Some("local bus")
+    }
+
     fn link(&self) -> BoxFuture<'_, Arc<dyn Link>> {
         let link = BusLink { hive: self.0.clone(), open: Mutex::default(), state: watch::Sender::new(LinkState::Up) };
         async { Arc::new(link) as Arc<dyn Link> }.boxed()

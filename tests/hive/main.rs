@@ -14,5 +14,6 @@ mod receive;
 #[path = "../support/redis_server.rs"]
 mod redis_server;
 mod requests;
+mod semantics;
 mod start;
 mod websocket;

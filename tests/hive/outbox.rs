@@ -25,9 +25,9 @@ fn sending(kind: &str, init: &str, outbox: &Path, extra: &str) -> String {
 }
 
 /// A hub that loses nothing to a slow receiver.
-async fn hub() -> (Hive, SocketAddr) {
+pub(crate) async fn hub(kind: &str) -> (Hive, SocketAddr) {
     let init = "{host: 127.0.0.1, port: 0, queue_bytes: 1000000000}";
-    let yaml = format!("servers: {{net: {{pubsub_type: websocket, create: always, init: {init}}}}}");
+    let yaml = format!("servers: {{net: {{pubsub_type: {kind}, create: always, init: {init}}}}}");
     let hive = Hive::from_yaml(&yaml).unwrap();
     let started = hive.start().await.unwrap();
     let ServerOutcome::Listening(bound) = &started.servers[0].outcome else { panic!("{started:?}") };
@@ -39,7 +39,7 @@ fn over_websocket(address: SocketAddr, outbox: &Path) -> String {
     sending("websocket", &init, outbox, "")
 }
 
-fn emit(hive: &Hive, number: u64) -> Result<(), String> {
+pub(crate) fn emit(hive: &Hive, number: u64) -> Result<(), String> {
     emit_with(hive, number, "")
 }
 
@@ -50,8 +50,8 @@ fn emit_with(hive: &Hive, number: u64, filler: &str) -> Result<(), String> {
 }
 
 /// A hive that notes the numbers of what arrives.
-struct Receiver {
-    hive: Hive,
+pub(crate) struct Receiver {
+    pub(crate) hive: Hive,
     numbers: Arc<Mutex<Vec<u64>>>,
 }
 
@@ -62,7 +62,11 @@ impl Receiver {
             address.ip(),
             address.port()
         );
-        let hive = Hive::from_yaml(&yaml).unwrap();
+        Self::on(Hive::from_yaml(&yaml).unwrap()).await
+    }
+
+    /// Starts a hive that listens on `w`.
+    pub(crate) async fn on(hive: Hive) -> Self {
         let numbers = Arc::new(Mutex::new(Vec::new()));
         let noted = Arc::clone(&numbers);
         let hook = move |event: Event| {
@@ -74,11 +78,11 @@ impl Receiver {
         Self { hive, numbers }
     }
 
-    fn numbers(&self) -> Vec<u64> {
+    pub(crate) fn numbers(&self) -> Vec<u64> {
         self.numbers.lock().unwrap().clone()
     }
 
-    fn repeated(&self) -> u64 {
+    pub(crate) fn repeated(&self) -> u64 {
         self.hive.connector_stats()[0].1.repeated
     }
 }
@@ -178,45 +182,6 @@ async fn a_full_outbox_on_disk_refuses_the_new_event_and_tells_the_caller() {
     let refused = (0..100).find_map(|number| emit(&hive, number).err()).unwrap();
     assert!(refused.contains("the outbox is full"), "{refused}");
     assert!(hive.connector_stats()[0].1.outbox_dropped > 0);
-}
-
-/// The broker's answers are lost, so that the hive must send again what has arrived.
-async fn unanswered(receiver: &Receiver, proxy: &FaultProxy, hive: &Hive) {
-    proxy.set(Mode::LoseFromBroker).await.unwrap();
-    (0..100).for_each(|number| emit(hive, number).unwrap());
-    until("all have arrived", || receiver.numbers().len() == 100).await;
-}
-
-#[tokio::test]
-async fn what_is_sent_again_after_a_cut_arrives_once() {
-    let (_hub, address) = hub().await;
-    let (receiver, proxy) = (Receiver::start(address).await, FaultProxy::start(address).await.unwrap());
-    let folder = TempDir::new().unwrap();
-    let hive = Hive::from_yaml(&over_websocket(proxy.address(), folder.path())).unwrap();
-    hive.start_with(StartOptions::new().require("net")).await.unwrap();
-    unanswered(&receiver, &proxy, &hive).await;
-    proxy.set(Mode::Pass).await.unwrap();
-    proxy.cut();
-    until("all have arrived again", || receiver.repeated() == 100).await;
-    assert!(hive.flush(Duration::from_secs(10)).await);
-    assert_eq!(receiver.numbers(), (0..100).collect::<Vec<_>>());
-}
-
-#[tokio::test]
-async fn what_is_sent_again_after_a_restart_of_the_sender_arrives_once() {
-    let (_hub, address) = hub().await;
-    let (receiver, proxy) = (Receiver::start(address).await, FaultProxy::start(address).await.unwrap());
-    let folder = TempDir::new().unwrap();
-    let first = Hive::from_yaml(&over_websocket(proxy.address(), folder.path())).unwrap();
-    first.start_with(StartOptions::new().require("net")).await.unwrap();
-    unanswered(&receiver, &proxy, &first).await;
-    proxy.cut();
-    first.stop(Duration::ZERO).await;
-    proxy.set(Mode::Pass).await.unwrap();
-    let second = Hive::from_yaml(&over_websocket(proxy.address(), folder.path())).unwrap();
-    second.start_with(StartOptions::new().require("net")).await.unwrap();
-    until("all have arrived again", || receiver.repeated() == 100).await;
-    assert_eq!(receiver.numbers(), (0..100).collect::<Vec<_>>());
 }
 
 #[tokio::test]
@@ -333,7 +298,7 @@ impl Drop for Sender {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn all_that_was_taken_arrives_once_and_in_order_though_senders_are_killed() {
-    let (_hub, address) = hub().await;
+    let (_hub, address) = hub("websocket").await;
     let (receiver, proxy) = (Receiver::start(address).await, FaultProxy::start(address).await.unwrap());
     let folder = TempDir::new().unwrap();
     let yaml = over_websocket(proxy.address(), folder.path());
@@ -359,7 +324,7 @@ async fn all_that_was_taken_arrives_once_and_in_order_though_senders_are_killed(
 
 #[tokio::test]
 async fn another_process_that_has_the_outbox_is_named_as_the_reason() {
-    let (_hub, address) = hub().await;
+    let (_hub, address) = hub("websocket").await;
     let folder = TempDir::new().unwrap();
     let yaml = over_websocket(address, folder.path());
     let mut sender = Sender::start(&yaml, 0, "exec \"$0\" \"$@\"");
@@ -374,7 +339,7 @@ async fn another_process_that_has_the_outbox_is_named_as_the_reason() {
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_disk_that_is_full_is_an_error_to_the_caller_and_nothing_that_was_taken_is_lost() {
-    let (_hub, address) = hub().await;
+    let (_hub, address) = hub("websocket").await;
     let (receiver, proxy) = (Receiver::start(address).await, FaultProxy::start(address).await.unwrap());
     proxy.set(Mode::Refuse).await.unwrap();
     let folder = TempDir::new().unwrap();

@@ -18,6 +18,17 @@ pub trait Fixture: Send + Sync + 'static {
     /// A new link to the broker. It need not be up yet.
     fn link(&self) -> BoxFuture<'_, Arc<dyn Link>>;
 
+    /// The name under which results are written to the folder that [`RESULTS`](crate::RESULTS) names; `None`: they are not.
+    fn wire(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// Why a case is not run: what stands behind the link, which is not ours, is known not to do it. The text says what.
+    fn excused(&self, case: &str) -> Option<&'static str> {
+        let _ = case;
+        None
+    }
+
     /// The broker, if there is one that can be stopped and reached through a proxy. Required where
     /// [`Capabilities::broker`] is set; without it the fault cases are skipped by name.
     fn broker(&self) -> Option<&dyn Broker> {

@@ -36,7 +36,9 @@
 //! (`<case>-<copy>-<random>`) is in every topic it uses, so one search in a log shows one test.
 //!
 //! A case that needs what the wire does not have is skipped *by name*: it prints `skipped: <case>: no <capability>`.
-//! [`run_all`] returns the list of results, which serialises to JSON: the feature matrix of a README is made from it.
+//! [`run_all`] returns the list of results, which serialises to JSON. With the variable [`RESULTS`] set to a folder, the
+//! results of every fixture that has a [`wire`](Fixture::wire) are written there, and [`matrix`] makes the table of a README
+//! from them.
 //!
 //! Waits are for conditions, never for time; the fixture's [`patience`](Fixture::patience) only bounds a failure.
 //!
@@ -44,6 +46,7 @@
 //!
 //! - [`fixture`]: what a transport provides.
 //! - [`run`]: running one case or all, and the results.
+//! - `record.rs`, [`matrix`]: results on disk, and the table that is made from them.
 //! - [`proxy`]: a TCP forwarder that cuts, stalls, loses one direction and refuses; usable alone.
 //! - `cases/`: the cases by theme; `cases/mod.rs` has the list, `case.rs` what a case is and needs.
 //! - `context.rs`, `client.rs`, `collector.rs`: what cases are written with.
@@ -54,12 +57,15 @@ mod client;
 mod collector;
 mod context;
 pub mod fixture;
+pub mod matrix;
 pub mod proxy;
+mod record;
 pub mod run;
 
 pub use case::{Need, names};
 pub use fixture::{Broker, Fixture};
 pub use proxy::{FaultProxy, Mode};
+pub use record::RESULTS;
 pub use run::{CaseResult, Failure, Outcome, Report, run_all, run_one};
 
 /// Makes one `#[test]` of every case, in the module where it stands. Takes an `async fn() -> impl Fixture`, or a closure

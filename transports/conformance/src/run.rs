@@ -13,6 +13,7 @@ use crate::case::{BrokerUse, Case, Check, Need, Stop};
 use crate::cases::CASES;
 use crate::context::Context;
 use crate::fixture::Fixture;
+use crate::record::record;
 
 /// The results of all cases on one wire. Serialises to JSON.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -46,6 +47,11 @@ pub enum Outcome {
     Skipped {
         /// What it lacks: the name of a capability.
         lacks: &'static str,
+    },
+    /// It was not run: what stands behind the link is known not to do it, whatever the link does.
+    Excused {
+        /// What it is that it does not do.
+        why: &'static str,
     },
     /// At least one copy failed.
     Failed {
@@ -136,20 +142,31 @@ where
     F: Fixture,
 {
     let began = Instant::now();
-    let outcome = outcome_of(case, start).await;
-    if let Outcome::Skipped { lacks } = &outcome {
-        println!("skipped: {}: no {lacks}", case.name);
+    let shared: Arc<dyn Fixture> = Arc::new(start().await);
+    let (wire, capabilities) = (shared.wire(), shared.capabilities());
+    let outcome = outcome_of(case, shared, start).await;
+    match &outcome {
+        Outcome::Skipped { lacks } => println!("skipped: {}: no {lacks}", case.name),
+        Outcome::Excused { why } => println!("excused: {}: {why}", case.name),
+        Outcome::Passed | Outcome::Failed { .. } => {}
     }
-    CaseResult { case: case.name, outcome, millis: began.elapsed().as_millis() }
+    let mut result = CaseResult { case: case.name, outcome, millis: began.elapsed().as_millis() };
+    if let Err(error) = record(wire, capabilities, &result) {
+        result.outcome = Outcome::Failed { reason: format!("its result cannot be written: {error}") };
+    }
+    result
 }
 
-async fn outcome_of<M, R, F>(case: &'static Case, start: &M) -> Outcome
+async fn outcome_of<M, R, F>(case: &'static Case, shared: Arc<dyn Fixture>, start: &M) -> Outcome
 where
     M: Fn() -> R,
     R: Future<Output = F>,
     F: Fixture,
 {
-    let shared: Arc<dyn Fixture> = Arc::new(start().await);
+    if let Some(why) = shared.excused(case.name) {
+        shared.stop().await;
+        return Outcome::Excused { why };
+    }
     if let Some(lacks) = lack_of(case, &*shared) {
         shared.stop().await;
         return Outcome::Skipped { lacks };
@@ -199,7 +216,7 @@ fn combine(ends: impl Iterator<Item = Check>) -> Outcome {
     outcome
 }
 
-fn as_object<S: serde::Serializer>(capabilities: &Capabilities, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn as_object<S: serde::Serializer>(capabilities: &Capabilities, serializer: S) -> Result<S::Ok, S::Error> {
     use serde::ser::SerializeStruct;
     let mut object = serializer.serialize_struct("Capabilities", 10)?;
     object.serialize_field("patterns", &capabilities.patterns)?;

@@ -53,9 +53,10 @@ impl Transport for Http {
             .with_everything(true)
             .with_segments(true)
             .with_order(Order::Total)
+            // By the server's backlog, as far as that reaches.
+            .with_resumes(true)
             .with_binary(true)
             .with_max_payload(Some(DEFAULT_MESSAGE - 64))
-            .with_resumes(true)
             .with_hears_itself(true)
             .with_broker(true)
     }

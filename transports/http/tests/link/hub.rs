@@ -68,6 +68,10 @@ impl Fixture for Server {
         Http.capabilities().with_max_payload(Some(made.max_payload()))
     }
 
+    fn wire(&self) -> Option<&'static str> {
+        Some("http")
+    }
+
     fn link(&self) -> BoxFuture<'_, Arc<dyn Link>> {
         self.link_via(self.address)
     }

@@ -20,6 +20,10 @@ impl Fixture for InProcess {
         LocalLink::CAPABILITIES
     }
 
+    fn wire(&self) -> Option<&'static str> {
+        Some("hub in the process")
+    }
+
     fn link(&self) -> BoxFuture<'_, Arc<dyn Link>> {
         async { Arc::new(LocalLink::new(self.0.clone()).unwrap()) as Arc<dyn Link> }.boxed()
     }

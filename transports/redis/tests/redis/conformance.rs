@@ -13,13 +13,14 @@ use crate::support::{self, Given, number, text, with};
 
 /// One server of its own, and what the links on it are given beside its address.
 struct Single {
+    wire: &'static str,
     server: Server,
     more: fn() -> Given,
 }
 
 impl Single {
-    async fn start(more: fn() -> Given) -> Self {
-        Self { server: Server::start(), more }
+    async fn start(wire: &'static str, more: fn() -> Given) -> Self {
+        Self { wire, server: Server::start(), more }
     }
 
     fn given(&self, address: SocketAddr) -> Given {
@@ -47,6 +48,10 @@ fn groups() -> Given {
 impl Fixture for Single {
     fn capabilities(&self) -> Capabilities {
         support::capabilities(&self.given(self.server.address()))
+    }
+
+    fn wire(&self) -> Option<&'static str> {
+        Some(self.wire)
     }
 
     fn link(&self) -> BoxFuture<'_, Arc<dyn Link>> {
@@ -83,12 +88,13 @@ impl Broker for Single {
 
 /// The cluster that all tests share. Its nodes are not stopped, so the cases that need that are skipped by name.
 struct Nodes {
+    wire: &'static str,
     more: fn() -> Given,
 }
 
 impl Nodes {
-    async fn start(more: fn() -> Given) -> Self {
-        Self { more }
+    async fn start(wire: &'static str, more: fn() -> Given) -> Self {
+        Self { wire, more }
     }
 }
 
@@ -97,37 +103,41 @@ impl Fixture for Nodes {
         support::capabilities(&with(cluster::shared().given(), (self.more)()))
     }
 
+    fn wire(&self) -> Option<&'static str> {
+        Some(self.wire)
+    }
+
     fn link(&self) -> BoxFuture<'_, Arc<dyn Link>> {
         Box::pin(async { support::connect(&with(cluster::shared().given(), (self.more)())) })
     }
 }
 
 mod pubsub_on_one_server {
-    eventhive_conformance::conformance!(|| super::Single::start(super::pubsub));
+    eventhive_conformance::conformance!(|| super::Single::start("redis", super::pubsub));
 }
 
 mod streams_on_one_server {
-    eventhive_conformance::conformance!(|| super::Single::start(super::streams));
+    eventhive_conformance::conformance!(|| super::Single::start("redis streams", super::streams));
 }
 
 mod streams_with_groups_on_one_server {
-    eventhive_conformance::conformance!(|| super::Single::start(super::groups));
+    eventhive_conformance::conformance!(|| super::Single::start("redis streams, groups", super::groups));
 }
 
 mod pubsub_on_a_cluster {
-    eventhive_conformance::conformance!(|| super::Nodes::start(super::pubsub));
+    eventhive_conformance::conformance!(|| super::Nodes::start("redis cluster", super::pubsub));
 }
 
 mod sharded_pubsub_on_a_cluster {
     fn sharded() -> super::Given {
         super::with(super::pubsub(), [("sharded", eventhive_transport::settings::Value::Bool(true))])
     }
-    eventhive_conformance::conformance!(|| super::Nodes::start(sharded));
+    eventhive_conformance::conformance!(|| super::Nodes::start("redis cluster, sharded", sharded));
 }
 
 mod streams_on_a_cluster {
     fn streams() -> super::Given {
         super::with(super::pubsub(), [("mode", super::text("streams")), ("stream_segments", super::number(1))])
     }
-    eventhive_conformance::conformance!(|| super::Nodes::start(streams));
+    eventhive_conformance::conformance!(|| super::Nodes::start("redis cluster, streams", streams));
 }

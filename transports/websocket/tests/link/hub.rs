@@ -56,6 +56,10 @@ impl Fixture for Server {
         WebSocket.capabilities().with_max_payload(Some(settings(self.address, &[]).max_payload()))
     }
 
+    fn wire(&self) -> Option<&'static str> {
+        Some("websocket")
+    }
+
     fn link(&self) -> BoxFuture<'_, Arc<dyn Link>> {
         self.link_via(self.address)
     }

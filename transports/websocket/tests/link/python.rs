@@ -30,6 +30,7 @@ fn python(environment: &str) -> PathBuf {
 
 #[derive(Clone)]
 struct PythonServer {
+    wire: &'static str,
     python: Arc<Path>,
     address: SocketAddr,
     process: Arc<Mutex<Option<Process>>>,
@@ -46,10 +47,10 @@ impl Drop for Process {
 }
 
 impl PythonServer {
-    fn start(python: PathBuf) -> Self {
+    fn start(wire: &'static str, python: PathBuf) -> Self {
         let (process, port) = serve(&python, 0);
         let address = SocketAddr::from(([127, 0, 0, 1], port));
-        Self { python: python.into(), address, process: Arc::new(Mutex::new(Some(process))) }
+        Self { wire, python: python.into(), address, process: Arc::new(Mutex::new(Some(process))) }
     }
 
     /// The same server, started again if the last case left it stopped.
@@ -74,6 +75,15 @@ impl Fixture for PythonServer {
     fn capabilities(&self) -> Capabilities {
         let max_payload = Some(settings(self.address, &[]).max_payload());
         WebSocket.capabilities().with_patterns(false).with_delivery_count(false).with_max_payload(max_payload)
+    }
+
+    fn wire(&self) -> Option<&'static str> {
+        Some(self.wire)
+    }
+
+    fn excused(&self, case: &str) -> Option<&'static str> {
+        let slow = case == "a_slow_subscriber_delays_nobody_else";
+        slow.then_some("the Python server serves its subscribers one after the other, and waits for each")
     }
 
     fn link(&self) -> BoxFuture<'_, Arc<dyn Link>> {
@@ -113,13 +123,10 @@ impl Broker for PythonServer {
     }
 }
 
-/// Serves its subscribers one after the other and waits for each: a stalled one delays the others, whatever the link does.
-const NOT_FOR_PYTHON: &str = "a_slow_subscriber_delays_nobody_else";
-
 /// Runs the suite on one server of the environment, for all cases, because starting one takes longer than most of them.
-async fn conforms(environment: &str) {
-    let server = PythonServer::start(python(environment));
-    for case in eventhive_conformance::names().filter(|case| *case != NOT_FOR_PYTHON) {
+async fn conforms(wire: &'static str, environment: &str) {
+    let server = PythonServer::start(wire, python(environment));
+    for case in eventhive_conformance::names() {
         let result = run_one(case, || async { server.at_work() }).await.unwrap();
         assert!(!matches!(result.outcome, Outcome::Failed { .. }), "{result:?}");
     }
@@ -127,10 +134,10 @@ async fn conforms(environment: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_link_conforms_on_a_python_server_of_0_3_1() {
-    conforms("eventhive").await;
+    conforms("websocket on Python 0.3.1", "eventhive").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_link_conforms_on_a_python_server_of_1_0_1() {
-    conforms("pubsub").await;
+    conforms("websocket on Python 1.0.1", "pubsub").await;
 }
