@@ -2,6 +2,7 @@
 //! under Semantics.
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use eventhive::{Hive, StartOptions};
@@ -183,4 +184,30 @@ async fn what_is_published_while_a_receiver_is_restarted_does_not_reach_it(wire:
 async fn with_a_consumer_group_what_is_published_while_a_receiver_is_restarted_reaches_it() {
     let wire = Wire::redis(", mode: streams, consumer_group: w, consumer_name: it");
     assert_eq!(restarted_receiver(&wire).await.numbers(), [1, 2]);
+}
+
+/// All tests of the project, as text.
+fn sources(folder: &Path) -> String {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let read = |path: PathBuf| match path.extension() {
+        _ if path.is_dir() => sources(&path),
+        Some(extension) if extension == "rs" => std::fs::read_to_string(&path).unwrap(),
+        _ => String::new(),
+    };
+    entries.map(read).collect()
+}
+
+#[test]
+fn every_test_that_the_page_on_semantics_names_is_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = std::fs::read_to_string(root.join("ARCHITECTURE.md")).unwrap();
+    let (_, page) = page.split_once("\n## Semantics\n").unwrap();
+    let page = page.split("\n## ").next().unwrap();
+    let sources: String = ["src", "tests", "transports"].map(|folder| sources(&root.join(folder))).concat();
+    // Names of tests are sentences; keys and files are not.
+    let named: Vec<&str> = page.split('`').skip(1).step_by(2).filter(|word| word.matches('_').count() >= 3).collect();
+    assert!(named.len() > 30, "{named:?}");
+    for name in named {
+        assert!(sources.contains(&format!("fn {name}(")), "ARCHITECTURE.md names `{name}`, and there is no such test");
+    }
 }
