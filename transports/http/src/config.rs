@@ -244,7 +244,7 @@ impl DoorTransport for Http {
         };
         let path = with_slash(&config.endpoint);
         let door = Arc::new(HttpDoor::new(hub.clone(), config));
-        Ok(DoorPlan { name: settings.path().to_owned(), listen, path, door })
+        Ok(DoorPlan { name: settings.path().to_owned(), listen, path, scheme: "http", door })
     }
 }
 

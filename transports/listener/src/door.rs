@@ -38,6 +38,8 @@ pub struct DoorPlan {
     pub listen: Listen,
     /// The path it serves, for the check that no other door of the address has it. Always begins with `/`.
     pub path: String,
+    /// The scheme of its addresses without TLS, such as `http`; with TLS an `s` follows.
+    pub scheme: &'static str,
     /// The door.
     pub door: Arc<dyn Door>,
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use eventhive::config::{Kinds, Sources};
 use eventhive::{Config, Hive, ServerOutcome, StartOptions, Started};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::cli::config_args::ConfigArgs;
 use crate::cli::console::Console;
@@ -36,9 +36,14 @@ pub(crate) struct Serve {
     #[arg(long, conflicts_with = "files")]
     host: Option<String>,
 
-    /// Without a configuration: the port to listen on; 0 takes a free one [default: 8085]
+    /// Without a configuration: the port for websockets; 0 takes a free one [default: 8085]
     #[arg(short, long, conflicts_with = "files")]
     port: Option<u16>,
+
+    /// Without a configuration: the port for HTTP streams [default: that of --port, or else 2069]
+    #[cfg(feature = "http")]
+    #[arg(long, conflicts_with = "files")]
+    http_port: Option<u16>,
 }
 
 impl Verb for Serve {
@@ -80,20 +85,39 @@ impl Serve {
 
     /// The first of the options that stand for a configuration.
     const fn own(&self) -> Option<&'static str> {
-        match (&self.network, &self.host, self.port) {
+        match (&self.network, &self.host, self.port, self.http_port()) {
             (Some(_), ..) => Some("--network"),
-            (_, Some(_), _) => Some("--host"),
-            (_, _, Some(_)) => Some("--port"),
+            (_, Some(_), ..) => Some("--host"),
+            (_, _, Some(_), _) => Some("--port"),
+            (.., Some(_)) => Some("--http-port"),
             _ => None,
         }
     }
 
-    /// The configuration when there is none: one hub, on loopback unless another host is asked for.
+    #[cfg(feature = "http")]
+    const fn http_port(&self) -> Option<u16> {
+        self.http_port
+    }
+
+    #[cfg(not(feature = "http"))]
+    const fn http_port(&self) -> Option<u16> {
+        None
+    }
+
+    /// The configuration when there is none: one hub with all doors that this program has, on loopback unless another
+    /// host is asked for. On one port the HTTP streams have all paths but that of the websockets.
     fn embedded(&self) -> String {
         let network = self.network.as_deref().unwrap_or("hive");
         let host = self.host.as_deref().unwrap_or("127.0.0.1");
-        let init = json!({ "host": host, "port": self.port.unwrap_or(8085), "endpoint": "/pubsub" });
-        json!({ "servers": { network: { "pubsub_type": "websocket", "create": "always", "init": init } } }).to_string()
+        let doors: &[Value] = &[
+            #[cfg(feature = "websocket")]
+            json!({ "pubsub_type": "websocket", "init": {
+                "host": host, "port": self.port.unwrap_or(8085), "endpoint": "/pubsub" } }),
+            #[cfg(feature = "http")]
+            json!({ "pubsub_type": "http", "init": {
+                "host": host, "port": self.http_port.or(self.port).unwrap_or(2069) } }),
+        ];
+        json!({ "servers": { network: { "create": "always", "doors": doors } } }).to_string()
     }
 }
 
