@@ -9,6 +9,7 @@ use tokio::net::TcpStream;
 
 use super::response::{Head, broken};
 use super::settings::LinkSettings;
+use super::tls;
 use crate::wire::answers::LINK_HEADER;
 
 /// A connection, encrypted or not.
@@ -27,7 +28,10 @@ pub(super) async fn dial(settings: &LinkSettings) -> io::Result<Box<dyn Io>> {
     let Some(tls) = &settings.tls else { return Ok(Box::new(stream)) };
     let name = ServerName::try_from(settings.host.clone())
         .map_err(|_| broken(&format!("`{}` is no name that a certificate can have", settings.host)))?;
-    Ok(Box::new(tls.connect(name, stream).await?))
+    match tls.connect(name, stream).await {
+        Ok(stream) => Ok(Box::new(stream)),
+        Err(error) => Err(tls::in_words(error)),
+    }
 }
 
 /// The head of a request, but for its last headers and the empty line.

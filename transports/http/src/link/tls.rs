@@ -1,11 +1,12 @@
 //! TLS by rustls, with the system's roots or a file's.
 
+use std::io;
 use std::sync::Arc;
 
 use eventhive_transport::{Problem, Settings};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{CertificateError, ClientConfig, Error, RootCertStore};
 use tokio_rustls::TlsConnector;
 
 /// How `settings` want TLS; `None` if they do not.
@@ -47,4 +48,22 @@ fn system_roots() -> Result<RootCertStore, String> {
     }
     let errors = found.errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
     Err(format!("the system has no certificates to trust: install them, or name a file with `tls_ca` ({errors})"))
+}
+
+/// What failed in making a connection, with the key to change where there is one.
+pub(super) fn in_words(error: io::Error) -> io::Error {
+    let Some(cause) = error.get_ref().and_then(|cause| cause.downcast_ref::<Error>()) else { return error };
+    let advice = match cause {
+        // A root of the same name that has not signed it shows as a bad signature.
+        Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature) => {
+            "nobody who is trusted has signed the server's certificate: name the file of its authority with `tls_ca`"
+        }
+        Error::InvalidCertificate(CertificateError::NotValidForName) => "`host` is not a name of the certificate",
+        Error::InvalidCertificate(CertificateError::NotValidForNameContext { .. }) => {
+            "set `host` to a name that the certificate has"
+        }
+        Error::InvalidMessage(_) => "the server does not speak TLS there: change `port`, or `scheme` to `http`",
+        _ => return error,
+    };
+    io::Error::new(error.kind(), format!("{advice} ({cause})"))
 }
