@@ -1,0 +1,9 @@
+//! The HTTP door of `hive-cli serve`, and the clients that the world has for it.
+//!
+//! `served` starts the program, `curl` drives curl, `publisher` publishes faster than that.
+//! `table` is the protocol from outside, and runs on the original server too; `beyond` is what only ours has.
+
+mod beyond;
+mod curl;
+mod served;
+mod table;
