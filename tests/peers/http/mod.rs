@@ -2,8 +2,11 @@
 //!
 //! `served` starts the program, `curl` drives curl, `publisher` publishes faster than that.
 //! `table` is the protocol from outside, and runs on the original server too; `beyond` is what only ours has.
+//! Then the clients: `scripts` in node and Ruby.
 
 mod beyond;
 mod curl;
+mod publisher;
+mod scripts;
 mod served;
 mod table;
