@@ -2,8 +2,9 @@
 //!
 //! `served` starts the program, `curl` drives curl, `publisher` publishes faster than that.
 //! `table` is the protocol from outside, and runs on the original server too; `beyond` is what only ours has.
-//! Then the clients: `scripts` in node and Ruby.
+//! Then the clients: `scripts` in node and Ruby, and `asfpy`.
 
+mod asfpy;
 mod beyond;
 mod curl;
 mod publisher;
