@@ -3,11 +3,14 @@
 //! `served` starts the program, `curl` drives curl, `publisher` publishes faster than that.
 //! `table` is the protocol from outside, and runs on the original server too; `beyond` is what only ours has.
 //! Then the clients: `scripts` in node and Ruby, and `asfpy`.
+//! `doors` joins them with websockets, and `tls` is about what lies between.
 
 mod asfpy;
 mod beyond;
 mod curl;
+mod doors;
 mod publisher;
 mod scripts;
 mod served;
 mod table;
+mod tls;
