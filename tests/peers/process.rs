@@ -99,10 +99,13 @@ impl Peer {
         }
     }
 
-    /// Waits until it has written a line with this text, to either output.
-    pub(crate) fn said(&self, text: &str) {
+    /// Waits for a line with this text on either output, and gives it.
+    pub(crate) fn said(&self, text: &str) -> String {
         let deadline = Instant::now() + LIMIT;
-        while !self.log.lock().unwrap().iter().any(|line| line.contains(text)) {
+        loop {
+            if let Some(line) = self.log.lock().unwrap().iter().find(|line| line.contains(text)) {
+                return line.clone();
+            }
             if Instant::now() > deadline {
                 self.fail(&format!("`{text}` was not said"));
             }

@@ -2,13 +2,16 @@
 //!
 //! `served` starts the program, `curl` drives curl, `publisher` publishes faster than that.
 //! `table` is the protocol from outside, and runs on the original server too; `beyond` is what only ours has.
-//! Then the clients: `scripts` in node and Ruby, and `asfpy`.
-//! `doors` joins them with websockets, and `tls` is about what lies between.
+//! Then the clients: `scripts` in node and Ruby, `asfpy`, and pages in a `browser`, which `devtools` drives.
+//! `doors` joins them with websockets; `tls` and `proxy`, with nginx, are about what lies between.
 
 mod asfpy;
 mod beyond;
+mod browser;
 mod curl;
+mod devtools;
 mod doors;
+mod proxy;
 mod publisher;
 mod scripts;
 mod served;

@@ -51,7 +51,7 @@ impl Hub {
     }
 }
 
-fn certificate(folder: &Path, name: &str) {
+pub(super) fn certificate(folder: &Path, name: &str) {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     std::fs::write(folder.join(format!("{name}.pem")), made.cert.pem()).unwrap();
     std::fs::write(folder.join(format!("{name}.key")), made.signing_key.serialize_pem()).unwrap();
