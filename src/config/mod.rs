@@ -39,7 +39,7 @@ pub mod tables;
 pub(crate) use discovery::{credential, named_host, withheld};
 pub use kinds::{Kind, Kinds};
 pub use model::{
-    Config, ConnectorConfig, Create, DiscoverySettings, DoorConfig, HiveSettings, OutboxConfig, ServerConfig,
+    Backlog, Config, ConnectorConfig, Create, DiscoverySettings, DoorConfig, HiveSettings, OutboxConfig, ServerConfig,
 };
 pub use report::{ConfigError, Report};
 pub use secret::Secrets;

@@ -99,7 +99,10 @@ impl Sources {
     fn read_file_as(&mut self, path: &Path, why: &str) -> &mut Self {
         let name = path.display().to_string();
         match std::fs::read(path).map(String::from_utf8) {
-            Ok(Ok(text)) => self.read_named(name, &Zeroizing::new(text)),
+            Ok(Ok(text)) => {
+                let folder = path.parent().unwrap_or(Path::new(""));
+                self.read_text(name, folder, &Zeroizing::new(text))
+            }
             Ok(Err(_)) => self.refuse(format!("`{name}`{why} is not UTF-8: save it as UTF-8")),
             Err(error) => self.refuse(format!("cannot read `{name}`{why}: {error}")),
         }
@@ -112,7 +115,11 @@ impl Sources {
 
     /// Reads text that messages call `name`.
     pub fn read_named(&mut self, name: impl Into<String>, text: &str) -> &mut Self {
-        let document = self.documents.add(name, text);
+        self.read_text(name.into(), Path::new(""), text)
+    }
+
+    fn read_text(&mut self, name: String, folder: &Path, text: &str) -> &mut Self {
+        let document = self.documents.add(name, folder, text);
         match eventhive_yaml::read(document, text) {
             Ok(None) => {}
             Ok(Some(node)) if matches!(node.value, Value::Map(_)) => {
