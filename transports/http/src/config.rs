@@ -57,7 +57,12 @@ const DOOR_KEYS: &[Key] = &[
         KeyKind::Texts,
         "Web origins, such as `https://example.org`, whose pages may read and publish; `*` is any (CORS).",
     ),
-    Key::with_default("max_payload_bytes", BYTES, "102400", "The largest body of a publish."),
+    Key::with_default(
+        "max_payload_bytes",
+        KeyKind::Integer { min: 1, max: 1 << 30 },
+        "102400",
+        "The largest body of a publish.",
+    ),
     Key::with_default("max_sessions", COUNT, "20000", "Streams of this server; further ones are told to come later."),
     Key::with_default("max_connections", COUNT, "25000", "TCP connections of the listener; further ones wait."),
     Key::with_default(
