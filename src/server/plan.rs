@@ -15,27 +15,54 @@ pub(super) struct Planned {
     pub(super) doors: Vec<DoorPlan>,
 }
 
-/// What is wrong with a server that its tables cannot see. Nothing is bound.
+/// What is wrong with a server that its tables cannot see. Nothing is bound, and no backlog opened.
 pub(crate) fn check(config: &ServerConfig, kinds: &[Arc<dyn DoorTransport>]) -> Vec<Problem> {
-    let planned = match (config.create, plan(config, kinds)) {
-        (Create::Never, _) => return Vec::new(),
-        (_, Err(problems)) => return problems,
-        (_, Ok(planned)) => planned,
-    };
+    if config.create == Create::Never {
+        return Vec::new();
+    }
+    let of_backlog = config.backlog.settings.check().into_iter();
+    let mut problems: Vec<_> = of_backlog.map(|(key, what)| config.backlog.given.problem(key, what)).collect();
     let certificate = |(plan, door): (DoorPlan, &DoorConfig)| {
         let error = Certificate::load(plan.listen.tls?).err()?;
         Some(door.init.problem("tls_cert", error.to_string()))
     };
-    planned.doors.into_iter().zip(&config.doors).filter_map(certificate).collect()
+    match doors(config, &Hub::new(settings(config)), kinds) {
+        Ok(doors) => problems.extend(doors.into_iter().zip(&config.doors).filter_map(certificate)),
+        Err(found) => problems.extend(found),
+    }
+    problems
 }
 
-pub(super) fn plan(config: &ServerConfig, kinds: &[Arc<dyn DoorTransport>]) -> Result<Planned, Vec<Problem>> {
-    let hub = Hub::new(HubSettings { name: config.name.clone(), ..HubSettings::default() });
+fn settings(config: &ServerConfig) -> HubSettings {
+    HubSettings { name: config.name.clone(), ..HubSettings::default() }
+}
+
+/// Opens the hub with its backlog, and plans its doors. The error is for people.
+pub(super) async fn plan(config: &ServerConfig, kinds: &[Arc<dyn DoorTransport>]) -> Result<Planned, String> {
+    let backlog = config.backlog.settings.clone();
+    // It reads files.
+    let opened = tokio::task::spawn_blocking(move || backlog.open()).await;
+    let backlog = match opened {
+        Ok(Ok(backlog)) => backlog,
+        Ok(Err(error)) => return Err(config.backlog.given.problem("path", error.to_string()).to_string()),
+        Err(error) => return Err(error.to_string()),
+    };
+    let hub = Hub::with_backlog(settings(config), backlog);
+    match doors(config, &hub, kinds) {
+        Ok(doors) => Ok(Planned { hub, doors }),
+        Err(problems) => {
+            hub.close().await;
+            Err(join(&problems))
+        }
+    }
+}
+
+fn doors(config: &ServerConfig, hub: &Hub, kinds: &[Arc<dyn DoorTransport>]) -> Result<Vec<DoorPlan>, Vec<Problem>> {
     let mut doors = Vec::with_capacity(config.doors.len());
     let mut problems = Vec::new();
     for door in &config.doors {
         let planned = match kinds.iter().find(|kind| kind.kind() == door.pubsub_type) {
-            Some(kind) => kind.plan(&door.init, &hub),
+            Some(kind) => kind.plan(&door.init, hub),
             None => Err(vec![
                 door.init
                     .problem("pubsub_type", format!("no door of kind `{}` was given to the hive", door.pubsub_type)),
@@ -46,7 +73,7 @@ pub(super) fn plan(config: &ServerConfig, kinds: &[Arc<dyn DoorTransport>]) -> R
             Err(found) => problems.extend(found),
         }
     }
-    if problems.is_empty() { Ok(Planned { hub, doors }) } else { Err(problems) }
+    if problems.is_empty() { Ok(doors) } else { Err(problems) }
 }
 
 impl Planned {

@@ -93,17 +93,34 @@ fn a_listener_that_was_cut_off_goes_on_behind_its_last_event() {
     }
 }
 
-#[test]
-fn a_listener_comes_back_to_a_server_that_was_restarted() {
-    let server = Served::door("ping_interval_secs: 0.5");
+/// Restarts a server under a listener that has heard the event 0, and publishes nineteen more at once.
+fn restarted_under_a_listener(backlog: &str) -> (Served, Peer) {
+    let init = "init: {port: PORT, ping_interval_secs: 0.5}";
+    let server = Served::start(&format!("servers: {{net: {{pubsub_type: http, create: always, {backlog} {init}}}}}"));
     let mut peer = listener("listen", &server.url("/a"), &[]);
     put(&server.url("/a"), "{\"n\":0}");
     hears(&mut peer, [0]);
     let server = server.restart(|| ());
-    // Its cursor is of a backlog that ended with the process: nothing is replayed, and it hears what comes from now on.
+    let mut publisher = Publisher::connect(server.port);
+    for n in 1..20 {
+        publisher.put("/a", &format!("{{\"n\":{n}}}"));
+    }
     until("it is back", || subscribers(&server) == 1);
-    put(&server.url("/a"), "{\"n\":1}");
-    hears(&mut peer, [1]);
+    put(&server.url("/a"), "{\"n\":20}");
+    (server, peer)
+}
+
+#[test]
+fn with_a_backlog_on_disk_a_listener_misses_nothing_of_a_server_that_is_restarted() {
+    let (_server, mut peer) = restarted_under_a_listener("backlog: {path: kept, durable: true},");
+    hears(&mut peer, 1..=20);
+}
+
+#[test]
+fn with_a_backlog_in_memory_a_listener_hears_what_comes_once_it_is_back() {
+    let (_server, mut peer) = restarted_under_a_listener("");
+    // Its cursor is of a backlog that ended with the process: nothing is replayed.
+    while peer.received().1["n"] != 20 {}
 }
 
 #[test]

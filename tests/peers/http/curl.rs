@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 
 use serde_json::Value;
 
@@ -122,8 +122,16 @@ impl Stream {
 
     /// The next line, with its end.
     pub(crate) fn line(&mut self) -> String {
-        let line = self.lines.recv_timeout(LIMIT);
-        line.unwrap_or_else(|error| panic!("no line came: {error}; the head was {}", self.head))
+        self.next_line().unwrap_or_else(|| panic!("the stream has ended; its head was {}", self.head))
+    }
+
+    /// As [`line`](Self::line); `None` when the stream has ended.
+    pub(crate) fn next_line(&mut self) -> Option<String> {
+        match self.lines.recv_timeout(LIMIT) {
+            Ok(line) => Some(line),
+            Err(RecvTimeoutError::Disconnected) => None,
+            Err(RecvTimeoutError::Timeout) => panic!("no line came; the head was {}", self.head),
+        }
     }
 
     /// The next line that is no ping.

@@ -1,6 +1,6 @@
 //! `hive-cli serve` with a configuration, or the original, on a port of its own.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -13,10 +13,13 @@ use crate::process::{LIMIT, Peer};
 /// Names a folder with the original's `pypubsub.py`.
 const ORIGINAL: &str = "EVENTHIVE_PYPUBSUB";
 
+const CONFIG: &str = "config.yaml";
+const ACL: &str = "acl.yaml";
+
 /// Which server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// `hive-cli serve`.
+    /// `hive-cli serve --pypubsub`.
     Ours,
     /// PyPubSub 0.7.4. It is in no package registry (`pypubsub` on PyPI is something else), so it is there only for those
     /// who have cloned it.
@@ -30,6 +33,16 @@ pub(crate) struct Served {
     pub(crate) urls: Vec<String>,
     pub(crate) process: Peer,
     folder: TempDir,
+    files: Files,
+}
+
+/// What the folder has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Files {
+    /// A configuration of ours.
+    Hive,
+    /// PyPubSub's two.
+    PyPubSub,
 }
 
 impl Served {
@@ -40,8 +53,8 @@ impl Served {
 
     /// As [`start`](Self::start), in a folder with the files that the configuration names.
     pub(crate) fn start_in(folder: TempDir, yaml: &str) -> Self {
-        std::fs::write(folder.path().join("serve.yaml"), yaml).unwrap();
-        Self::run(folder, 0)
+        std::fs::write(folder.path().join("template.yaml"), yaml).unwrap();
+        Self::run(folder, Files::Hive, 0)
     }
 
     /// One HTTP door with more keys.
@@ -51,58 +64,54 @@ impl Served {
 
     /// Kills it, and starts it again on the same port and in the same folder once `meanwhile` has been done.
     pub(crate) fn restart(self, meanwhile: impl FnOnce()) -> Self {
-        let Self { port, process, folder, .. } = self;
+        let Self { port, process, folder, files, .. } = self;
         drop(process);
         meanwhile();
-        Self::run(folder, port)
+        Self::run(folder, files, port)
     }
 
-    fn run(folder: TempDir, port: u16) -> Self {
-        let yaml = std::fs::read_to_string(folder.path().join("serve.yaml")).unwrap();
-        std::fs::write(folder.path().join("serve.yaml.now"), yaml.replace("PORT", &port.to_string())).unwrap();
+    fn run(folder: TempDir, files: Files, port: u16) -> Self {
+        write_config(&folder, port);
         let mut command = Command::new(env!("CARGO_BIN_EXE_hive-cli"));
-        command.current_dir(folder.path()).args(["--json", "serve", "--config", "serve.yaml.now"]);
+        command.current_dir(folder.path()).args(["--json", "serve"]);
+        command.args(match files {
+            Files::Hive => &["--config", CONFIG][..],
+            Files::PyPubSub => &["--pypubsub", CONFIG, "--acl", ACL],
+        });
         let mut process = Peer::start("hive-cli serve", command);
         let told = process.wait_until("servers", |line| line.get("servers").is_some());
         let server = &told["servers"][0];
         assert_eq!(server["state"], "listening", "{told}");
         let urls: Vec<_> =
             server["urls"].as_array().unwrap().iter().map(|url| url.as_str().unwrap().to_owned()).collect();
-        Self { port: port_of(&urls[0]), urls, process, folder }
+        Self { port: port_of(&urls[0]), urls, process, folder, files }
     }
 
-    /// PyPubSub itself, with its own two files. `PORT` in the first is a free one.
-    fn original(config: &str, acl: &str) -> Self {
-        let source = std::env::var_os(ORIGINAL).unwrap_or_else(|| panic!("{ORIGINAL} has to name a folder"));
-        let (folder, port) = (TempDir::new().unwrap(), free_port());
-        let write = |name: &str, text: &str| -> PathBuf {
-            let path = folder.path().join(name);
-            std::fs::write(&path, text).unwrap();
-            path
-        };
-        let config = write("pypubsub.yaml", &config.replace("PORT", &port.to_string()));
-        let acl = write("pypubsub_acl.yaml", acl);
-        let mut command = Command::new(Stack::PyPubSub.program("python"));
-        command.current_dir(source).args(["-B", "pypubsub.py", "--config"]).arg(config).arg("--acl").arg(acl);
-        let process = Peer::start("pypubsub.py", command);
-        let urls = vec![format!("http://127.0.0.1:{port}/")];
-        let served = Self { port, urls, process, folder };
-        until("the original listens", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
-        served
-    }
-
-    /// The server that the vectors were observed on, or ours with a configuration that says the same.
+    /// A server with the files that the vectors were observed with.
     pub(crate) fn of_vectors(kind: Kind) -> Self {
         let about = &vectors()["_about"];
         let (config, acl) = (about["config_yaml"].as_str().unwrap(), about["acl_yaml"].as_str().unwrap());
-        if kind == Kind::Original {
-            return Self::original(&config.replace("12076", "PORT"), acl);
-        }
         let folder = TempDir::new().unwrap();
-        std::fs::write(folder.path().join("acl.yaml"), acl).unwrap();
-        let keys = "max_payload_bytes: 1000, payloaders: [127.0.0.1/32], oldschoolers: [svnwcsub], \
-                    secure_topics: [bread, syrup], acl_file: acl.yaml";
-        Self::start_in(folder, &door(keys))
+        std::fs::write(folder.path().join("template.yaml"), config.replace("12076", "PORT")).unwrap();
+        std::fs::write(folder.path().join(ACL), acl).unwrap();
+        match kind {
+            Kind::Ours => Self::run(folder, Files::PyPubSub, 0),
+            Kind::Original => Self::original(folder),
+        }
+    }
+
+    fn original(folder: TempDir) -> Self {
+        let source = std::env::var_os(ORIGINAL).unwrap_or_else(|| panic!("{ORIGINAL} has to name a folder"));
+        let port = free_port();
+        write_config(&folder, port);
+        let path = |name: &str| folder.path().join(name);
+        let mut command = Command::new(Stack::PyPubSub.program("python"));
+        command.current_dir(source).args(["-B", "pypubsub.py"]);
+        command.arg("--config").arg(path(CONFIG)).arg("--acl").arg(path(ACL));
+        let process = Peer::start("pypubsub.py", command);
+        let urls = vec![format!("http://127.0.0.1:{port}/")];
+        until("the original listens", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
+        Self { port, urls, process, folder, files: Files::PyPubSub }
     }
 
     pub(crate) fn url(&self, target: &str) -> String {
@@ -112,6 +121,11 @@ impl Served {
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
+}
+
+fn write_config(folder: &TempDir, port: u16) {
+    let template = std::fs::read_to_string(folder.path().join("template.yaml")).unwrap();
+    std::fs::write(folder.path().join(CONFIG), template.replace("PORT", &port.to_string())).unwrap();
 }
 
 /// The configuration of a hub with one HTTP door.

@@ -2,6 +2,8 @@
 
 mod tell;
 
+#[cfg(feature = "http")]
+use std::path::PathBuf;
 use std::time::Duration;
 
 use eventhive::config::{Kinds, Sources};
@@ -11,6 +13,8 @@ use serde_json::{Value, json};
 use crate::cli::config_args::ConfigArgs;
 use crate::cli::console::Console;
 use crate::cli::exit::{Exit, Failure};
+#[cfg(feature = "http")]
+use crate::cli::pypubsub;
 use crate::cli::run::{Asked, Signals, block_on};
 use crate::cli::verb::Verb;
 
@@ -27,6 +31,16 @@ const FIRST_TRY: Duration = Duration::from_secs(2);
 pub(crate) struct Serve {
     #[command(flatten)]
     config: ConfigArgs,
+
+    /// The configuration of a PyPubSub server, pypubsub.yaml, in place of one of ours
+    #[cfg(feature = "http")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["files", "network", "host", "port", "http_port"])]
+    pypubsub: Option<PathBuf>,
+
+    /// With --pypubsub: its access list [default: pypubsub_acl.yaml, if there is one]
+    #[cfg(feature = "http")]
+    #[arg(long, value_name = "FILE", requires = "pypubsub")]
+    acl: Option<PathBuf>,
 
     /// Without a configuration: the network's name [default: hive]
     #[arg(long, conflicts_with = "files")]
@@ -60,6 +74,7 @@ impl Verb for Serve {
 
     fn run(self, console: Console) -> Result<Exit, Failure> {
         let config = self.load(console)?;
+        console.warn(config.warnings());
         if config.servers.is_empty() && config.connectors.is_empty() {
             let message = "the configuration has neither `servers:` nor `connectors:`: there is nothing to run";
             return Err(Failure::new(Exit::Usage, message));
@@ -77,6 +92,10 @@ impl Serve {
             }
             sources = Sources::new();
         }
+        #[cfg(feature = "http")]
+        if let Some(file) = &self.pypubsub {
+            pypubsub::read(&mut sources, file, self.acl.clone(), console);
+        }
         if sources.is_empty() {
             sources.read_named("hive-cli serve", &self.embedded());
         }
@@ -85,6 +104,10 @@ impl Serve {
 
     /// The first of the options that stand for a configuration.
     const fn own(&self) -> Option<&'static str> {
+        #[cfg(feature = "http")]
+        if self.pypubsub.is_some() {
+            return Some("--pypubsub");
+        }
         match (&self.network, &self.host, self.port, self.http_port()) {
             (Some(_), ..) => Some("--network"),
             (_, Some(_), ..) => Some("--host"),
