@@ -10,7 +10,8 @@ use tempfile::TempDir;
 use crate::environment::{Stack, free_port, root};
 use crate::process::{LIMIT, Peer};
 
-/// Names a folder with the original's `pypubsub.py`.
+/// Names a folder with the original's `pypubsub.py` and, where the packages of our Python environment are not enough for it,
+/// an environment of its own in `venv`.
 const ORIGINAL: &str = "EVENTHIVE_PYPUBSUB";
 
 const CONFIG: &str = "config.yaml";
@@ -105,7 +106,8 @@ impl Served {
         let port = free_port();
         write_config(&folder, port);
         let path = |name: &str| folder.path().join(name);
-        let mut command = Command::new(Stack::PyPubSub.program("python"));
+        let own = Path::new(&source).join("venv/bin/python");
+        let mut command = Command::new(if own.exists() { own } else { Stack::PyPubSub.program("python") });
         command.current_dir(source).args(["-B", "pypubsub.py"]);
         command.arg("--config").arg(path(CONFIG)).arg("--acl").arg(path(ACL));
         let process = Peer::start("pypubsub.py", command);

@@ -1,8 +1,8 @@
 //! The link on PyPubSub's own server.
 //!
 //! It is in no package registry (PyPI's `pypubsub` is a library of another project): the suite runs on it where
-//! `EVENTHIVE_PYPUBSUB` names a folder with its `pypubsub.py`, as cloned from apache/infrastructure-pypubsub. What it needs
-//! beside that is installed by `tests/peers/setup.sh`.
+//! `EVENTHIVE_PYPUBSUB` names a folder with its `pypubsub.py`, as cloned from apache/infrastructure-pypubsub, and,
+//! where the packages that `tests/peers/setup.sh` installs are not enough for it, an environment of its own in `venv`.
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
@@ -55,7 +55,8 @@ impl Original {
 
     async fn run(&self) {
         let source = PathBuf::from(std::env::var_os("EVENTHIVE_PYPUBSUB").expect("the folder of the original"));
-        let child = Command::new(python())
+        let own = source.join("venv/bin/python");
+        let child = Command::new(if own.exists() { own } else { python() })
             .arg("pypubsub.py")
             .arg("--config")
             .arg(self.folder.path().join("pypubsub.yaml"))
