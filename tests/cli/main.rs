@@ -3,6 +3,8 @@
 
 mod answers;
 mod call;
+#[cfg(feature = "http")]
+mod durable;
 mod examples;
 mod keygen;
 mod legacy;

@@ -4,6 +4,7 @@
 mod access;
 mod backlog;
 mod beyond;
+mod durable;
 mod matching;
 mod requests;
 mod slow;

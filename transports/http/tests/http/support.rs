@@ -49,7 +49,10 @@ impl Server {
     }
 
     pub(crate) fn start_on(hub: HubSettings, config: Config, limits: Limits) -> Self {
-        let hub = Hub::new(hub);
+        Self::serve(Hub::new(hub), config, limits)
+    }
+
+    pub(crate) fn serve(hub: Hub, config: Config, limits: Limits) -> Self {
         let door = Arc::new(HttpDoor::new(hub.clone(), config));
         let limits = Limits { workers: Some(2), ..limits };
         let listen = Listen { host: "127.0.0.1".to_owned(), port: 0, tls: None, limits };
