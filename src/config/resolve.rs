@@ -25,7 +25,7 @@ pub(super) struct Resolve<'a> {
 
 pub(super) fn resolve(sources: &Sources, kinds: &Kinds) -> Result<Config, ConfigError> {
     let (problems, separator) = (sources.problems.clone(), "/".to_owned());
-    let mut run = Resolve { sources, kinds, problems, warnings: Vec::new(), separator };
+    let mut run = Resolve { sources, kinds, problems, warnings: sources.warnings.clone(), separator };
     run.top();
     let hive = run.hive();
     let connectors = run.section("connectors", Resolve::connector);

@@ -10,6 +10,7 @@ mod keygen;
 mod legacy;
 mod listen;
 #[cfg(feature = "redis")]
+mod pypubsub;
 mod redis;
 #[path = "../support/redis_server.rs"]
 mod redis_server;

@@ -9,6 +9,8 @@ mod explain;
 mod keygen;
 mod listen;
 mod man;
+#[cfg(feature = "http")]
+mod migrate;
 mod request;
 mod schema;
 mod serve;
@@ -26,6 +28,8 @@ pub(crate) const VERBS: &[Entry] = &[
     Entry::of::<check::Check>(),
     Entry::of::<explain::Explain>(),
     Entry::of::<keygen::Keygen>(),
+    #[cfg(feature = "http")]
+    Entry::of::<migrate::Migrate>(),
     Entry::of::<schema::Schema>(),
     Entry::of::<completions::Completions>(),
     Entry::of::<man::Man>(),

@@ -17,6 +17,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         name: "the only door".to_owned(),
         listen: Listen { host: address.ip().to_string(), port: address.port(), tls: None, limits: Limits::default() },
         path: "/pubsub".to_owned(),
+        scheme: "ws",
         door: Arc::new(door),
     };
     let listeners = Listeners::start(vec![plan]).map_err(|problems| problems[0].to_string())?;
