@@ -33,6 +33,7 @@ use plan::{Planned, by_listener, join, plan};
 
 pub(crate) use outcome::Board;
 pub use outcome::{ServerOutcome, ServerStarted};
+pub use plan::Findings;
 pub(crate) use plan::check;
 
 /// The servers that run, and the watches over those that may.

@@ -40,6 +40,8 @@ pub struct DoorPlan {
     pub path: String,
     /// The door.
     pub door: Arc<dyn Door>,
+    /// What is not as it should be and keeps the door from nothing. Logged when it starts.
+    pub warnings: Vec<Problem>,
 }
 
 /// Where a door wants to be. Doors with the same host and port share a listener; 0 is a port like any other here, so

@@ -56,6 +56,9 @@ impl Listeners {
     pub fn start(plans: Vec<DoorPlan>) -> Result<Self, Vec<StartError>> {
         let mut ready = Vec::new();
         let mut problems = Vec::new();
+        for warning in plans.iter().flat_map(|plan| &plan.warnings) {
+            tracing::warn!("{warning}");
+        }
         for shared in share(plans)? {
             match prepare(&shared) {
                 Ok((serve, listener)) => ready.push((serve, listener, shared.address())),
