@@ -116,4 +116,10 @@ pub trait Door: Send + Sync {
 
     /// Sessions now.
     fn sessions(&self) -> usize;
+
+    /// Reads again what the door reads from files of its own, such as lists of users. Returns what is wrong with them; what
+    /// was in use stays so. May take its time: not for a thread that must not wait.
+    fn reload(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
