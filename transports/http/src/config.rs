@@ -1,5 +1,6 @@
 //! Settings of a door: the table of keys, and what they mean as typed values.
 
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use eventhive_listener::{DoorPlan, DoorTransport, Limits, Listen, TLS_KEYS, TlsF
 use eventhive_transport::settings::PORT;
 use eventhive_transport::{Key, KeyKind, Overflow, Problem, Settings};
 
-use crate::access::{Access, AclFile, Payloaders};
+use crate::access::{Access, Payloaders, Users};
 use crate::door::HttpDoor;
 
 /// The HTTP transport. It is a [`DoorTransport`] for servers and a [`Transport`](eventhive_transport::Transport) for
@@ -201,14 +202,14 @@ fn access(settings: &Settings) -> Result<Access, Vec<Problem>> {
         Some(_) => Payloaders::parse(settings.texts("payloaders"))
             .map_err(|wrong| wrong.into_iter().map(|what| settings.problem("payloaders", what)).collect::<Vec<_>>()),
     };
-    let acl = settings.text("acl_file").map(AclFile::open).transpose();
-    let acl = acl.map_err(|error| settings.problem("acl_file", error.to_string()));
-    match (payloaders, acl) {
-        (Ok(payloaders), Ok(acl)) => {
+    let users = settings.text("acl_file").map(|file| Users::open(Some(PathBuf::from(file)), None)).transpose();
+    let users = users.map_err(|error| settings.problem("acl_file", error.to_string()));
+    match (payloaders, users) {
+        (Ok(payloaders), Ok(users)) => {
             let secure_topics = settings.texts("secure_topics").into_iter().map(str::to_owned).collect();
-            Ok(Access { payloaders, secure_topics, acl: acl.map(Arc::new) })
+            Ok(Access { payloaders, secure_topics, users: users.map(Arc::new) })
         }
-        (payloaders, acl) => Err(payloaders.err().into_iter().flatten().chain(acl.err()).collect()),
+        (payloaders, users) => Err(payloaders.err().into_iter().flatten().chain(users.err()).collect()),
     }
 }
 
@@ -244,8 +245,11 @@ impl DoorTransport for Http {
             limits,
         };
         let path = with_slash(&config.endpoint);
+        let warnings = config.access.users.as_ref().map_or_else(Vec::new, |users| users.warnings());
+        let warnings = warnings.into_iter().map(|warning| settings.problem("acl_file", warning)).collect();
         let door = Arc::new(HttpDoor::new(hub.clone(), config));
-        Ok(DoorPlan { name: settings.path().to_owned(), listen, path, scheme: "http", door })
+        let plan = DoorPlan::new(settings.path(), listen, "http", path, door);
+        Ok(DoorPlan { warnings, ..plan })
     }
 }
 
