@@ -20,7 +20,7 @@ const STREAMS: usize = 200;
 /// What fits into the target of a request, which has 8,190 bytes at most.
 const SETS_OF_A_STREAM: usize = 500;
 pub(crate) const SETS: usize = STREAMS * SETS_OF_A_STREAM;
-const ROUNDS: usize = 7;
+const ROUNDS: usize = 11;
 
 /// The figures of one round.
 pub(crate) struct Round {

@@ -48,7 +48,7 @@ impl Wire {
     /// one's body.
     pub(crate) fn most_unanswered(self, payload_bytes: usize) -> Option<usize> {
         match self {
-            Self::Http { .. } => Some((4096 / (payload_bytes + http::PUBLISH_HEAD)).clamp(1, 16)),
+            Self::Http { .. } => Some((8192 / (payload_bytes + http::PUBLISH_HEAD)).max(1)),
             Self::Nats | Self::Redis | Self::JsonRpc => None,
         }
     }
