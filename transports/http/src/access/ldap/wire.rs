@@ -76,10 +76,11 @@ fn message(id: u32, operation: &[u8]) -> Message {
     element(SEQUENCE, &[&number(id), operation])
 }
 
+/// In as few bytes as keep it from being negative: BER knows no other form.
 fn number(number: u32) -> Message {
-    // The first byte keeps it from being negative.
-    let [a, b, c, d] = number.to_be_bytes();
-    element(INTEGER, &[&[0, a, b, c, d]])
+    let bytes = u64::from(number).to_be_bytes();
+    let start = bytes.windows(2).take_while(|pair| matches!(pair, [0, 0..=0x7f])).count();
+    element(INTEGER, &[bytes.get(start..).unwrap_or_default()])
 }
 
 /// One element. Its room is taken at once, so that no part of it is left behind in memory by growing.
@@ -200,8 +201,24 @@ mod tests {
 
     #[test]
     fn a_bind_is_the_message_that_the_standard_shows() {
-        let expected = b"\x30\x13\x02\x05\0\0\0\0\x01\x60\x0a\x02\x01\x03\x04\x01u\x80\x02pw";
+        let expected = b"\x30\x0f\x02\x01\x01\x60\x0a\x02\x01\x03\x04\x01u\x80\x02pw";
         assert_eq!(bind(1, "u", "pw").as_slice(), expected);
+    }
+
+    #[test]
+    fn numbers_are_as_short_as_they_can_be() {
+        for (value, bytes) in [
+            (0, &[0][..]),
+            (127, &[127]),
+            (128, &[0, 128]),
+            (255, &[0, 255]),
+            (256, &[1, 0]),
+            (0x7fff_ffff, &[0x7f, 0xff, 0xff, 0xff]),
+            (u32::MAX, &[0, 0xff, 0xff, 0xff, 0xff]),
+        ] {
+            assert_eq!(number(value).as_slice(), [&[INTEGER, u8::try_from(bytes.len()).unwrap()], bytes].concat());
+            assert_eq!(unsigned(bytes), Ok(value));
+        }
     }
 
     #[test]
