@@ -7,7 +7,7 @@ use eventhive_listener::tls::Certificate;
 use eventhive_listener::{DoorPlan, DoorTransport};
 use eventhive_transport::Problem;
 
-use crate::config::{Create, DoorConfig, ServerConfig};
+use crate::config::{Create, ServerConfig};
 
 /// A hub, and the doors that it is to have.
 pub(super) struct Planned {
@@ -15,18 +15,29 @@ pub(super) struct Planned {
     pub(super) doors: Vec<DoorPlan>,
 }
 
-/// What is wrong with a server that its tables cannot see. Nothing is bound.
-pub(crate) fn check(config: &ServerConfig, kinds: &[Arc<dyn DoorTransport>]) -> Vec<Problem> {
+/// What a configuration has that its tables cannot see.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Findings {
+    /// Each keeps a server or a connector from starting.
+    pub problems: Vec<Problem>,
+    /// None keeps anything from starting.
+    pub warnings: Vec<Problem>,
+}
+
+/// What a server has that its tables cannot see. Nothing is bound.
+pub(crate) fn check(config: &ServerConfig, kinds: &[Arc<dyn DoorTransport>]) -> Findings {
     let planned = match (config.create, plan(config, kinds)) {
-        (Create::Never, _) => return Vec::new(),
-        (_, Err(problems)) => return problems,
+        (Create::Never, _) => return Findings::default(),
+        (_, Err(problems)) => return Findings { problems, warnings: Vec::new() },
         (_, Ok(planned)) => planned,
     };
-    let certificate = |(plan, door): (DoorPlan, &DoorConfig)| {
-        let error = Certificate::load(plan.listen.tls?).err()?;
-        Some(door.init.problem("tls_cert", error.to_string()))
-    };
-    planned.doors.into_iter().zip(&config.doors).filter_map(certificate).collect()
+    let mut findings = Findings::default();
+    for (plan, door) in planned.doors.into_iter().zip(&config.doors) {
+        findings.warnings.extend(plan.warnings);
+        let error = plan.listen.tls.and_then(|files| Certificate::load(files).err());
+        findings.problems.extend(error.map(|error| door.init.problem("tls_cert", error.to_string())));
+    }
+    findings
 }
 
 pub(super) fn plan(config: &ServerConfig, kinds: &[Arc<dyn DoorTransport>]) -> Result<Planned, Vec<Problem>> {

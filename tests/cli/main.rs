@@ -4,6 +4,8 @@
 mod answers;
 mod call;
 mod examples;
+#[cfg(feature = "http")]
+mod hash_password;
 mod keygen;
 mod legacy;
 mod listen;

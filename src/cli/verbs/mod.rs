@@ -6,6 +6,8 @@ mod completions;
 #[cfg(feature = "discovery")]
 mod discover;
 mod explain;
+#[cfg(feature = "http")]
+mod hash_password;
 mod keygen;
 mod listen;
 mod man;
@@ -26,6 +28,8 @@ pub(crate) const VERBS: &[Entry] = &[
     Entry::of::<check::Check>(),
     Entry::of::<explain::Explain>(),
     Entry::of::<keygen::Keygen>(),
+    #[cfg(feature = "http")]
+    Entry::of::<hash_password::HashPassword>(),
     Entry::of::<schema::Schema>(),
     Entry::of::<completions::Completions>(),
     Entry::of::<man::Man>(),

@@ -253,8 +253,10 @@ impl DoorTransport for Http {
             limits,
         };
         let path = with_slash(&config.endpoint);
+        let warnings = config.access.users.as_ref().map_or_else(Vec::new, |users| users.warnings());
+        let warnings = warnings.into_iter().map(|warning| settings.problem("acl_file", warning)).collect();
         let door = Arc::new(HttpDoor::new(hub.clone(), config));
-        Ok(DoorPlan { name: settings.path().to_owned(), listen, path, door })
+        Ok(DoorPlan { name: settings.path().to_owned(), listen, path, door, warnings })
     }
 }
 

@@ -40,6 +40,8 @@ pub struct DoorPlan {
     pub path: String,
     /// The door.
     pub door: Arc<dyn Door>,
+    /// What is not as it should be and keeps the door from nothing. Logged when it starts.
+    pub warnings: Vec<Problem>,
 }
 
 /// Where a door wants to be. Doors with the same host and port share a listener; 0 is a port like any other here, so
@@ -114,4 +116,10 @@ pub trait Door: Send + Sync {
 
     /// Sessions now.
     fn sessions(&self) -> usize;
+
+    /// Reads again what the door reads from files of its own, such as lists of users. Returns what is wrong with them; what
+    /// was in use stays so. May take its time: not for a thread that must not wait.
+    fn reload(&self) -> Vec<String> {
+        Vec::new()
+    }
 }

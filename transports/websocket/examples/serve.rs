@@ -18,6 +18,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         listen: Listen { host: address.ip().to_string(), port: address.port(), tls: None, limits: Limits::default() },
         path: "/pubsub".to_owned(),
         door: Arc::new(door),
+        warnings: Vec::new(),
     };
     let listeners = Listeners::start(vec![plan]).map_err(|problems| problems[0].to_string())?;
     for bound in listeners.addresses() {

@@ -259,7 +259,7 @@ impl DoorTransport for WebSocket {
         };
         let path = config.endpoint.clone();
         let door = Arc::new(WebSocketDoor::new(hub.clone(), config));
-        Ok(DoorPlan { name: settings.path().to_owned(), listen, path, door })
+        Ok(DoorPlan { name: settings.path().to_owned(), listen, path, door, warnings: Vec::new() })
     }
 }
 

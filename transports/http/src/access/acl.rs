@@ -9,8 +9,12 @@
 //!   topics: [bread]
 //! ```
 //!
-//! A user whose `acl` is not a mapping of lists has no rights at all, as in the original; a warning says so. A password
-//! that is no text, such as a number without quotes, never fits.
+//! The password may be a hash of argon2id or bcrypt, which `hive-cli hash-password` makes; one that is plain is warned
+//! about.
+//!
+//! What is wrong with one user is a [warning](List::warnings) and keeps the others from nothing. A user whose `acl` is not a
+//! mapping of lists has no rights at all, as in the original. A password that is no text, such as a number without quotes,
+//! or that begins like a hash and is none, never fits.
 
 use std::collections::HashMap;
 use std::io;
@@ -45,13 +49,18 @@ pub enum AclError {
 
 /// The users of a list.
 #[derive(Debug, Default)]
-pub(super) struct List(HashMap<String, User>);
+pub(super) struct List {
+    users: HashMap<String, User>,
+    /// The first hash. Whoever is not in the list takes as long as a wrong password of whoever has it.
+    decoy: Option<Arc<Secret>>,
+    warnings: Vec<String>,
+}
 
 /// One user.
 #[derive(Debug, Clone)]
 pub(super) struct User {
     /// Without one, nobody is the user.
-    pub(super) secret: Option<Secret>,
+    pub(super) secret: Option<Arc<Secret>>,
     /// `None` if what the list says of them is of no use: none, not even those of the directory.
     pub(super) rights: Option<Arc<Rights>>,
 }
@@ -64,36 +73,80 @@ impl List {
         })?;
         match tree.map(|node| node.value) {
             None => Ok(Self::default()),
-            Some(Value::Map(entries)) => Ok(Self(entries.iter().map(user).collect())),
+            Some(Value::Map(entries)) => Ok(Self::of(&entries)),
             Some(other) => Err(format!("it has to be a mapping of user names, and is {}", other.describe())),
         }
     }
 
+    fn of(entries: &[Entry]) -> Self {
+        let mut list = Self::default();
+        let mut plain = Vec::new();
+        for entry in entries {
+            let mut warn = |what: String| {
+                list.warnings.push(format!("line {}: user `{}`: {what}", entry.key_at.line, entry.key));
+            };
+            let secret = secret(entry).map_err(&mut warn).ok().flatten().map(Arc::new);
+            let rights = rights(entry).map_err(&mut warn).ok().map(Arc::new);
+            match &secret {
+                Some(secret) if secret.is_plain() => plain.push(entry.key_at.line),
+                Some(secret) => _ = list.decoy.get_or_insert_with(|| Arc::clone(secret)),
+                None => {}
+            }
+            list.users.insert(entry.key.clone(), User { secret, rights });
+        }
+        list.warnings.extend(warning_of_plain(&plain));
+        list
+    }
+
     pub(super) fn get(&self, user: &str) -> Option<&User> {
-        self.0.get(user)
+        self.users.get(user)
     }
 
     pub(super) fn len(&self) -> usize {
-        self.0.len()
+        self.users.len()
+    }
+
+    /// What is compared when there is nothing to compare.
+    pub(super) const fn decoy(&self) -> Option<&Arc<Secret>> {
+        self.decoy.as_ref()
+    }
+
+    /// What is wrong with single users, each with its line. No password is in it.
+    pub(super) fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 }
 
-fn user(entry: &Entry) -> (String, User) {
-    let secret = match get(&entry.node, "password").map(|node| &node.value) {
-        Some(Value::Text(text)) if !text.is_empty() => Some(Secret::new(text)),
-        _ => None,
-    };
-    (entry.key.clone(), User { secret, rights: rights(entry).map(Arc::new) })
+/// So many lines are named.
+const NAMED: usize = 10;
+
+fn warning_of_plain(lines: &[u32]) -> Option<String> {
+    let named: Vec<String> = lines.iter().take(NAMED).map(ToString::to_string).collect();
+    let more = if lines.len() > NAMED { format!(" and {} more", lines.len() - NAMED) } else { String::new() };
+    (!lines.is_empty()).then(|| {
+        format!(
+            "line {}{more}: the password is plain text: put its hash there, which `hive-cli hash-password` makes",
+            named.join(", ")
+        )
+    })
 }
 
-fn rights(entry: &Entry) -> Option<Rights> {
-    let Some(segments) = get(&entry.node, "acl").and_then(segments) else {
-        let line = entry.key_at.line;
-        tracing::warn!(user = entry.key, line, "`acl` is not a mapping of lists: the user has no rights");
-        return None;
-    };
+fn secret(entry: &Entry) -> Result<Option<Secret>, String> {
+    match get(&entry.node, "password").map(|node| &node.value) {
+        Some(Value::Text(text)) if !text.is_empty() => Secret::read(text).map(Some).map_err(|why| {
+            format!("`password` begins like a hash and is none ({why}), so nothing fits: `hive-cli hash-password` makes one; between braces it needs quotes")
+        }),
+        None | Some(Value::Text(_) | Value::Null) => Err("has no `password`, so none fits: give one".to_owned()),
+        Some(other) => Err(format!("`password` is {}, so none fits: put it in quotes", other.describe())),
+    }
+}
+
+fn rights(entry: &Entry) -> Result<Rights, String> {
+    let segments = get(&entry.node, "acl").and_then(segments);
+    let segments = segments
+        .ok_or("`acl` is not a mapping of lists, so the user has no rights: write it as `acl: {name: [topic]}`")?;
     let topics = get(&entry.node, "topics").and_then(texts).unwrap_or_default();
-    Some(Rights { segments, topics })
+    Ok(Rights { segments, topics })
 }
 
 /// `None` if it is anything but a mapping of lists. A segment with something other than text in it fits no event.
@@ -132,6 +185,35 @@ mod tests {
         for acl in ["", "acl: [a]", "acl: null", "acl: {one: a}"] {
             let list = List::parse(&format!("u:\n  password: p\n  topics: [a]\n  {acl}\n")).unwrap();
             assert!(list.get("u").unwrap().rights.is_none(), "{acl}");
+            assert!(list.warnings()[0].starts_with("line 1: user `u`: `acl` is not"), "{:?}", list.warnings());
         }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_user_is_said_with_the_line_and_without_the_password() {
+        let hash = "$2y$04$L0aLw9W2e4Xs6aRjCcLn9udsmdaT.wgoUeDiRw6fM3wZEuJdbq7g6";
+        let text = format!(
+            "fine: {{password: {hash}, acl: {{}}}}\n\
+             plain: {{password: hunter2, acl: {{}}}}\n\
+             number: {{password: 1234567, acl: {{}}}}\n\
+             none: {{acl: {{}}}}\n\
+             broken: {{password: $2b$99$nonsense, acl: {{}}}}\n\
+             plain2: {{password: hunter2, acl: {{}}}}\n"
+        );
+        let list = List::parse(&text).unwrap();
+        assert_eq!(
+            list.warnings(),
+            [
+                "line 3: user `number`: `password` is a whole number, so none fits: put it in quotes",
+                "line 4: user `none`: has no `password`, so none fits: give one",
+                "line 5: user `broken`: `password` begins like a hash and is none (Invalid hash: the hash format is \
+                 malformed; expected 60 ASCII bytes), so nothing fits: `hive-cli hash-password` makes one; between braces \
+                 it needs quotes",
+                "line 2, 6: the password is plain text: put its hash there, which `hive-cli hash-password` makes",
+            ]
+        );
+        assert_eq!(list.decoy().unwrap().text(), hash);
+        let has_secret = |user: &str| list.get(user).unwrap().secret.is_some();
+        assert!(has_secret("plain") && has_secret("fine") && !has_secret("broken") && !has_secret("number"));
     }
 }

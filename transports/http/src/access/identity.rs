@@ -1,7 +1,7 @@
 //! Who a request or a stream turned out to be.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwapOption;
 use eventhive_hub::Message;
@@ -59,7 +59,7 @@ pub(super) struct Standing {
     /// Rights that the directory gave. They hold while the list does not have the user.
     directory: Option<Arc<Rights>>,
     /// What the password was last compared with, and whether it was that.
-    tried: Mutex<Option<(Secret, bool)>>,
+    tried: Mutex<Option<(Arc<Secret>, bool)>>,
     rights: ArcSwapOption<Rights>,
 }
 
@@ -77,30 +77,48 @@ impl Standing {
         Self { credentials, directory, tried: Mutex::default(), rights }
     }
 
+    pub(super) fn has_rights(&self) -> bool {
+        self.rights.load().is_some()
+    }
+
     fn may_see(&self, topic: &str) -> bool {
         self.rights.load().as_ref().is_some_and(|rights| rights.may_see(topic))
     }
 
-    /// Looks the rights up in another list.
-    pub(super) fn follow(&self, list: &List) {
-        let rights = match list.get(&self.credentials.user) {
-            None => self.directory.clone(),
-            Some(user) => user.rights.clone().filter(|_| self.fits(user)),
+    /// Looks the rights up in another list. Gives what the password has to be compared with first if that takes time; until
+    /// [`settle`](Self::settle) says how that came out, the rights stay as they are.
+    pub(super) fn follow(&self, list: &List) -> Option<Arc<Secret>> {
+        let Some(user) = list.get(&self.credentials.user) else {
+            self.rights.store(self.directory.clone());
+            return None;
         };
-        self.rights.store(rights);
+        match &user.secret {
+            None => self.rights.store(None),
+            Some(secret) => match self.known(secret) {
+                Some(fits) => self.settle(user, secret, fits),
+                None => return Some(Arc::clone(secret)),
+            },
+        }
+        None
     }
 
-    fn fits(&self, user: &User) -> bool {
-        let Some(secret) = &user.secret else { return false };
-        let mut tried = self.tried.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*tried {
-            Some((known, fits)) if known == secret => *fits,
-            _ => {
-                let fits = secret.fits(&self.credentials.password);
-                *tried = Some((secret.clone(), fits));
-                fits
-            }
+    /// Whether the password fits, if that is known or takes no time.
+    fn known(&self, secret: &Secret) -> Option<bool> {
+        match &*self.tried() {
+            Some((tried, fits)) if **tried == *secret => Some(*fits),
+            _ => secret.is_plain().then(|| secret.fits(&self.credentials.password)),
         }
+    }
+
+    /// The password was compared with what the list has of the user.
+    pub(super) fn settle(&self, user: &User, secret: &Arc<Secret>, fits: bool) {
+        *self.tried() = Some((Arc::clone(secret), fits));
+        self.rights.store(user.rights.clone().filter(|_| fits));
+    }
+
+    // Nothing that is done under it can panic halfway.
+    fn tried(&self) -> MutexGuard<'_, Option<(Arc<Secret>, bool)>> {
+        self.tried.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

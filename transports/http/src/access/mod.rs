@@ -10,7 +10,8 @@
 //! identity's rights follow the access list, so a reload holds for open streams too.
 //!
 //! - [`network`]: addresses. [`basic`]: what a request says of itself. [`identity`]: who that is.
-//! - [`users`]: who there is. [`acl`]: the access list; `file`: its file; `password`: what passwords are compared with.
+//! - [`users`]: who there is. [`acl`]: the access list; `file`: its file.
+//! - [`password`]: what passwords are compared with; `logins`: how many are at a time.
 //! - [`directory`]: users that are not in the list; [`ldap`]: where they are. [`rights`]: what a user may.
 
 pub mod acl;
@@ -19,8 +20,9 @@ pub mod directory;
 mod file;
 pub mod identity;
 pub mod ldap;
+mod logins;
 pub mod network;
-mod password;
+pub mod password;
 pub mod rights;
 #[cfg(test)]
 mod tests;

@@ -8,6 +8,7 @@ use futures_util::future::BoxFuture;
 use zeroize::Zeroizing;
 
 use super::file::SETTLED;
+use super::logins::{MOST_OF_ADDRESS, MOST_WAIT};
 use super::*;
 use crate::wire::target;
 use crate::wire::topics::{self, EventPath};
@@ -188,4 +189,92 @@ async fn those_who_are_gone_are_forgotten() {
     }
     assert!(users.remembered() <= 128);
     drop(kept);
+}
+
+/// Hashes of `p`, with costs for tests.
+const ARGON2: &str = "$argon2id$v=19$m=64,t=1,p=1$sCGqt2PObNcvvoo+/b2GFg$JFkFta8WYeXImDwmx0JGX65Q3woKBdK04qpu1kRGxPs";
+const BCRYPT: &str = "$2b$04$E4sFe19RV5jywIUqJPd6A.yFcrrnid04YDAD6S/JJY8isTqbgnFVe";
+
+#[tokio::test]
+async fn passwords_are_plain_or_hashes_and_a_broken_hash_fits_nothing() {
+    let list = format!(
+        "plain: {{password: p, acl: {{all: []}}}}\n\
+         argon2: {{password: '{ARGON2}', acl: {{all: []}}}}\n\
+         bcrypt: {{password: '{BCRYPT}', acl: {{all: []}}}}\n\
+         broken: {{password: $argon2id$v=19$p, acl: {{all: []}}}}\n"
+    );
+    let (_file, users) = users(&list, None);
+    for (user, password, seen) in [
+        ("plain", "p", true),
+        ("plain", "q", false),
+        ("argon2", "p", true),
+        ("argon2", "q", false),
+        ("argon2", ARGON2, false),
+        ("bcrypt", "p", true),
+        ("bcrypt", "q", false),
+        ("broken", "$argon2id$v=19$p", false),
+        ("nobody", "p", false),
+        ("nobody", "", false),
+    ] {
+        for _ in 0..2 {
+            let identity = users.identify(who(user, password), None).await.unwrap();
+            assert_eq!(identity.may_see("a"), seen, "{user} {password}");
+        }
+    }
+    assert_eq!(users.warnings().len(), 2);
+}
+
+#[tokio::test]
+async fn a_plain_password_that_becomes_a_hash_costs_no_open_stream_its_rights() {
+    let (file, users) = users("u: {password: p, acl: {all: []}}", None);
+    let right = users.identify(who("u", "p"), None).await.unwrap();
+    let wrong = users.identify(who("u", "q"), None).await.unwrap();
+    let late = users.identify(who("late", "p"), None).await.unwrap();
+    for (list, rights) in [
+        (format!("u: {{password: '{ARGON2}', acl: {{all: []}}}}"), (true, false, false)),
+        (
+            format!("u: {{password: '{BCRYPT}', acl: {{all: []}}}}\nlate: {{password: '{ARGON2}', acl: {{all: []}}}}"),
+            (true, false, true),
+        ),
+        ("u: {password: q, acl: {all: []}}".to_owned(), (false, true, false)),
+        (format!("u: {{password: '{ARGON2}', acl: {{one: [b]}}}}"), (false, false, false)),
+    ] {
+        std::fs::write(file.path(), &list).unwrap();
+        users.reload().unwrap();
+        assert_eq!((right.may_see("a"), wrong.may_see("a"), late.may_see("a")), rights, "{list}");
+    }
+    assert!(right.may_see("b"));
+}
+
+#[tokio::test]
+async fn logins_beyond_the_bound_are_put_off_and_those_that_were_right_lately_are_not() {
+    let (_file, users) = users(&format!("u: {{password: '{ARGON2}', acl: {{all: []}}}}"), None);
+    let address = |last: usize| Some(std::net::IpAddr::from([192, 0, 2, u8::try_from(last).unwrap()]));
+    assert!(users.identify(who("u", "p"), address(1)).await.unwrap().may_see("a"));
+    let turns = users.logins().occupy();
+    let flood = |from: usize, number: usize| {
+        let users = Arc::clone(&users);
+        tokio::spawn(async move { users.identify(who("u", &format!("{from} {number}")), address(from)).await })
+    };
+    let mut waiting = Vec::new();
+    for from in 2..2 + MOST_WAIT / MOST_OF_ADDRESS {
+        let mut logins: Vec<_> = (0..MOST_OF_ADDRESS).map(|number| flood(from, number)).collect();
+        // The same again waits for the same check.
+        logins.push(flood(from, 0));
+        while users.logins().waiting() < (from - 1) * MOST_OF_ADDRESS {
+            tokio::task::yield_now().await;
+        }
+        if from == 2 {
+            assert_eq!(flood(from, MOST_OF_ADDRESS).await.unwrap().unwrap_err(), Busy, "of one address");
+        }
+        waiting.extend(logins);
+    }
+    assert_eq!(users.identify(who("u", "new"), address(99)).await.unwrap_err(), Busy, "all together");
+    assert_eq!(users.identify(who("unknown", "p"), address(99)).await.unwrap_err(), Busy, "unknown users wait as well");
+    assert!(users.identify(who("u", "p"), address(2)).await.unwrap().may_see("a"), "it was right lately");
+    drop(turns);
+    for login in waiting {
+        assert!(!login.await.unwrap().unwrap().may_see("a"));
+    }
+    assert_eq!(users.logins().waiting(), 0);
 }

@@ -157,6 +157,10 @@ impl Door for HttpDoor {
     fn sessions(&self) -> usize {
         self.common.counters.sessions()
     }
+
+    fn reload(&self) -> Vec<String> {
+        self.reload_access().err().map(|error| error.to_string()).into_iter().collect()
+    }
 }
 
 impl fmt::Debug for HttpDoor {

@@ -53,8 +53,13 @@ impl Server {
         let door = Arc::new(HttpDoor::new(hub.clone(), config));
         let limits = Limits { workers: Some(2), ..limits };
         let listen = Listen { host: "127.0.0.1".to_owned(), port: 0, tls: None, limits };
-        let plan =
-            DoorPlan { name: "servers.test".to_owned(), listen, path: "/".to_owned(), door: Arc::clone(&door) as _ };
+        let plan = DoorPlan {
+            name: "servers.test".to_owned(),
+            listen,
+            path: "/".to_owned(),
+            door: Arc::clone(&door) as _,
+            warnings: Vec::new(),
+        };
         let listeners = Listeners::start(vec![plan]).unwrap();
         let address = listeners.addresses()[0].address;
         Self { hub, door, listeners, address }

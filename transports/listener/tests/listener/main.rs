@@ -48,7 +48,13 @@ fn door(path: &'static str, word: &'static str) -> Arc<Named> {
 }
 
 fn plan(name: &str, listen: Listen, door: &Arc<Named>) -> DoorPlan {
-    DoorPlan { name: name.to_owned(), listen, path: door.path.to_owned(), door: Arc::clone(door) as _ }
+    DoorPlan {
+        name: name.to_owned(),
+        listen,
+        path: door.path.to_owned(),
+        door: Arc::clone(door) as _,
+        warnings: Vec::new(),
+    }
 }
 
 fn listen(host: &str, port: u16) -> Listen {
