@@ -3,7 +3,11 @@
 
 mod answers;
 mod call;
+#[cfg(feature = "http")]
+mod durable;
 mod examples;
+#[cfg(feature = "http")]
+mod hash_password;
 mod keygen;
 mod legacy;
 mod listen;

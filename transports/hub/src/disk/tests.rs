@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use tempfile::{TempDir, tempdir};
 use uuid::Uuid;
 
-use super::segment::{HEAD, Next, Records};
+use super::segment::{HEAD, Head, Next, Previous, Records};
 use super::writer::LogFile;
 use super::*;
 use crate::{CursorError, Draft, Hub, HubSettings, PublishRefused};
@@ -482,6 +482,26 @@ fn a_backlog_of_pypubsub_is_taken_over_with_times_topics_and_privacy() {
     assert!(second.payload().starts_with(br#"{"i":  1e2, "#), "to the letter");
     assert_eq!((first.attribute("pubsub_path"), second.attribute("pubsub_path")), (None, None));
     assert_eq!(third.attribute("pubsub_path").map(|path| &path[..]), Some(&b"//a//b"[..]));
+}
+
+/// The process ended when it had begun a file and written nothing to it. Who came to the end of the log was never told so.
+#[test]
+fn the_end_of_a_log_is_found_although_its_last_file_is_empty() {
+    let folder = tempdir().unwrap();
+    let log = DiskBacklog::open(small(&folder)).unwrap();
+    let last = (0..3).map(|_| add(&log, b"x")).last().unwrap();
+    drop(log);
+    let head = {
+        let bytes = std::fs::read(&files(&small(&folder))[0]).unwrap();
+        let (epoch, base) = (Head::decode(&bytes).unwrap().epoch, last.sequence() + 1);
+        Head { epoch, base, previous: Previous { base: 1, last: last.sequence(), time: 7 } }
+    };
+    std::fs::write(folder.path().join(format!("log/{:020}.log", head.base)), head.encode()).unwrap();
+    let log = DiskBacklog::open(small(&folder)).unwrap();
+    assert_eq!((log.len(), all(&log).len()), (3, 3));
+    assert_eq!(log.recent(last, 64).map(|rest| rest.len()), Some(0), "there is no more to come");
+    add(&log, b"more");
+    assert_eq!(all(&log).len(), 4);
 }
 
 #[test]
