@@ -127,12 +127,13 @@ impl HttpDoor {
         self.common.counters.read()
     }
 
-    /// Reads the access list again.
+    /// Reads the access list again, and looks up anew the rights of all who are connected. Reads a file: not for a thread
+    /// that must not wait.
     ///
     /// # Errors
     /// What is wrong with it; the old one stays in use.
     pub fn reload_access(&self) -> Result<(), crate::access::AclError> {
-        self.common.config.access.acl.as_ref().map_or(Ok(()), |acl| acl.reload())
+        self.common.config.access.users.as_ref().map_or(Ok(()), |users| users.reload())
     }
 }
 
@@ -161,6 +162,10 @@ impl Door for HttpDoor {
 
     fn sessions(&self) -> usize {
         self.common.counters.sessions()
+    }
+
+    fn reload(&self) -> Vec<String> {
+        self.reload_access().err().map(|error| error.to_string()).into_iter().collect()
     }
 }
 

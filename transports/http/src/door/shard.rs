@@ -153,8 +153,9 @@ async fn watch_over(shard: Weak<Shard>, tick: Duration, mut draining: watch::Rec
         }
         if followed.elapsed() >= FOLLOW {
             followed = Instant::now();
-            if let Some(acl) = &shard.config().access.acl {
-                acl.follow(followed.into_std());
+            if let Some(users) = shard.config().access.users.clone() {
+                // Whoever does it, one look is enough; nobody waits for it.
+                drop(rt::task::spawn_blocking(move || users.follow(followed.into_std())));
             }
         }
     }

@@ -16,9 +16,9 @@ use super::form::{Form, Wish};
 use super::live::Live;
 use super::output::{Compressed, Output};
 use super::reply::Reply;
-use super::request::{credentials, text};
+use super::request::{credentials, peer, text};
 use super::shard::Shard;
-use crate::wire::answers::{BAD_REQUEST, LAST_EVENT_ID, X_FETCH_SINCE, X_FETCH_SINCE_CURSOR, X_PUBSUB_REPLAY};
+use crate::wire::answers::{BAD_REQUEST, BUSY, LAST_EVENT_ID, X_FETCH_SINCE, X_FETCH_SINCE_CURSOR, X_PUBSUB_REPLAY};
 use crate::wire::topics;
 
 /// Every cursor of the protocol has this length; what has another is no cursor.
@@ -27,6 +27,9 @@ const CURSOR_CHARS: usize = 36;
 pub(super) async fn open(shard: &Rc<Shard>, reply: &Reply, request: HttpRequest, path: &str) -> HttpResponse {
     let headers = request.headers();
     let wish = Wish::of(headers, &shard.config().oldschoolers);
+    let Ok(identity) = shard.config().access.identify(credentials(headers), peer(&request)).await else {
+        return reply.later(BUSY);
+    };
     let place = match Place::find(shard, headers, wish.form).await {
         Ok(place) => place,
         Err(error) => {
@@ -44,7 +47,7 @@ pub(super) async fn open(shard: &Rc<Shard>, reply: &Reply, request: HttpRequest,
         queue_bytes: config.queue_bytes,
         overflow: config.overflow,
         max_subscriptions: 1,
-        access: config.access.viewer(credentials(headers)),
+        access: identity.viewer(),
         ..SessionSettings::default()
     };
     let coding = Coding::of(headers).filter(|_| wish.by_name);

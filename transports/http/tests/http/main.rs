@@ -4,6 +4,7 @@
 mod access;
 mod backlog;
 mod beyond;
+mod durable;
 mod embedded;
 mod matching;
 mod requests;
