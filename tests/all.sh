@@ -8,12 +8,21 @@ cd "$(dirname "$0")/.."
 EVENTHIVE_PEERS="$(tests/discovery/setup.sh)" # which runs tests/peers/setup.sh
 export EVENTHIVE_PEERS
 
-if ! command -v redis-server >/dev/null; then
+# Programs that tests start, and the Debian packages that have them. Tests that find one missing fail and say so.
+missing=()
+while read -r program package; do
+    command -v "$program" >/dev/null || missing+=("$package")
+done <<'PROGRAMS'
+ldapmodify ldap-utils
+redis-server redis-server
+/usr/sbin/slapd slapd
+PROGRAMS
+if [ "${#missing[@]}" -gt 0 ]; then
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
         # RUNLEVEL=1: installed, not started.
-        { apt-get update -q && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends redis-server; } >&2
+        { apt-get update -q && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "${missing[@]}"; } >&2
     else
-        echo "tests/all.sh: the tests of the Redis transport need redis-server: install Debian's package redis-server" >&2
+        echo "tests/all.sh: install Debian's packages for the programs that tests start: ${missing[*]}" >&2
         exit 1
     fi
 fi

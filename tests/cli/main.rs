@@ -7,6 +7,8 @@ mod examples;
 #[cfg(feature = "http")]
 mod hash_password;
 mod keygen;
+#[cfg(feature = "ldap")]
+mod ldap;
 mod legacy;
 mod listen;
 #[cfg(feature = "redis")]
@@ -15,5 +17,8 @@ mod redis;
 mod redis_server;
 mod request;
 mod serve;
+#[cfg(feature = "ldap")]
+#[path = "../support/slapd.rs"]
+mod slapd;
 mod support;
 mod usage;

@@ -12,6 +12,7 @@
 //! | `topics`, for publishing on secured topics, is a segment | it works |
 //! | names of groups are compared as text | as names: case, spaces and escapes do not matter |
 //! | each request binds and searches on a connection of its own, polling | pooled, and remembered for a while |
+//! | an open stream keeps its rights for ever | looked up anew every `recheck_secs` |
 //! | a server that hangs holds the request up | bounded; after a failure nobody waits for the next |
 //!
 //! # How to read it
@@ -85,7 +86,12 @@ pub const KEYS: &[Key] = &[
         "File with the certificates to trust, in PEM. Left out: those of the system. The server's name is always verified.",
     ),
     Key::with_default("connect_timeout_secs", TIME, "2", "How long one server may take to be connected to, with TLS."),
-    Key::with_default("timeout_secs", TIME, "5", "How long a login may take in all."),
+    Key::with_default(
+        "timeout_secs",
+        TIME,
+        "5",
+        "How long the server may take for a login. Waiting for a connection may take as long again.",
+    ),
     Key::with_default(
         "retry_secs",
         TIME,
@@ -116,6 +122,12 @@ pub const KEYS: &[Key] = &[
         KeyKind::Integer { min: 1, max: 1_000_000 },
         "10000",
         "Logins that are remembered, and as many wrong ones; about 200 bytes each.",
+    ),
+    Key::with_default(
+        "recheck_secs",
+        KeyKind::Seconds { min: 1.0 },
+        "60",
+        "How often the rights of streams that stay open are looked up anew.",
     ),
 ];
 
