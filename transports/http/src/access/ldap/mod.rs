@@ -144,3 +144,17 @@ pub(crate) fn open(settings: &Settings) -> Result<Arc<dyn Directory>, Vec<Proble
 pub(crate) fn open(settings: &Settings) -> Result<Arc<dyn Directory>, Vec<Problem>> {
     Err(vec![settings.problem_here("this build has no LDAP: build it with the feature `ldap`")])
 }
+
+#[cfg(all(test, not(feature = "ldap")))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_the_feature_the_block_says_how_to_get_it() {
+        let yaml = "uri: ldap://localhost\nuser_dn: '%s'\nbase_scope: ''\nacl: {}";
+        let node = eventhive_yaml::read(0, yaml).unwrap().unwrap();
+        let problems = open(&Settings::check("servers.a.init.ldap", &node, KEYS).unwrap()).err().unwrap();
+        let told = "servers.a.init.ldap: this build has no LDAP: build it with the feature `ldap`";
+        assert_eq!((problems[0].to_string().as_str(), problems[0].at.line), (told, 1));
+    }
+}
