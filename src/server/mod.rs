@@ -29,7 +29,7 @@ use crate::config::{Config, Create, ServerConfig};
 #[cfg(feature = "discovery")]
 use crate::discovery::{Announcement, Mdns};
 use open::Open;
-use plan::{Planned, by_listener, join, plan};
+use plan::{Planned, by_listener, plan};
 
 pub(crate) use outcome::Board;
 pub use outcome::{ServerOutcome, ServerStarted};
@@ -58,13 +58,18 @@ impl Servers {
             match server.create {
                 Create::Never => board.set(place, ServerOutcome::NotWanted),
                 Create::Needed if servers.watch(place, config, server, kinds, board) => {}
-                Create::Needed | Create::Always => match plan(server, kinds) {
-                    Ok(plan) => planned.push((place, plan)),
-                    Err(problems) => board.set(place, ServerOutcome::Failed(join(&problems))),
-                },
+                Create::Needed | Create::Always => planned.push(async move { (place, plan(server, kinds).await) }),
             }
         }
-        let groups = by_listener(planned);
+        // Together: a long backlog takes its time.
+        let planned = join_all(planned).await.into_iter().filter_map(|(place, planned)| match planned {
+            Ok(planned) => Some((place, planned)),
+            Err(reason) => {
+                board.set(place, ServerOutcome::Failed(reason));
+                None
+            }
+        });
+        let groups = by_listener(planned.collect());
         join_all(groups.into_iter().map(|group| open(group, board))).await.into_iter().for_each(|opened| {
             servers.open.extend(opened);
         });

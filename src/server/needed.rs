@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use super::announced::described;
 use super::open::Open;
 use super::outcome::{Board, ServerOutcome};
-use super::plan::{join, plan};
+use super::plan::plan;
 use super::pulse::Pulse;
 use crate::config::{DiscoverySettings, ServerConfig};
 use crate::discovery::needed::{Follower, Member, Neighbourhood, Timing, watch};
@@ -106,7 +106,7 @@ struct Runner {
 
 impl Runner {
     async fn try_serve(&self) -> Result<Server, String> {
-        let planned = plan(&self.config, &self.kinds).map_err(|problems| join(&problems))?;
+        let planned = plan(&self.config, &self.kinds).await?;
         let open = Open::start(vec![planned]).await?;
         let bound = open.bound().next().unwrap_or_default();
         let server = described(&self.config, &bound).ok_or("it listens on no address")?;

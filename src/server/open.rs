@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use eventhive_hub::Hub;
 use eventhive_listener::{Bound, Listeners, Reload};
+use futures_util::future::join_all;
 
 use super::plan::{Planned, join};
 
@@ -25,11 +26,14 @@ impl Open {
             plans.extend(planned);
         }
         // A host may be a name, and resolving it blocks.
-        match tokio::task::spawn_blocking(move || Listeners::start(plans)).await {
-            Ok(Ok(listeners)) => Ok(Self { hubs, listeners, doors }),
-            Ok(Err(errors)) => Err(join(&errors)),
-            Err(error) => Err(error.to_string()),
-        }
+        let reason = match tokio::task::spawn_blocking(move || Listeners::start(plans)).await {
+            Ok(Ok(listeners)) => return Ok(Self { hubs, listeners, doors }),
+            Ok(Err(errors)) => join(&errors),
+            Err(error) => error.to_string(),
+        };
+        // The next attempt, here or elsewhere, wants the backlogs.
+        end(&hubs).await;
+        Err(reason)
     }
 
     /// Where each of the servers listens, in the order in which they were given.
@@ -49,8 +53,11 @@ impl Open {
     /// Drains the doors, then ends the hubs.
     pub(super) async fn close(self, within: Duration) {
         self.listeners.stop(within).await;
-        for hub in &self.hubs {
-            hub.close().await;
-        }
+        end(&self.hubs).await;
     }
+}
+
+/// Ends hubs: what their backlogs have is on disk when it returns, and another may have them.
+async fn end(hubs: &[Hub]) {
+    join_all(hubs.iter().map(Hub::close)).await;
 }

@@ -24,29 +24,57 @@ pub struct Findings {
     pub warnings: Vec<Problem>,
 }
 
-/// What a server has that its tables cannot see. Nothing is bound.
+/// What a server has that its tables cannot see. Nothing is bound, and no backlog opened.
 pub(crate) fn check(config: &ServerConfig, kinds: &[Arc<dyn DoorTransport>]) -> Findings {
-    let planned = match (config.create, plan(config, kinds)) {
-        (Create::Never, _) => return Findings::default(),
-        (_, Err(problems)) => return Findings { problems, warnings: Vec::new() },
-        (_, Ok(planned)) => planned,
-    };
     let mut findings = Findings::default();
-    for (plan, door) in planned.doors.into_iter().zip(&config.doors) {
-        findings.warnings.extend(plan.warnings);
-        let error = plan.listen.tls.and_then(|files| Certificate::load(files).err());
-        findings.problems.extend(error.map(|error| door.init.problem("tls_cert", error.to_string())));
+    if config.create == Create::Never {
+        return findings;
+    }
+    let of_backlog = config.backlog.settings.check().into_iter();
+    findings.problems.extend(of_backlog.map(|(key, what)| config.backlog.given.problem(key, what)));
+    match doors(config, &Hub::new(settings(config)), kinds) {
+        Err(problems) => findings.problems.extend(problems),
+        Ok(doors) => {
+            for (plan, door) in doors.into_iter().zip(&config.doors) {
+                findings.warnings.extend(plan.warnings);
+                let error = plan.listen.tls.and_then(|files| Certificate::load(files).err());
+                findings.problems.extend(error.map(|error| door.init.problem("tls_cert", error.to_string())));
+            }
+        }
     }
     findings
 }
 
-pub(super) fn plan(config: &ServerConfig, kinds: &[Arc<dyn DoorTransport>]) -> Result<Planned, Vec<Problem>> {
-    let hub = Hub::new(HubSettings { name: config.name.clone(), ..HubSettings::default() });
+fn settings(config: &ServerConfig) -> HubSettings {
+    HubSettings { name: config.name.clone(), ..HubSettings::default() }
+}
+
+/// Opens the hub with its backlog, and plans its doors. The error is for people.
+pub(super) async fn plan(config: &ServerConfig, kinds: &[Arc<dyn DoorTransport>]) -> Result<Planned, String> {
+    let backlog = config.backlog.settings.clone();
+    // It reads files.
+    let opened = tokio::task::spawn_blocking(move || backlog.open()).await;
+    let backlog = match opened {
+        Ok(Ok(backlog)) => backlog,
+        Ok(Err(error)) => return Err(config.backlog.given.problem("path", error.to_string()).to_string()),
+        Err(error) => return Err(error.to_string()),
+    };
+    let hub = Hub::with_backlog(settings(config), backlog);
+    match doors(config, &hub, kinds) {
+        Ok(doors) => Ok(Planned { hub, doors }),
+        Err(problems) => {
+            hub.close().await;
+            Err(join(&problems))
+        }
+    }
+}
+
+fn doors(config: &ServerConfig, hub: &Hub, kinds: &[Arc<dyn DoorTransport>]) -> Result<Vec<DoorPlan>, Vec<Problem>> {
     let mut doors = Vec::with_capacity(config.doors.len());
     let mut problems = Vec::new();
     for door in &config.doors {
         let planned = match kinds.iter().find(|kind| kind.kind() == door.pubsub_type) {
-            Some(kind) => kind.plan(&door.init, &hub),
+            Some(kind) => kind.plan(&door.init, hub),
             None => Err(vec![
                 door.init
                     .problem("pubsub_type", format!("no door of kind `{}` was given to the hive", door.pubsub_type)),
@@ -57,7 +85,7 @@ pub(super) fn plan(config: &ServerConfig, kinds: &[Arc<dyn DoorTransport>]) -> R
             Err(found) => problems.extend(found),
         }
     }
-    if problems.is_empty() { Ok(Planned { hub, doors }) } else { Err(problems) }
+    if problems.is_empty() { Ok(doors) } else { Err(problems) }
 }
 
 impl Planned {

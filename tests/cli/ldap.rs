@@ -131,6 +131,31 @@ fn users_of_a_directory_see_private_events_and_publish_on_secured_topics_as_thei
 }
 
 #[test]
+fn the_block_of_a_pypubsub_server_is_taken_as_it_is() {
+    let (slapd, port) = (Slapd::start(ENTRIES), free_port());
+    let text = format!(
+        "server: {{port: {port}}}
+clients:
+  payloaders: [127.0.0.1]
+  ldap:
+    uri: {}
+    user_dn: uid=%s,ou=people,dc=example,dc=org
+    base_scope: dc=example,dc=org
+    membership_patterns:
+      - member=uid=%s,ou=people,dc=example,dc=org
+    acl:
+      cn=staff,dc=example,dc=org: [git]
+",
+        slapd.uri()
+    );
+    let folder = folder_with("pypubsub.yaml", &text);
+    std::fs::write(folder.path().join("pypubsub_acl.yaml"), "").unwrap();
+    let mut running = Running::start_in(folder.path(), &["serve", "--pypubsub", "pypubsub.yaml"]);
+    assert!(running.line().contains("listening on"));
+    assert!(sees_private(port, &stream(port, BOB)));
+}
+
+#[test]
 fn an_open_stream_loses_the_rights_of_a_group_that_its_user_was_taken_out_of() {
     let slapd = Slapd::start(ENTRIES);
     let tls = format!("cache_secs: 0.1\n        recheck_secs: 1\n        tls_ca: {}", slapd.ca());

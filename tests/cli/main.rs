@@ -3,6 +3,8 @@
 
 mod answers;
 mod call;
+#[cfg(feature = "http")]
+mod durable;
 mod examples;
 #[cfg(feature = "http")]
 mod hash_password;
@@ -12,6 +14,7 @@ mod ldap;
 mod legacy;
 mod listen;
 #[cfg(feature = "redis")]
+mod pypubsub;
 mod redis;
 #[path = "../support/redis_server.rs"]
 mod redis_server;

@@ -11,14 +11,18 @@ use crate::support::{Hub, Running, folder_with, free_port, run, run_in};
 fn serve_without_a_configuration_tells_where_it_listens_and_commands_that_work() {
     let mut running = Running::start(&["serve", "--port", "0"]);
     let first = running.line();
-    let url = first.strip_prefix("server hive: listening on ").unwrap_or_else(|| panic!("{first}")).to_owned();
+    let urls = first.strip_prefix("server hive: listening on ").unwrap_or_else(|| panic!("{first}"));
+    let (url, http) = urls.split_once(", ").unwrap();
     assert!(url.starts_with("ws://127.0.0.1:") && url.ends_with("/pubsub"), "{url}");
+    assert_eq!(http, url.replace("ws:", "http:").replace("/pubsub", "/"), "one port for both");
     assert_eq!(running.line(), "try, in two other terminals:");
     let words = |line: String| line.trim().replace('\'', "\u{0}");
     let (listen, call) = (words(running.line()), words(running.line()));
     assert_eq!(listen, format!("hive-cli listen --url {url}"));
+    assert_eq!(running.line().trim(), format!("curl -N {http}hive"));
+    assert_eq!(running.line().trim(), format!("curl -d '{{\"flowers\": 3}}' {http}hive/worker/action"));
 
-    let mut listener = Running::start(&["listen", "--url", &url, "--count", "1"]);
+    let mut listener = Running::start(&["listen", "--url", url, "--count", "1"]);
     listener.told("listening to");
     // The payload is the one word in quotes.
     let (before, payload) = call.split_once('\u{0}').unwrap();
@@ -63,9 +67,12 @@ fn options_in_place_of_a_configuration_say_that_the_file_is_not_used() {
 #[test]
 fn what_is_asked_for_without_a_configuration_is_done() {
     let port = free_port();
-    let mut running = Running::start(&["serve", "--network", "my-hive", "--port", &port.to_string(), "--json"]);
-    let url = format!("ws://127.0.0.1:{port}/pubsub");
-    assert_eq!(running.json(), json!({"servers": [{"name": "my-hive", "state": "listening", "urls": [url]}]}));
+    let http_port = free_port();
+    let ports = (port.to_string(), http_port.to_string());
+    let options = ["--network", "my-hive", "--port", &ports.0, "--http-port", &ports.1];
+    let mut running = Running::start(&[&["serve", "--json"][..], &options].concat());
+    let urls = [format!("ws://127.0.0.1:{port}/pubsub"), format!("http://127.0.0.1:{http_port}/")];
+    assert_eq!(running.json(), json!({"servers": [{"name": "my-hive", "state": "listening", "urls": urls}]}));
     assert_eq!(running.json(), json!({"connectors": []}));
 }
 

@@ -11,6 +11,8 @@ mod hash_password;
 mod keygen;
 mod listen;
 mod man;
+#[cfg(feature = "http")]
+mod migrate;
 mod request;
 mod schema;
 mod serve;
@@ -30,6 +32,8 @@ pub(crate) const VERBS: &[Entry] = &[
     Entry::of::<keygen::Keygen>(),
     #[cfg(feature = "http")]
     Entry::of::<hash_password::HashPassword>(),
+    #[cfg(feature = "http")]
+    Entry::of::<migrate::Migrate>(),
     Entry::of::<schema::Schema>(),
     Entry::of::<completions::Completions>(),
     Entry::of::<man::Man>(),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use eventhive_hub::Hub;
-use eventhive_listener::{DoorPlan, DoorTransport, Limits, Listen, TlsFiles};
+use eventhive_listener::{DoorPlan, DoorTransport, Limits, Listen, TLS_KEYS, TlsFiles};
 use eventhive_transport::settings::PORT;
 use eventhive_transport::{Key, KeyKind, Overflow, Problem, Settings};
 
@@ -34,12 +34,9 @@ const DOOR_KEYS: &[Key] = &[
         "/",
         "The path below which topics begin. Other doors of the same address go before it where their paths are longer.",
     ),
-    Key::optional(
-        "tls_cert",
-        KeyKind::Text,
-        "File of the certificate chain in PEM; turns TLS on. Read again on SIGHUP.",
-    ),
-    Key::optional("tls_key", KeyKind::Text, "File of the certificate's private key in PEM."),
+    TLS_KEYS[0],
+    TLS_KEYS[1],
+    TLS_KEYS[2],
     Key::optional(
         "payloaders",
         KeyKind::Texts,
@@ -62,7 +59,12 @@ const DOOR_KEYS: &[Key] = &[
         KeyKind::Texts,
         "Web origins, such as `https://example.org`, whose pages may read and publish; `*` is any (CORS).",
     ),
-    Key::with_default("max_payload_bytes", BYTES, "102400", "The largest body of a publish."),
+    Key::with_default(
+        "max_payload_bytes",
+        KeyKind::Integer { min: 1, max: 1 << 30 },
+        "102400",
+        "The largest body of a publish.",
+    ),
     Key::with_default("max_sessions", COUNT, "20000", "Streams of this server; further ones are told to come later."),
     Key::with_default("max_connections", COUNT, "25000", "TCP connections of the listener; further ones wait."),
     Key::with_default(
@@ -235,7 +237,7 @@ impl DoorTransport for Http {
     }
 
     fn plan(&self, settings: &Settings, hub: &Hub) -> Result<DoorPlan, Vec<Problem>> {
-        let (config, tls) = match (Config::from_settings(settings), tls(settings)) {
+        let (config, tls) = match (Config::from_settings(settings), TlsFiles::from_settings(settings)) {
             (Ok(config), Ok(tls)) => (config, tls),
             (config, tls) => return Err(config.err().into_iter().flatten().chain(tls.err()).collect()),
         };
@@ -256,18 +258,8 @@ impl DoorTransport for Http {
         let warnings = config.access.users.as_ref().map_or_else(Vec::new, |users| users.warnings());
         let warnings = warnings.into_iter().map(|warning| settings.problem("acl_file", warning)).collect();
         let door = Arc::new(HttpDoor::new(hub.clone(), config));
-        Ok(DoorPlan { name: settings.path().to_owned(), listen, path, door, warnings })
-    }
-}
-
-fn tls(settings: &Settings) -> Result<Option<TlsFiles>, Problem> {
-    match (settings.text("tls_cert"), settings.text("tls_key")) {
-        (Some(certificate), Some(key)) => {
-            Ok(Some(TlsFiles { certificate: PathBuf::from(certificate), key: PathBuf::from(key) }))
-        }
-        (None, None) => Ok(None),
-        (Some(_), None) => Err(settings.problem("tls_cert", "`tls_key` is missing: name the file of the private key")),
-        (None, Some(_)) => Err(settings.problem("tls_key", "`tls_cert` is missing: name the file of the certificate")),
+        let plan = DoorPlan::new(settings.path(), listen, "http", path, door);
+        Ok(DoorPlan { warnings, ..plan })
     }
 }
 

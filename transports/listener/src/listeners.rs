@@ -44,6 +44,8 @@ pub struct BoundDoor {
     pub name: String,
     /// As in [`DoorPlan::path`].
     pub path: String,
+    /// As in [`DoorPlan::scheme`].
+    pub scheme: &'static str,
 }
 
 impl Listeners {
@@ -170,7 +172,7 @@ impl fmt::Debug for Listeners {
 
 impl Guest {
     fn bound(&self) -> BoundDoor {
-        BoundDoor { name: self.name.clone(), path: self.path.clone() }
+        BoundDoor { name: self.name.clone(), path: self.path.clone(), scheme: self.scheme }
     }
 }
 

@@ -111,7 +111,12 @@ impl HttpDoor {
     /// ```
     #[must_use]
     pub fn scope(&self) -> Scope {
-        let shard = Rc::new(Shard::new(Arc::clone(&self.common)));
+        self.service(false)
+    }
+
+    /// `chunks` says that the server hands bodies to sockets as they are.
+    fn service(&self, chunks: bool) -> Scope {
+        let shard = Rc::new(Shard::new(Arc::clone(&self.common), chunks));
         let every = move |request, body| request::answer(Rc::clone(&shard), request, body);
         web::scope(&self.common.config.endpoint).default_service(web::to(every))
     }
@@ -141,7 +146,8 @@ pub fn scope(hub: &Hub, config: Config) -> Scope {
 
 impl Door for HttpDoor {
     fn mount(&self, config: &mut ServiceConfig) {
-        config.service(self.scope());
+        // The listener's application is ours: no middleware, HTTP/1 alone.
+        config.service(self.service(true));
     }
 
     fn drain(&self, within: Duration) -> BoxFuture<'static, ()> {

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::rt;
-use bytes::Bytes;
 use eventhive_hub::{Hub, Worker};
 use slab::Slab;
 use tokio::sync::watch;
@@ -18,6 +17,7 @@ use super::live::Live;
 use super::stats::Counters;
 use crate::Config;
 use crate::access::Users;
+use crate::wire::chunk::Chunk;
 
 /// A time in milliseconds since the shard was made. It moves with the watchdog's looks, so reading it costs nothing.
 pub(super) type Millis = u64;
@@ -25,6 +25,8 @@ pub(super) type Millis = u64;
 /// A thread's part of a door.
 pub(super) struct Shard {
     common: Arc<Common>,
+    /// The server has nothing between the door and its sockets that reads bodies, so that bodies may come to it as chunks.
+    chunks: bool,
     /// Made with the first stream, which is certain to come on the thread where the streams live.
     worker: OnceCell<Worker>,
     started: Instant,
@@ -34,10 +36,10 @@ pub(super) struct Shard {
 
 /// The pings of one look: all streams of a form share one.
 #[derive(Default)]
-pub(super) struct Pings(Vec<(Form, Bytes)>);
+pub(super) struct Pings(Vec<(Form, Chunk)>);
 
 impl Pings {
-    pub(super) fn of(&mut self, form: Form) -> Bytes {
+    pub(super) fn of(&mut self, form: Form) -> Chunk {
         if let Some((_, ping)) = self.0.iter().find(|(known, _)| *known == form) {
             return ping.clone();
         }
@@ -48,13 +50,17 @@ impl Pings {
 }
 
 impl Shard {
-    pub(super) fn new(common: Arc<Common>) -> Self {
+    pub(super) fn new(common: Arc<Common>, chunks: bool) -> Self {
         let (worker, now, lives) = (OnceCell::new(), Cell::new(0), RefCell::default());
-        Self { common, worker, started: Instant::now(), now, lives }
+        Self { common, chunks, worker, started: Instant::now(), now, lives }
     }
 
     pub(super) fn common(&self) -> &Common {
         &self.common
+    }
+
+    pub(super) const fn makes_chunks(&self) -> bool {
+        self.chunks
     }
 
     pub(super) fn config(&self) -> &Config {

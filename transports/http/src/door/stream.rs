@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{self, HeaderMap};
+use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse};
 use eventhive_hub::{BacklogError, Cursor, SessionSettings, Start};
 use eventhive_listener::Connection;
@@ -79,7 +79,13 @@ fn respond(reply: &Reply, form: Form, place: &Place, output: Output) -> HttpResp
     if place.was_asked_for {
         response.insert_header((X_PUBSUB_REPLAY, if place.is_unknown { "unknown" } else { "found" }));
     }
-    response.streaming(output)
+    let chunks = output.has_chunks();
+    let mut response = response.streaming(output);
+    if chunks {
+        response.head_mut().no_chunking(true);
+        response.headers_mut().insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
+    response
 }
 
 /// Subscribes, and pings as soon as what lies in the past has been queued.

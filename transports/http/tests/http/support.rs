@@ -49,17 +49,14 @@ impl Server {
     }
 
     pub(crate) fn start_on(hub: HubSettings, config: Config, limits: Limits) -> Self {
-        let hub = Hub::new(hub);
+        Self::serve(Hub::new(hub), config, limits)
+    }
+
+    pub(crate) fn serve(hub: Hub, config: Config, limits: Limits) -> Self {
         let door = Arc::new(HttpDoor::new(hub.clone(), config));
         let limits = Limits { workers: Some(2), ..limits };
         let listen = Listen { host: "127.0.0.1".to_owned(), port: 0, tls: None, limits };
-        let plan = DoorPlan {
-            name: "servers.test".to_owned(),
-            listen,
-            path: "/".to_owned(),
-            door: Arc::clone(&door) as _,
-            warnings: Vec::new(),
-        };
+        let plan = DoorPlan::new("servers.test", listen, "http", "/", Arc::clone(&door) as _);
         let listeners = Listeners::start(vec![plan]).unwrap();
         let address = listeners.addresses()[0].address;
         Self { hub, door, listeners, address }
