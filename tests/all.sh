@@ -15,10 +15,12 @@ while read -r program package; do
 done <<'PROGRAMS'
 chromium chromium
 curl curl
+ldapmodify ldap-utils
 nginx nginx
 node nodejs
 redis-server redis-server
 ruby ruby
+/usr/sbin/slapd slapd
 PROGRAMS
 if [ "${#missing[@]}" -gt 0 ]; then
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
