@@ -131,6 +131,7 @@ fn of_kind(kind: KeyKind) -> Value {
         }),
         KeyKind::Secrets => secrets(),
         KeyKind::Map => json!({ "type": "object" }),
+        KeyKind::Named(table) => json!({ "type": "object", "additionalProperties": object(table) }),
         // `KeyKind` may grow; a schema that says too little is better than one that is wrong.
         _ => json!({}),
     }
