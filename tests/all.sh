@@ -27,6 +27,8 @@ trap 'rm -f "$log"' EXIT
 
 status=0
 cargo test --workspace --no-fail-fast "$@" 2>&1 | tee "$log" || status=$?
+# The feature that is off by default, because its SDK takes minutes to build.
+cargo test -p eventhive-http --features sqs --test sqs --no-fail-fast "$@" 2>&1 | tee -a "$log" || status=$?
 
 # Each test binary, and the documentation of each crate, ends with a line `test result: ok. N passed; N failed; ...`. Tests
 # that run their own binary again may print such lines too, so the last one counts.
