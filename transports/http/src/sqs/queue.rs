@@ -49,7 +49,11 @@ impl Queue {
     /// Looks the queue up. Credentials, region and profile are read anew, so that a reader that was refused goes on when
     /// they have been mended.
     pub(super) async fn open(config: &QueueConfig, http: SharedHttpClient) -> Result<Self, Failure> {
-        let client = Client::new(&sdk_config(config, http).await);
+        let sdk = sdk_config(config, http).await;
+        if sdk.region().is_none() {
+            return Err(Failure::new("region", "no region: give `region`, or set AWS_REGION or the profile's"));
+        }
+        let client = Client::new(&sdk);
         let url = if is_url(&config.queue) { config.queue.clone() } else { url(&client, &config.queue).await? };
         Ok(Self { client, url, wait_secs: config.wait_secs() })
     }

@@ -67,7 +67,7 @@ impl Reader {
     fn leave_out(&mut self, message: &Received, reason: &str) {
         self.counters.bad.add_one();
         self.seen.note(&message.id);
-        tracing::warn!(queue = self.config.name, message = message.id, reason, "a message became no event");
+        tracing::warn!(queue = self.config.name, id = message.id, reason, "a message became no event");
     }
 
     /// Publishes when the hub has room. That wait holds the queue back.
