@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 
+use eventhive::config::Report;
 use owo_colors::{OwoColorize as _, Stream};
 use serde_json::{Value, json};
 
@@ -43,6 +44,19 @@ impl Console {
     pub(crate) fn note(self, text: &str) {
         let _ = writeln!(io::stderr().lock(), "{}", lines_visible(text));
     }
+
+    /// Tells people what is doubtful in a configuration.
+    pub(crate) fn warn(self, doubts: &Report) {
+        if !doubts.is_empty() {
+            self.note(&warnings(doubts));
+        }
+    }
+}
+
+/// Doubts as text. The source lines that they show are indented.
+pub(crate) fn warnings(doubts: &Report) -> String {
+    let prefixed = |line: &str| if line.starts_with(' ') { line.to_owned() } else { format!("warning: {line}") };
+    doubts.to_string().lines().map(prefixed).collect::<Vec<_>>().join("\n")
 }
 
 /// A text of strangers, such as an event's name, with everything escaped as in JSON that a terminal would obey: control

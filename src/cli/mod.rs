@@ -5,7 +5,8 @@
 //! - [`verb`]: what a verb is; [`verbs`]: one file for each.
 //! - [`legacy`]: the flags of the original `eventhive-cli`, with [`template`] and [`python`].
 //! - [`calling`], [`target`]: which event, of which network.
-//! - [`exit`]: exit codes; [`console`]: answers; [`logging`]: logs; [`config_args`]: `--config`.
+//! - [`exit`]: exit codes; [`console`]: answers; [`logging`]: logs; [`config_args`]: `--config`; `pypubsub`: the
+//!   files of PyPubSub.
 
 mod calling;
 mod config_args;
@@ -13,6 +14,8 @@ mod console;
 mod exit;
 mod legacy;
 mod logging;
+#[cfg(feature = "http")]
+mod pypubsub;
 mod python;
 mod run;
 mod target;

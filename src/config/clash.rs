@@ -1,6 +1,7 @@
 //! Servers that would be in each other's way, found before any is started.
 
 use std::net::IpAddr;
+use std::path::{self, Component, Path, PathBuf};
 
 use eventhive_transport::settings::{Problem, Settings};
 
@@ -28,7 +29,38 @@ pub(super) fn clashes(servers: &[ServerConfig]) -> Vec<Problem> {
         .iter()
         .enumerate()
         .flat_map(|(number, later)| places.iter().take(number).map(move |first| (first, later)));
-    pairs.filter_map(|(first, later)| clash(first, later)).collect()
+    pairs.filter_map(|(first, later)| clash(first, later)).chain(shared_folders(servers)).collect()
+}
+
+/// Two backlogs in one folder: each hub needs its own.
+fn shared_folders(servers: &[ServerConfig]) -> Vec<Problem> {
+    let started = servers.iter().filter(|server| server.create != Create::Never);
+    let folders: Vec<_> =
+        started.filter_map(|server| Some((server, whole(server.backlog.settings.path.as_deref()?)))).collect();
+    let shared = folders.iter().enumerate().filter_map(|(number, (later, folder))| {
+        let (first, _) = folders.iter().take(number).find(|(_, other)| other == folder)?;
+        let message = format!(
+            "the server `{}` has its backlog in {} already: each needs a folder of its own",
+            first.name,
+            folder.display()
+        );
+        Some(later.backlog.given.problem("path", message))
+    });
+    shared.collect()
+}
+
+/// The one spelling of a folder, as far as it exists with its links resolved.
+fn whole(folder: &Path) -> PathBuf {
+    let folder = path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+    let mut whole = PathBuf::new();
+    for part in folder.components() {
+        match part {
+            Component::ParentDir => _ = whole.pop(),
+            part => whole.push(part),
+        }
+        whole = whole.canonicalize().unwrap_or(whole);
+    }
+    whole
 }
 
 /// What the transport's settings say of the place; `None` for a door that listens on no port of its own.

@@ -88,6 +88,10 @@ fn secret_key(line: &str) -> Option<(usize, &str)> {
 pub(super) fn sounds_secret(key: &str) -> bool {
     const WORDS: [&str; 5] = ["secret", "password", "token", "credential", "private_key"];
     let key = key.to_lowercase();
+    // As near to `secret` as a slip, and not one.
+    if matches!(key.as_str(), "server" | "servers") {
+        return false;
+    }
     WORDS.iter().any(|word| key.contains(word)) || nearest(&key, WORDS.into_iter()).is_some()
 }
 
@@ -127,6 +131,7 @@ mod tests {
             "a: {b: shown, secret: 'x\nhunter2'\n}",
             "a: {b: shown, secret:\nhunter2}",
             "secert: hunter2\nb: shown",
+            "server:\n  shown: 1\n  token: hunter2",
             "pasword: hunter2\nb: shown",
             "b: shown\ntokens: [hunter2]",
             "b: shown\nurl: redis://me:hunter2@host",

@@ -6,6 +6,7 @@
 //!
 //! - [`sources`]: built-in defaults, files, text and environment variables, merged as the original merges them.
 //! - YAML is read by the crate `eventhive-yaml`.
+//! - `pypubsub`: PyPubSub's configuration made one of ours.
 //! - [`tables`]: the keys of `eventhive`, of a connector and of a server; [`kinds`] has those of the transports.
 //! - `resolve`: the tree against the tables, into the typed [`Config`] of [`model`]; `discovery` has what concerns finding
 //!   servers, `clash` finds servers that are in each other's way.
@@ -28,6 +29,8 @@ pub mod kinds;
 mod mask;
 mod merge;
 pub mod model;
+#[cfg(feature = "http")]
+pub mod pypubsub;
 pub mod report;
 mod resolve;
 pub mod schema;
@@ -39,7 +42,7 @@ pub mod tables;
 pub(crate) use discovery::{credential, named_host, withheld};
 pub use kinds::{Kind, Kinds};
 pub use model::{
-    Config, ConnectorConfig, Create, DiscoverySettings, DoorConfig, HiveSettings, OutboxConfig, ServerConfig,
+    Backlog, Config, ConnectorConfig, Create, DiscoverySettings, DoorConfig, HiveSettings, OutboxConfig, ServerConfig,
 };
 pub use report::{ConfigError, Report};
 pub use secret::Secrets;

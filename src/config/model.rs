@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use eventhive_hub::BacklogSettings;
 use eventhive_transport::Overflow;
 use eventhive_transport::settings::{Problem, Settings};
 
@@ -110,8 +111,20 @@ pub struct ServerConfig {
     pub broadcast: bool,
     /// Signs the announcement: its own, or that of the connector of the same name.
     pub secret: Option<Secrets>,
+    /// What the hub keeps of the past.
+    pub backlog: Backlog,
     /// The hub's doors. A server with `pubsub_type` and `init` is a hub with one door.
     pub doors: Vec<DoorConfig>,
+}
+
+/// `backlog:` of a server.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Backlog {
+    /// What it says.
+    pub settings: BacklogSettings,
+    /// Where it says so.
+    pub(crate) given: Settings,
 }
 
 /// One door of a server.
@@ -168,6 +181,12 @@ impl Config {
     #[must_use]
     pub const fn warnings(&self) -> &Report {
         &self.warnings
+    }
+
+    /// Adds what was found later, by a transport say, to the warnings.
+    pub fn warn(&mut self, warnings: Vec<Problem>) {
+        let all = self.warnings.problems().iter().cloned().chain(warnings).collect();
+        self.warnings = Report::new(all, self.documents.clone());
     }
 
     /// Problems that were found later, by a transport say, shown with the lines of this configuration.

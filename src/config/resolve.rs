@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
+use eventhive_hub::{BACKLOG_KEYS, BacklogSettings};
 use eventhive_transport::settings::{Entry, Node, Position, Problem, Settings, Value, unknown_key};
 use eventhive_transport::{EventName, Key, KeyKind, Overflow};
 
 use super::merge::{entries, get};
-use super::model::{Config, ConnectorConfig, Create, DoorConfig, HiveSettings, OutboxConfig, ServerConfig};
+use super::model::{Backlog, Config, ConnectorConfig, Create, DoorConfig, HiveSettings, OutboxConfig, ServerConfig};
 use super::report::{ConfigError, Report};
 use super::secret::weak;
 use super::sources::Sources;
@@ -24,7 +25,7 @@ pub(super) struct Resolve<'a> {
 
 pub(super) fn resolve(sources: &Sources, kinds: &Kinds) -> Result<Config, ConfigError> {
     let (problems, separator) = (sources.problems.clone(), "/".to_owned());
-    let mut run = Resolve { sources, kinds, problems, warnings: Vec::new(), separator };
+    let mut run = Resolve { sources, kinds, problems, warnings: sources.warnings.clone(), separator };
     run.top();
     let hive = run.hive();
     let connectors = run.section("connectors", Resolve::connector);
@@ -141,7 +142,7 @@ impl Resolve<'_> {
         })
     }
 
-    /// A mapping of a connector that may be left out.
+    /// A mapping of a connector or server that may be left out.
     fn part(&mut self, path: &str, node: &Node, name: &str, table: &[Key]) -> Option<Settings> {
         let null = Node { value: Value::Null, at: node.at };
         self.check(&format!("{path}.{name}"), get(node, name).unwrap_or(&null), table)
@@ -151,14 +152,23 @@ impl Resolve<'_> {
         let settings = self.check(path, &entry.node, tables::SERVER);
         let doors = self.doors(path, &entry.node);
         let secret = get(&entry.node, "secret").and_then(|node| self.read_secret(node, path));
-        let (settings, doors) = (settings?, doors?);
+        let backlog = self.backlog(path, &entry.node);
+        let (settings, doors, backlog) = (settings?, doors?, backlog?);
         let create = match settings.text("create") {
             Some("always") => Create::Always,
             Some("needed") => Create::Needed,
             _ => Create::Never,
         };
         let broadcast = settings.flag("broadcast");
-        Some(ServerConfig { name: entry.key.clone(), create, broadcast, secret, doors })
+        Some(ServerConfig { name: entry.key.clone(), create, broadcast, secret, backlog, doors })
+    }
+
+    fn backlog(&mut self, path: &str, node: &Node) -> Option<Backlog> {
+        let given = self.part(path, node, "backlog", BACKLOG_KEYS)?;
+        let sources = self.sources;
+        let read = BacklogSettings::from_settings(&given, |at| sources.documents.folder(at));
+        let settings = read.map_err(|problems| self.problems.extend(problems)).ok()?;
+        Some(Backlog { settings, given })
     }
 
     /// The doors of a server: those of its list, or the one that it is itself.

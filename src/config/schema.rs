@@ -3,6 +3,7 @@
 //! Editors complete and explain with it: put `# yaml-language-server: $schema=PATH` at the top of a file. It cannot say
 //! what lies between keys (port clashes, secrets that are not to be had); `hive-cli check` can.
 
+use eventhive_hub::BACKLOG_KEYS;
 use eventhive_transport::{Key, KeyKind};
 use serde_json::{Map, Value, json};
 
@@ -111,6 +112,10 @@ fn special(key: &Key) -> Option<Value> {
         "init" => json!({ "type": ["object", "null"] }),
         "from_broadcast" => json!({ "type": ["boolean", "number", "null"], "minimum": 0 }),
         "secret" => secrets(),
+        "backlog" => Value::Object(object(BACKLOG_KEYS)),
+        "max_age" => {
+            json!({ "type": ["string", "number", "null"], "minimum": 0, "pattern": "^\\s*[0-9]+\\s*[smhdSMHD]?\\s*$" })
+        }
         "outbox" => Value::Object(object(tables::OUTBOX)),
         "inbox" => Value::Object(object(tables::INBOX)),
         _ => return None,
@@ -132,6 +137,7 @@ fn of_kind(kind: KeyKind) -> Value {
         KeyKind::Secrets => secrets(),
         KeyKind::Map => json!({ "type": "object" }),
         KeyKind::Named(table) => json!({ "type": "object", "additionalProperties": object(table) }),
+        KeyKind::Table(keys) => Value::Object(object(keys)),
         // `KeyKind` may grow; a schema that says too little is better than one that is wrong.
         _ => json!({}),
     }

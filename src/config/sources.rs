@@ -28,6 +28,8 @@ pub struct Sources {
     pub(super) tree: Node,
     pub(super) documents: Documents,
     pub(super) problems: Vec<Problem>,
+    /// What is doubtful and not wrong.
+    pub(super) warnings: Vec<Problem>,
     pub(super) secrets: Vec<EnvironmentSecret>,
     env: Environment,
 }
@@ -56,6 +58,7 @@ impl Sources {
             tree: merge(defaults(), empty_sections()),
             documents: Documents::default(),
             problems: Vec::new(),
+            warnings: Vec::new(),
             secrets: Vec::new(),
             env: Box::new(lookup),
         }
@@ -97,12 +100,40 @@ impl Sources {
     }
 
     fn read_file_as(&mut self, path: &Path, why: &str) -> &mut Self {
-        let name = path.display().to_string();
-        match std::fs::read(path).map(String::from_utf8) {
-            Ok(Ok(text)) => self.read_named(name, &Zeroizing::new(text)),
-            Ok(Err(_)) => self.refuse(format!("`{name}`{why} is not UTF-8: save it as UTF-8")),
-            Err(error) => self.refuse(format!("cannot read `{name}`{why}: {error}")),
+        match text_of(path, why) {
+            Ok(text) => {
+                let folder = path.parent().unwrap_or(Path::new(""));
+                self.read_text(path.display().to_string(), folder, &text)
+            }
+            Err(message) => self.refuse(message),
         }
+    }
+
+    /// Reads the configuration of a PyPubSub server, and makes it a server of ours by the name `pypubsub`. Its access list is
+    /// only named here: the server reads it when it starts. Relative files are taken from the working directory, as PyPubSub
+    /// does.
+    #[cfg(feature = "http")]
+    pub fn read_pypubsub(&mut self, path: &Path, acl: Option<&Path>) -> &mut Self {
+        let text = match text_of(path, "") {
+            Ok(text) => text,
+            Err(message) => return self.refuse(message),
+        };
+        let document = self.documents.add(path.display().to_string(), Path::new(""), &text);
+        let node = match eventhive_yaml::read(document, &text) {
+            Ok(node) => node.unwrap_or_else(empty),
+            Err(problems) => {
+                self.problems.extend(problems);
+                return self;
+            }
+        };
+        let translated = super::pypubsub::translate(&node, acl);
+        self.problems.extend(translated.problems);
+        self.warnings.extend(translated.warnings);
+        if let Some(tree) = translated.tree {
+            let base = std::mem::replace(&mut self.tree, empty());
+            self.tree = merge(base, tree);
+        }
+        self
     }
 
     /// Reads text; messages call it `<text>`.
@@ -112,7 +143,11 @@ impl Sources {
 
     /// Reads text that messages call `name`.
     pub fn read_named(&mut self, name: impl Into<String>, text: &str) -> &mut Self {
-        let document = self.documents.add(name, text);
+        self.read_text(name.into(), Path::new(""), text)
+    }
+
+    fn read_text(&mut self, name: String, folder: &Path, text: &str) -> &mut Self {
+        let document = self.documents.add(name, folder, text);
         match eventhive_yaml::read(document, text) {
             Ok(None) => {}
             Ok(Some(node)) if matches!(node.value, Value::Map(_)) => {
@@ -195,6 +230,16 @@ impl fmt::Debug for Sources {
 impl Drop for Sources {
     fn drop(&mut self) {
         wipe(&mut self.tree, false);
+    }
+}
+
+/// A file's text, or why there is none.
+fn text_of(path: &Path, why: &str) -> Result<Zeroizing<String>, String> {
+    let name = path.display();
+    match std::fs::read(path).map(String::from_utf8) {
+        Ok(Ok(text)) => Ok(Zeroizing::new(text)),
+        Ok(Err(_)) => Err(format!("`{name}`{why} is not UTF-8: save it as UTF-8")),
+        Err(error) => Err(format!("cannot read `{name}`{why}: {error}")),
     }
 }
 

@@ -172,6 +172,11 @@ pub const SERVER: &[Key] = &[
         KeyKind::Any,
         "In place of `pubsub_type` and `init`: a list of these pairs, one a door. An event that comes in by one leaves by all.",
     ),
+    Key::optional(
+        "backlog",
+        KeyKind::Any,
+        "The events that are kept for clients who come back and say from where they want to go on.",
+    ),
 ];
 
 /// An item of `servers.NAME.doors`.

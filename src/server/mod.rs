@@ -22,17 +22,18 @@ mod pulse;
 use std::sync::Arc;
 use std::time::Duration;
 
-use eventhive_listener::DoorTransport;
+use eventhive_listener::{DoorTransport, Reload};
 use futures_util::future::join_all;
 
 use crate::config::{Config, Create, ServerConfig};
 #[cfg(feature = "discovery")]
 use crate::discovery::{Announcement, Mdns};
 use open::Open;
-use plan::{Planned, by_listener, join, plan};
+use plan::{Planned, by_listener, plan};
 
 pub(crate) use outcome::Board;
 pub use outcome::{ServerOutcome, ServerStarted};
+pub use plan::Findings;
 pub(crate) use plan::check;
 
 /// The servers that run, and the watches over those that may.
@@ -57,13 +58,18 @@ impl Servers {
             match server.create {
                 Create::Never => board.set(place, ServerOutcome::NotWanted),
                 Create::Needed if servers.watch(place, config, server, kinds, board) => {}
-                Create::Needed | Create::Always => match plan(server, kinds) {
-                    Ok(plan) => planned.push((place, plan)),
-                    Err(problems) => board.set(place, ServerOutcome::Failed(join(&problems))),
-                },
+                Create::Needed | Create::Always => planned.push(async move { (place, plan(server, kinds).await) }),
             }
         }
-        let groups = by_listener(planned);
+        // Together: a long backlog takes its time.
+        let planned = join_all(planned).await.into_iter().filter_map(|(place, planned)| match planned {
+            Ok(planned) => Some((place, planned)),
+            Err(reason) => {
+                board.set(place, ServerOutcome::Failed(reason));
+                None
+            }
+        });
+        let groups = by_listener(planned.collect());
         join_all(groups.into_iter().map(|group| open(group, board))).await.into_iter().for_each(|opened| {
             servers.open.extend(opened);
         });
@@ -107,12 +113,12 @@ impl Servers {
     #[cfg(not(feature = "discovery"))]
     async fn settle(&mut self, _: &Config, _: &Board) {}
 
-    /// Reads certificates again. Returns what is wrong with the new ones; the old ones stay in use.
-    pub(crate) fn reload_tls(&self) -> Vec<String> {
-        let failures = self.open.iter().flat_map(Open::reload_tls);
+    /// What reads files again: certificates, access lists.
+    pub(crate) fn reload(&self) -> Reload {
+        let all = self.open.iter().map(Open::reload);
         #[cfg(feature = "discovery")]
-        let failures = failures.chain(self.watched.iter().flat_map(needed::Supervised::reload_tls));
-        failures.collect()
+        let all = all.chain(self.watched.iter().map(needed::Supervised::reload));
+        all.fold(Reload::default(), Reload::and)
     }
 
     /// Withdraws the announcements, drains the doors, then ends the hubs.

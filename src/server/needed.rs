@@ -3,14 +3,14 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use eventhive_listener::DoorTransport;
+use eventhive_listener::{DoorTransport, Reload};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::announced::described;
 use super::open::Open;
 use super::outcome::{Board, ServerOutcome};
-use super::plan::{join, plan};
+use super::plan::plan;
 use super::pulse::Pulse;
 use crate::config::{DiscoverySettings, ServerConfig};
 use crate::discovery::needed::{Follower, Member, Neighbourhood, Timing, watch};
@@ -71,10 +71,10 @@ impl Supervised {
         let _ = tokio::time::timeout(Timing::default().retry, found).await;
     }
 
-    /// Reads certificates again. Returns what is wrong with the new ones.
-    pub(super) fn reload_tls(&self) -> Vec<String> {
+    /// What reads files again.
+    pub(super) fn reload(&self) -> Reload {
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.as_ref().map_or_else(Vec::new, Open::reload_tls)
+        open.as_ref().map(Open::reload).unwrap_or_default()
     }
 
     /// Withdraws the announcement and ends the watch, then closes the server if it runs here.
@@ -106,7 +106,7 @@ struct Runner {
 
 impl Runner {
     async fn try_serve(&self) -> Result<Server, String> {
-        let planned = plan(&self.config, &self.kinds).map_err(|problems| join(&problems))?;
+        let planned = plan(&self.config, &self.kinds).await?;
         let open = Open::start(vec![planned]).await?;
         let bound = open.bound().next().unwrap_or_default();
         let server = described(&self.config, &bound).ok_or("it listens on no address")?;

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use eventhive_hub::Hub;
-use eventhive_listener::{Bound, Listeners};
+use eventhive_listener::{Bound, Listeners, Reload};
+use futures_util::future::join_all;
 
 use super::plan::{Planned, join};
 
@@ -25,11 +26,14 @@ impl Open {
             plans.extend(planned);
         }
         // A host may be a name, and resolving it blocks.
-        match tokio::task::spawn_blocking(move || Listeners::start(plans)).await {
-            Ok(Ok(listeners)) => Ok(Self { hubs, listeners, doors }),
-            Ok(Err(errors)) => Err(join(&errors)),
-            Err(error) => Err(error.to_string()),
-        }
+        let reason = match tokio::task::spawn_blocking(move || Listeners::start(plans)).await {
+            Ok(Ok(listeners)) => return Ok(Self { hubs, listeners, doors }),
+            Ok(Err(errors)) => join(&errors),
+            Err(error) => error.to_string(),
+        };
+        // The next attempt, here or elsewhere, wants the backlogs.
+        end(&hubs).await;
+        Err(reason)
     }
 
     /// Where each of the servers listens, in the order in which they were given.
@@ -41,17 +45,19 @@ impl Open {
         })
     }
 
-    /// Reads certificates again. Returns what is wrong with the new ones; the old ones stay in use.
-    pub(super) fn reload_tls(&self) -> Vec<String> {
-        let failures = self.listeners.reload_tls().err().unwrap_or_default();
-        failures.iter().map(ToString::to_string).collect()
+    /// What reads files again.
+    pub(super) fn reload(&self) -> Reload {
+        self.listeners.reload()
     }
 
     /// Drains the doors, then ends the hubs.
     pub(super) async fn close(self, within: Duration) {
         self.listeners.stop(within).await;
-        for hub in &self.hubs {
-            hub.close().await;
-        }
+        end(&self.hubs).await;
     }
+}
+
+/// Ends hubs: what their backlogs have is on disk when it returns, and another may have them.
+async fn end(hubs: &[Hub]) {
+    join_all(hubs.iter().map(Hub::close)).await;
 }

@@ -7,7 +7,7 @@ use eventhive_listener::tls::Certificate;
 use eventhive_listener::{DoorPlan, DoorTransport};
 use eventhive_transport::Problem;
 
-use crate::config::{Create, DoorConfig, ServerConfig};
+use crate::config::{Create, ServerConfig};
 
 /// A hub, and the doors that it is to have.
 pub(super) struct Planned {
@@ -15,27 +15,66 @@ pub(super) struct Planned {
     pub(super) doors: Vec<DoorPlan>,
 }
 
-/// What is wrong with a server that its tables cannot see. Nothing is bound.
-pub(crate) fn check(config: &ServerConfig, kinds: &[Arc<dyn DoorTransport>]) -> Vec<Problem> {
-    let planned = match (config.create, plan(config, kinds)) {
-        (Create::Never, _) => return Vec::new(),
-        (_, Err(problems)) => return problems,
-        (_, Ok(planned)) => planned,
-    };
-    let certificate = |(plan, door): (DoorPlan, &DoorConfig)| {
-        let error = Certificate::load(plan.listen.tls?).err()?;
-        Some(door.init.problem("tls_cert", error.to_string()))
-    };
-    planned.doors.into_iter().zip(&config.doors).filter_map(certificate).collect()
+/// What a configuration has that its tables cannot see.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Findings {
+    /// Each keeps a server or a connector from starting.
+    pub problems: Vec<Problem>,
+    /// None keeps anything from starting.
+    pub warnings: Vec<Problem>,
 }
 
-pub(super) fn plan(config: &ServerConfig, kinds: &[Arc<dyn DoorTransport>]) -> Result<Planned, Vec<Problem>> {
-    let hub = Hub::new(HubSettings { name: config.name.clone(), ..HubSettings::default() });
+/// What a server has that its tables cannot see. Nothing is bound, and no backlog opened.
+pub(crate) fn check(config: &ServerConfig, kinds: &[Arc<dyn DoorTransport>]) -> Findings {
+    let mut findings = Findings::default();
+    if config.create == Create::Never {
+        return findings;
+    }
+    let of_backlog = config.backlog.settings.check().into_iter();
+    findings.problems.extend(of_backlog.map(|(key, what)| config.backlog.given.problem(key, what)));
+    match doors(config, &Hub::new(settings(config)), kinds) {
+        Err(problems) => findings.problems.extend(problems),
+        Ok(doors) => {
+            for (plan, door) in doors.into_iter().zip(&config.doors) {
+                findings.warnings.extend(plan.warnings);
+                let error = plan.listen.tls.and_then(|files| Certificate::load(files).err());
+                findings.problems.extend(error.map(|error| door.init.problem("tls_cert", error.to_string())));
+            }
+        }
+    }
+    findings
+}
+
+fn settings(config: &ServerConfig) -> HubSettings {
+    HubSettings { name: config.name.clone(), ..HubSettings::default() }
+}
+
+/// Opens the hub with its backlog, and plans its doors. The error is for people.
+pub(super) async fn plan(config: &ServerConfig, kinds: &[Arc<dyn DoorTransport>]) -> Result<Planned, String> {
+    let backlog = config.backlog.settings.clone();
+    // It reads files.
+    let opened = tokio::task::spawn_blocking(move || backlog.open()).await;
+    let backlog = match opened {
+        Ok(Ok(backlog)) => backlog,
+        Ok(Err(error)) => return Err(config.backlog.given.problem("path", error.to_string()).to_string()),
+        Err(error) => return Err(error.to_string()),
+    };
+    let hub = Hub::with_backlog(settings(config), backlog);
+    match doors(config, &hub, kinds) {
+        Ok(doors) => Ok(Planned { hub, doors }),
+        Err(problems) => {
+            hub.close().await;
+            Err(join(&problems))
+        }
+    }
+}
+
+fn doors(config: &ServerConfig, hub: &Hub, kinds: &[Arc<dyn DoorTransport>]) -> Result<Vec<DoorPlan>, Vec<Problem>> {
     let mut doors = Vec::with_capacity(config.doors.len());
     let mut problems = Vec::new();
     for door in &config.doors {
         let planned = match kinds.iter().find(|kind| kind.kind() == door.pubsub_type) {
-            Some(kind) => kind.plan(&door.init, &hub),
+            Some(kind) => kind.plan(&door.init, hub),
             None => Err(vec![
                 door.init
                     .problem("pubsub_type", format!("no door of kind `{}` was given to the hive", door.pubsub_type)),
@@ -46,7 +85,7 @@ pub(super) fn plan(config: &ServerConfig, kinds: &[Arc<dyn DoorTransport>]) -> R
             Err(found) => problems.extend(found),
         }
     }
-    if problems.is_empty() { Ok(Planned { hub, doors }) } else { Err(problems) }
+    if problems.is_empty() { Ok(doors) } else { Err(problems) }
 }
 
 impl Planned {

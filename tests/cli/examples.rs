@@ -32,6 +32,7 @@ fn examples(port: u16) -> (TempDir, Vec<String>) {
         write(&name, &text);
         names.push(name);
     }
+    write("pypubsub.backlog", "");
     certificate(folder.path(), "cert");
     std::fs::rename(folder.path().join("cert.key"), folder.path().join("key.pem")).unwrap();
     for name in ["hub.token", "hub.token.new", "hive.secret", "hive.secret.old", "redis.password"] {

@@ -3,11 +3,16 @@
 
 mod answers;
 mod call;
+#[cfg(feature = "http")]
+mod durable;
 mod examples;
+#[cfg(feature = "http")]
+mod hash_password;
 mod keygen;
 mod legacy;
 mod listen;
 #[cfg(feature = "redis")]
+mod pypubsub;
 mod redis;
 #[path = "../support/redis_server.rs"]
 mod redis_server;

@@ -11,14 +11,18 @@ use crate::support::{Hub, Running, folder_with, free_port, run, run_in};
 fn serve_without_a_configuration_tells_where_it_listens_and_commands_that_work() {
     let mut running = Running::start(&["serve", "--port", "0"]);
     let first = running.line();
-    let url = first.strip_prefix("server hive: listening on ").unwrap_or_else(|| panic!("{first}")).to_owned();
+    let urls = first.strip_prefix("server hive: listening on ").unwrap_or_else(|| panic!("{first}"));
+    let (url, http) = urls.split_once(", ").unwrap();
     assert!(url.starts_with("ws://127.0.0.1:") && url.ends_with("/pubsub"), "{url}");
+    assert_eq!(http, url.replace("ws:", "http:").replace("/pubsub", "/"), "one port for both");
     assert_eq!(running.line(), "try, in two other terminals:");
     let words = |line: String| line.trim().replace('\'', "\u{0}");
     let (listen, call) = (words(running.line()), words(running.line()));
     assert_eq!(listen, format!("hive-cli listen --url {url}"));
+    assert_eq!(running.line().trim(), format!("curl -N {http}hive"));
+    assert_eq!(running.line().trim(), format!("curl -d '{{\"flowers\": 3}}' {http}hive/worker/action"));
 
-    let mut listener = Running::start(&["listen", "--url", &url, "--count", "1"]);
+    let mut listener = Running::start(&["listen", "--url", url, "--count", "1"]);
     listener.told("listening to");
     // The payload is the one word in quotes.
     let (before, payload) = call.split_once('\u{0}').unwrap();
@@ -63,9 +67,12 @@ fn options_in_place_of_a_configuration_say_that_the_file_is_not_used() {
 #[test]
 fn what_is_asked_for_without_a_configuration_is_done() {
     let port = free_port();
-    let mut running = Running::start(&["serve", "--network", "my-hive", "--port", &port.to_string(), "--json"]);
-    let url = format!("ws://127.0.0.1:{port}/pubsub");
-    assert_eq!(running.json(), json!({"servers": [{"name": "my-hive", "state": "listening", "urls": [url]}]}));
+    let http_port = free_port();
+    let ports = (port.to_string(), http_port.to_string());
+    let options = ["--network", "my-hive", "--port", &ports.0, "--http-port", &ports.1];
+    let mut running = Running::start(&[&["serve", "--json"][..], &options].concat());
+    let urls = [format!("ws://127.0.0.1:{port}/pubsub"), format!("http://127.0.0.1:{http_port}/")];
+    assert_eq!(running.json(), json!({"servers": [{"name": "my-hive", "state": "listening", "urls": urls}]}));
     assert_eq!(running.json(), json!({"connectors": []}));
 }
 
@@ -165,11 +172,52 @@ fn certificates_are_read_again(create: &str) {
 
     std::fs::write(path("used.key"), "broken").unwrap();
     hub.running.signal("HUP");
-    hub.running.told("the old certificates stay in use");
+    hub.running.told("the old stays in use");
     assert_eq!(client(folder.path(), hub.port, "one"), 0);
 
     install("two");
     hub.running.signal("HUP");
-    hub.running.told("certificates read again");
+    hub.running.told("certificates and access lists read again");
     assert_eq!((client(folder.path(), hub.port, "one"), client(folder.path(), hub.port, "two")), (3, 0));
+}
+
+/// The status of a publish on a secured topic by `u` with the password `p`.
+#[cfg(feature = "http")]
+fn published(address: &str) -> String {
+    use std::io::{Read as _, Write as _};
+    let mut socket = std::net::TcpStream::connect(address).unwrap();
+    let head = "PUT /bread HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Basic dTpw\r\nContent-Length: 2\r\n\r\n{}";
+    socket.write_all(head.as_bytes()).unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).unwrap();
+    answer.split(' ').nth(1).unwrap().to_owned()
+}
+
+#[cfg(feature = "http")]
+#[test]
+fn sighup_and_sigusr2_read_access_lists_again_and_keep_the_old_ones_when_the_new_are_broken() {
+    let folder = TempDir::new().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    let may = |topic: &str| write("acl.yaml", &format!("u:\n  password: p\n  acl: {{}}\n  topics: [{topic}]\n"));
+    may("none");
+    write(
+        "hub.yaml",
+        "servers: {a: {pubsub_type: http, create: always, init: {port: 0, secure_topics: [bread], acl_file: acl.yaml}}}",
+    );
+    let mut hub = Hub::of(Running::start_in(folder.path(), &["serve", "--config", "hub.yaml", "--json"]));
+    let address = format!("127.0.0.1:{}", hub.port);
+    assert_eq!(published(&address), "403");
+    may("bread");
+    hub.running.signal("USR2");
+    hub.running.told("access lists read again");
+    assert_eq!(published(&address), "202");
+    write("acl.yaml", "u:\n  password: p\n  acl: {]\n");
+    hub.running.signal("HUP");
+    hub.running.told("the access list `acl.yaml` is wrong: line 3");
+    hub.running.told("the old stays in use");
+    assert_eq!(published(&address), "202");
+    may("none");
+    hub.running.signal("HUP");
+    hub.running.told("access lists read again");
+    assert_eq!(published(&address), "403");
 }

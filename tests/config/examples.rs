@@ -72,6 +72,9 @@ fn the_schema_refuses_what_the_program_refuses() {
         "servers: {a: {create: always, doors: [{pubsub_type: websocket, init: {prot: 1}}]}}",
         "servers: {a: {create: always, pubsub_type: websocket, doors: [{pubsub_type: websocket}]}}",
         "servers: {a: {pubsub_type: websocket, create: always, init: {overflow: 5}}}",
+        "servers: {a: {pubsub_type: websocket, create: always, backlog: {pth: log}}}",
+        "servers: {a: {pubsub_type: websocket, create: always, backlog: {path: log, max_age: 1h30m}}}",
+        "servers: {a: {pubsub_type: websocket, create: always, backlog: {path: log, max_age: -1}}}",
         "eventhive: {remove_metadata: 'no'}",
     ] {
         let mut sources = Sources::new();

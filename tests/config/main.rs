@@ -1,6 +1,7 @@
 //! Configuration: reading, merging, checking, messages, schema, and the files in `config-examples/`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says what is wrong by panicking")]
 
+mod backlog;
 mod discovery;
 mod environment;
 mod examples;

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use super::memory::next;
 
 /// Only a failing test waits so long.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Both doors share one address.
 async fn hub() -> (Hive, SocketAddr) {
@@ -39,7 +39,7 @@ async fn a_hive_that_is_stopped_says_so_of_its_servers() {
     assert_eq!(hive.server_states()[0].outcome, ServerOutcome::Stopped);
 }
 
-async fn member(address: SocketAddr, wire: &str, channel: &str, extra: &str) -> Hive {
+pub(super) async fn member(address: SocketAddr, wire: &str, channel: &str, extra: &str) -> Hive {
     let yaml = format!(
         "connectors: {{net: {{pubsub_type: {wire}, input_channel: '{channel}'{extra}, init: {{host: {}, port: {}}}}}}}",
         address.ip(),
@@ -52,26 +52,37 @@ async fn member(address: SocketAddr, wire: &str, channel: &str, extra: &str) -> 
 }
 
 /// A connection on which requests are written by hand.
-struct Plain {
+pub(super) struct Plain {
     socket: TcpStream,
     seen: String,
 }
 
 impl Plain {
-    async fn send(address: SocketAddr, request: &str) -> Self {
+    pub(super) async fn send(address: SocketAddr, request: &str) -> Self {
         let mut socket = TcpStream::connect(address).await.unwrap();
         socket.write_all(request.as_bytes()).await.unwrap();
         Self { socket, seen: String::new() }
     }
 
-    async fn put(address: SocketAddr, path: &str, body: &str) {
+    /// Publishes; gives the event's cursor.
+    pub(super) async fn put(address: SocketAddr, path: &str, body: &str) -> String {
         let size = body.len();
         let request = format!("PUT {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {size}\r\n\r\n{body}");
-        Self::send(address, &request).await.until("202 Accepted").await;
+        let mut answer = Self::send(address, &request).await;
+        answer.until("202 Accepted").await;
+        answer.until("x-pubsub-cursor: ").await;
+        answer.until("\r\n").await.trim_end().to_owned()
+    }
+
+    /// A stream, and the head of its answer.
+    pub(super) async fn get(address: SocketAddr, path: &str, headers: &str) -> (Self, String) {
+        let mut stream = Self::send(address, &format!("GET {path} HTTP/1.1\r\nHost: x\r\n{headers}\r\n")).await;
+        let head = stream.until("\r\n\r\n").await;
+        (stream, head)
     }
 
     /// Reads until `text` has come; gives what came up to there.
-    async fn until(&mut self, text: &str) -> String {
+    pub(super) async fn until(&mut self, text: &str) -> String {
         loop {
             if let Some(at) = self.seen.find(text) {
                 let rest = self.seen.split_off(at + text.len());
@@ -85,7 +96,7 @@ impl Plain {
     }
 
     /// The next event of a stream.
-    async fn event(&mut self) -> Value {
+    pub(super) async fn event(&mut self) -> Value {
         loop {
             let line = self.until("}\n").await;
             if !line.contains("stillalive") {

@@ -1,6 +1,8 @@
 //! Hives on networks: what a program sees of connectors, whatever the wire.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
+#[cfg(all(feature = "http", feature = "websocket"))]
+mod backlog;
 mod delivery;
 #[cfg(all(feature = "http", feature = "websocket"))]
 mod doors;

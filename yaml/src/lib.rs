@@ -1,4 +1,4 @@
-//! Reads YAML 1.1 into a located tree, as PyYAML's `safe_load` reads it.
+//! Reads YAML 1.1 into a located tree, as PyYAML's `safe_load` reads it, and [writes](write()) such a tree.
 //!
 //! The syntax is `saphyr-parser`'s; what a plain scalar means is decided in `scalar`. Stricter than PyYAML on purpose:
 //! a key that stands twice, a key that is no text, a second document and a tag outside the core are errors, each with
@@ -7,8 +7,11 @@
 mod build;
 mod hint;
 mod scalar;
+mod write;
 
 use eventhive_transport::settings::{Node, Problem};
+
+pub use write::write;
 
 /// The most values of one document, aliases counted as often as they are used: a hundred times the largest
 /// configuration we know, about 20 MB.

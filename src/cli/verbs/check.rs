@@ -5,7 +5,7 @@ use eventhive::config::{Config, ConfigError, Create, Kinds, Report, Sources};
 use serde_json::{Value, json};
 
 use crate::cli::config_args;
-use crate::cli::console::Console;
+use crate::cli::console::{Console, warnings};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::verb::Verb;
 
@@ -45,9 +45,10 @@ impl Verb for Check {
 const NOT_FOUND: &str = "no configuration found (looked for EVENTHIVE_CONFIG, ./eventhive.yaml): name a file";
 
 fn check(sources: &Sources) -> Result<Config, ConfigError> {
-    let config = sources.resolve(&Kinds::compiled_in())?;
-    let problems = Hive::builder().check(&config);
-    if problems.is_empty() { Ok(config) } else { Err(config.error(problems)) }
+    let mut config = sources.resolve(&Kinds::compiled_in())?;
+    let found = Hive::builder().check(&config);
+    config.warn(found.warnings);
+    if found.problems.is_empty() { Ok(config) } else { Err(config.error(found.problems)) }
 }
 
 fn fine(config: &Config, names: &[&str]) -> String {
@@ -55,19 +56,13 @@ fn fine(config: &Config, names: &[&str]) -> String {
     let (connectors, servers) = (count(config.connectors.len(), "connector"), count(started, "server"));
     let mut text = format!("ok: {}: {connectors}, {servers}", names.join(", "));
     if !config.warnings().is_empty() {
-        text = format!("{}\n{text}", prefixed(&config.warnings().to_string()));
+        text = format!("{}\n{text}", warnings(config.warnings()));
     }
     text
 }
 
 fn wrong(error: &ConfigError) -> String {
     format!("{error}\n{}", count(error.report().problems().len(), "problem"))
-}
-
-/// The source lines that a warning shows are indented.
-fn prefixed(warnings: &str) -> String {
-    let prefix = |line: &str| if line.starts_with(' ') { line.to_owned() } else { format!("warning: {line}") };
-    warnings.lines().map(prefix).collect::<Vec<_>>().join("\n")
 }
 
 fn count(number: usize, thing: &str) -> String {

@@ -6,9 +6,13 @@ mod completions;
 #[cfg(feature = "discovery")]
 mod discover;
 mod explain;
+#[cfg(feature = "http")]
+mod hash_password;
 mod keygen;
 mod listen;
 mod man;
+#[cfg(feature = "http")]
+mod migrate;
 mod request;
 mod schema;
 mod serve;
@@ -26,6 +30,10 @@ pub(crate) const VERBS: &[Entry] = &[
     Entry::of::<check::Check>(),
     Entry::of::<explain::Explain>(),
     Entry::of::<keygen::Keygen>(),
+    #[cfg(feature = "http")]
+    Entry::of::<hash_password::HashPassword>(),
+    #[cfg(feature = "http")]
+    Entry::of::<migrate::Migrate>(),
     Entry::of::<schema::Schema>(),
     Entry::of::<completions::Completions>(),
     Entry::of::<man::Man>(),

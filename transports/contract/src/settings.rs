@@ -121,6 +121,8 @@ pub enum KeyKind {
     Texts,
     /// A mapping that the component checks itself.
     Map,
+    /// A mapping with keys of its own; see [`Settings::table`].
+    Table(&'static [Key]),
     /// A mapping from names of the user's choice to mappings with the keys of this table; see [`Settings::named`].
     Named(&'static [Key]),
     /// Anything; kept as it is.
@@ -283,6 +285,13 @@ impl Settings {
             .collect()
     }
 
+    /// The settings of a [`KeyKind::Table`] key; `None` if it is not there.
+    #[must_use]
+    pub fn table(&self, name: &str) -> Option<Self> {
+        let Node { value: Value::Map(entries), at } = self.get(name)? else { return None };
+        Some(Self { path: format!("{}.{name}", self.path), at: *at, entries: entries.clone() })
+    }
+
     /// The secrets of a [`KeyKind::Secrets`] key, fetched from where they are kept; empty if the key is not there. Their
     /// memory is zeroed when they go.
     ///
@@ -311,6 +320,12 @@ impl Settings {
     pub fn problem(&self, name: &str, message: impl Into<String>) -> Problem {
         let at = self.get(name).map_or(self.at, |node| node.at);
         Problem { at, path: format!("{}.{name}", self.path), message: message.into() }
+    }
+
+    /// A problem with these settings as a whole.
+    #[must_use]
+    pub fn problem_here(&self, message: impl Into<String>) -> Problem {
+        Problem { at: self.at, path: self.path.clone(), message: message.into() }
     }
 }
 
@@ -353,7 +368,11 @@ impl Value {
 /// The value of a key at `path`, as its kind says.
 fn read(node: &Node, kind: KeyKind, path: String) -> Result<Value, Vec<Problem>> {
     let problem = |message| vec![Problem { at: node.at, path: path.clone(), message }];
-    let KeyKind::Named(table) = kind else { return coerce(node, kind).map_err(problem) };
+    let table = match kind {
+        KeyKind::Table(keys) => return Settings::check(&path, node, keys).map(|inner| Value::Map(inner.entries)),
+        KeyKind::Named(keys) => keys,
+        _ => return coerce(node, kind).map_err(problem),
+    };
     let Value::Map(given) = &node.value else {
         return Err(problem(format!("expected a mapping of names, found {}", node.value.describe())));
     };
@@ -397,7 +416,8 @@ fn coerce(node: &Node, kind: KeyKind) -> Result<Value, String> {
         }
         (KeyKind::Texts | KeyKind::Secrets, Value::Text(_)) => Ok(Value::List(vec![node.clone()])),
         (KeyKind::Texts | KeyKind::Secrets, _) => Err(format!("expected a list of texts, found {found}")),
-        (KeyKind::Map | KeyKind::Named(_), _) => Err(format!("expected a mapping, found {found}")),
+        // Tables are checked key by key before this.
+        (KeyKind::Map | KeyKind::Table(_) | KeyKind::Named(_), _) => Err(format!("expected a mapping, found {found}")),
     }
 }
 
@@ -435,7 +455,7 @@ fn default_value(text: &str, kind: KeyKind) -> Option<Value> {
         KeyKind::Integer { .. } => text.parse().ok().map(Value::Integer),
         KeyKind::Seconds { .. } => text.parse().ok().map(Value::Float),
         KeyKind::Text | KeyKind::Secret | KeyKind::Choice(_) => Some(Value::Text(text.to_owned())),
-        KeyKind::Texts | KeyKind::Secrets | KeyKind::Map | KeyKind::Named(_) | KeyKind::Any => None,
+        KeyKind::Texts | KeyKind::Secrets | KeyKind::Map | KeyKind::Table(_) | KeyKind::Named(_) | KeyKind::Any => None,
     }
 }
 
@@ -487,6 +507,22 @@ mod tests {
                 "servers.a.init: `host` is missing: the address to listen on",
             ]
         );
+    }
+
+    #[test]
+    fn a_table_within_a_table_is_checked_in_its_place_and_has_its_own_defaults() {
+        let outer = [Key::optional("inner", KeyKind::Table(TABLE), "a table")];
+        let given = |entries| map(vec![("inner", map(entries).value)]);
+        let problems = Settings::check("servers.a", &given(vec![("prot", Value::Integer(1))]), &outer).unwrap_err();
+        assert_eq!(problems[0].path, "servers.a.inner.prot");
+        assert_eq!(problems[1].to_string(), "servers.a.inner: `host` is missing: the address to listen on");
+        let settings = Settings::check("servers.a", &given(vec![("host", Value::Text("x".into()))]), &outer).unwrap();
+        let inner = settings.table("inner").unwrap();
+        assert_eq!(
+            (inner.path(), inner.text("host"), inner.integer("port")),
+            ("servers.a.inner", Some("x"), Some(8085))
+        );
+        assert!(Settings::defaults("servers.a", &outer).unwrap().table("inner").is_none());
     }
 
     #[test]

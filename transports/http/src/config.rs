@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use eventhive_hub::Hub;
-use eventhive_listener::{DoorPlan, DoorTransport, Limits, Listen, TlsFiles};
+use eventhive_listener::{DoorPlan, DoorTransport, Limits, Listen, TLS_KEYS, TlsFiles};
 use eventhive_transport::settings::PORT;
 use eventhive_transport::{Key, KeyKind, Overflow, Problem, Settings};
 
-use crate::access::{Access, AclFile, Payloaders};
+use crate::access::{Access, Payloaders, Users, ldap};
 use crate::door::HttpDoor;
 use crate::sqs;
 
@@ -35,12 +35,9 @@ const DOOR_KEYS: &[Key] = &[
         "/",
         "The path below which topics begin. Other doors of the same address go before it where their paths are longer.",
     ),
-    Key::optional(
-        "tls_cert",
-        KeyKind::Text,
-        "File of the certificate chain in PEM; turns TLS on. Read again on SIGHUP.",
-    ),
-    Key::optional("tls_key", KeyKind::Text, "File of the certificate's private key in PEM."),
+    TLS_KEYS[0],
+    TLS_KEYS[1],
+    TLS_KEYS[2],
     Key::optional(
         "payloaders",
         KeyKind::Texts,
@@ -52,6 +49,7 @@ const DOOR_KEYS: &[Key] = &[
         KeyKind::Text,
         "File of the access list, in PyPubSub's format. Read again when it changes. Without it nobody sees private events.",
     ),
+    Key::optional("ldap", KeyKind::Table(ldap::KEYS), "An LDAP directory for users who are not in the access list."),
     Key::optional(
         "sqs",
         KeyKind::Named(sqs::KEYS),
@@ -67,7 +65,12 @@ const DOOR_KEYS: &[Key] = &[
         KeyKind::Texts,
         "Web origins, such as `https://example.org`, whose pages may read and publish; `*` is any (CORS).",
     ),
-    Key::with_default("max_payload_bytes", BYTES, "102400", "The largest body of a publish."),
+    Key::with_default(
+        "max_payload_bytes",
+        KeyKind::Integer { min: 1, max: 1 << 30 },
+        "102400",
+        "The largest body of a publish.",
+    ),
     Key::with_default("max_sessions", COUNT, "20000", "Streams of this server; further ones are told to come later."),
     Key::with_default("max_connections", COUNT, "25000", "TCP connections of the listener; further ones wait."),
     Key::with_default(
@@ -217,15 +220,24 @@ fn access(settings: &Settings) -> Result<Access, Vec<Problem>> {
         Some(_) => Payloaders::parse(settings.texts("payloaders"))
             .map_err(|wrong| wrong.into_iter().map(|what| settings.problem("payloaders", what)).collect::<Vec<_>>()),
     };
-    let acl = settings.text("acl_file").map(AclFile::open).transpose();
-    let acl = acl.map_err(|error| settings.problem("acl_file", error.to_string()));
-    match (payloaders, acl) {
-        (Ok(payloaders), Ok(acl)) => {
+    match (payloaders, users(settings)) {
+        (Ok(payloaders), Ok(users)) => {
             let secure_topics = settings.texts("secure_topics").into_iter().map(str::to_owned).collect();
-            Ok(Access { payloaders, secure_topics, acl: acl.map(Arc::new) })
+            Ok(Access { payloaders, secure_topics, users: users.map(Arc::new) })
         }
-        (payloaders, acl) => Err(payloaders.err().into_iter().flatten().chain(acl.err()).collect()),
+        (payloaders, users) => Err(payloaders.err().into_iter().chain(users.err()).flatten().collect()),
     }
+}
+
+/// The list, and the directory behind it; `None` if there is neither.
+fn users(settings: &Settings) -> Result<Option<Users>, Vec<Problem>> {
+    let file = settings.text("acl_file").map(PathBuf::from);
+    let directory = settings.table("ldap").map(|ldap| ldap::open(&ldap)).transpose()?;
+    if file.is_none() && directory.is_none() {
+        return Ok(None);
+    }
+    let users = Users::open(file, directory).map(Some);
+    users.map_err(|error| vec![settings.problem("acl_file", error.to_string())])
 }
 
 impl DoorTransport for Http {
@@ -242,7 +254,7 @@ impl DoorTransport for Http {
     }
 
     fn plan(&self, settings: &Settings, hub: &Hub) -> Result<DoorPlan, Vec<Problem>> {
-        let (config, tls) = match (Config::from_settings(settings), tls(settings)) {
+        let (config, tls) = match (Config::from_settings(settings), TlsFiles::from_settings(settings)) {
             (Ok(config), Ok(tls)) => (config, tls),
             (config, tls) => return Err(config.err().into_iter().flatten().chain(tls.err()).collect()),
         };
@@ -260,19 +272,11 @@ impl DoorTransport for Http {
             limits,
         };
         let path = with_slash(&config.endpoint);
+        let warnings = config.access.users.as_ref().map_or_else(Vec::new, |users| users.warnings());
+        let warnings = warnings.into_iter().map(|warning| settings.problem("acl_file", warning)).collect();
         let door = Arc::new(HttpDoor::new(hub.clone(), config));
-        Ok(DoorPlan { name: settings.path().to_owned(), listen, path, door })
-    }
-}
-
-fn tls(settings: &Settings) -> Result<Option<TlsFiles>, Problem> {
-    match (settings.text("tls_cert"), settings.text("tls_key")) {
-        (Some(certificate), Some(key)) => {
-            Ok(Some(TlsFiles { certificate: PathBuf::from(certificate), key: PathBuf::from(key) }))
-        }
-        (None, None) => Ok(None),
-        (Some(_), None) => Err(settings.problem("tls_cert", "`tls_key` is missing: name the file of the private key")),
-        (None, Some(_)) => Err(settings.problem("tls_key", "`tls_cert` is missing: name the file of the certificate")),
+        let plan = DoorPlan::new(settings.path(), listen, "http", path, door);
+        Ok(DoorPlan { warnings, ..plan })
     }
 }
 

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use eventhive_transport::settings::Value;
+use eventhive_transport::settings::{Position, Value};
 use eventhive_transport::{Key, KeyKind, Problem, Settings};
 
-use crate::disk::OpenError;
+use crate::disk::{self, OpenError};
 use crate::{Backlog, BacklogBounds, DiskBacklog, DiskSettings, MemoryBacklog};
 
 const COUNT: KeyKind = KeyKind::Integer { min: 0, max: i64::MAX };
@@ -17,8 +17,8 @@ pub const BACKLOG_KEYS: &[Key] = &[
     Key::optional(
         "path",
         KeyKind::Text,
-        "Folder of the backlog on disk, which survives a restart; each server needs its own. Without it the backlog is in \
-         memory.",
+        "Folder of the backlog on disk, which survives a restart; each server needs its own. A relative one is meant from \
+         the folder of the configuration's file. Without it the backlog is in memory.",
     ),
     Key::with_default(
         "durable",
@@ -39,6 +39,12 @@ pub const BACKLOG_KEYS: &[Key] = &[
         "Age that is kept: a number with a unit, such as `45s`, `30m`, `12h` or `7d`, or a number of seconds; 0 is no \
          bound. Without it, no bound on disk, an hour in memory.",
     ),
+    Key::optional(
+        "import_pypubsub",
+        KeyKind::Text,
+        "The backlog file of a PyPubSub (its `storage`), taken over once: when the backlog has never had an event. Needs \
+         `path`.",
+    ),
 ];
 
 /// A `backlog:` block that passed its table.
@@ -54,25 +60,24 @@ pub struct BacklogSettings {
     pub max_bytes: Option<u64>,
     /// Age that is kept: `None` is the default of the kind, `Some(None)` no bound.
     pub max_age: Option<Option<Duration>>,
+    /// A backlog file of PyPubSub, for a log that is new.
+    pub import_pypubsub: Option<PathBuf>,
 }
 
 impl BacklogSettings {
-    /// From settings that passed [`BACKLOG_KEYS`]. A relative `path` is taken from `base`, usually the folder of the
-    /// configuration's file.
+    /// From settings that passed [`BACKLOG_KEYS`]. `base` gives the folder that a relative path is taken from, usually that
+    /// of the configuration's file in which it stands.
     ///
     /// # Errors
     /// Every problem that the table cannot see.
-    pub fn from_settings(settings: &Settings, base: &Path) -> Result<Self, Vec<Problem>> {
-        let path = settings.text("path").map(|path| base.join(path));
+    pub fn from_settings<'a>(settings: &Settings, base: impl Fn(Position) -> &'a Path) -> Result<Self, Vec<Problem>> {
+        let place = |name| {
+            let at = settings.get(name)?.at;
+            settings.text(name).map(|path| base(at).join(path))
+        };
         let number = |name| settings.integer(name).and_then(|number| u64::try_from(number).ok());
-        let mut problems = Vec::new();
-        if settings.flag("durable") && path.is_none() {
-            problems
-                .push(settings.problem("durable", "a backlog in memory cannot be durable: give it a `path` on a disk"));
-        }
-        if settings.text("path").is_some_and(|path| path.trim().is_empty()) {
-            problems.push(settings.problem("path", "the path is empty: name a folder, or leave `path` out"));
-        }
+        let (path, import_pypubsub) = (place("path"), place("import_pypubsub"));
+        let mut problems = misplaced(settings);
         let max_age = settings.get("max_age").map(|node| match &node.value {
             Value::Null => Ok(None),
             Value::Text(text) => parse_age(text),
@@ -86,18 +91,34 @@ impl BacklogSettings {
             return Err(problems);
         }
         let (max_messages, max_bytes) = (number("max_messages"), number("max_bytes"));
-        Ok(Self { path, durable: settings.flag("durable"), max_messages, max_bytes, max_age })
+        let durable = settings.flag("durable");
+        Ok(Self { path, durable, max_messages, max_bytes, max_age, import_pypubsub })
     }
 
-    /// The backlog. Blocks for a backlog on disk, while its newest file is read.
+    /// The backlog. Blocks for a backlog on disk, while its newest file is read or another backlog is taken over.
     ///
     /// # Errors
     /// [`OpenError`].
     pub fn open(&self) -> Result<Arc<dyn Backlog>, OpenError> {
-        Ok(match self.disk() {
-            Some(disk) => Arc::new(DiskBacklog::open(disk)?),
-            None => Arc::new(MemoryBacklog::new(self.memory())),
+        Ok(match (self.disk(), &self.import_pypubsub) {
+            (Some(disk), Some(file)) => Arc::new(DiskBacklog::open_with_pypubsub(disk, file)?),
+            (Some(disk), None) => Arc::new(DiskBacklog::open(disk)?),
+            (None, _) => Arc::new(MemoryBacklog::new(self.memory())),
         })
+    }
+
+    /// What would keep it from being opened, as far as that can be seen without doing so: the key, and what is wrong. A file
+    /// may be made and removed in the folder, or in the one in which that would be made.
+    #[must_use]
+    pub fn check(&self) -> Vec<(&'static str, String)> {
+        let Some(folder) = &self.path else { return Vec::new() };
+        let unwritable = disk::check_folder(folder).map_err(|error| ("path", error.to_string()));
+        let unreadable = match &self.import_pypubsub {
+            Some(file) if unwritable.is_ok() => disk::check_import(folder, file),
+            _ => Ok(()),
+        };
+        let unreadable = unreadable.map_err(|error| ("import_pypubsub", error.to_string()));
+        unwritable.err().into_iter().chain(unreadable.err()).collect()
     }
 
     /// What a backlog on disk is opened with; `None` if it is in memory.
@@ -124,6 +145,27 @@ impl BacklogSettings {
             age: self.max_age.unwrap_or(standard.age),
         }
     }
+}
+
+/// What only a backlog on disk can have, and paths that are none.
+fn misplaced(settings: &Settings) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    if settings.text("path").is_none() {
+        if settings.flag("durable") {
+            let message = "a backlog in memory cannot be durable: give it a `path` on a disk";
+            problems.push(settings.problem("durable", message));
+        }
+        if settings.text("import_pypubsub").is_some() {
+            let message = "a backlog in memory takes no file over: give it a `path` on a disk";
+            problems.push(settings.problem("import_pypubsub", message));
+        }
+    }
+    for (name, what) in [("path", "folder"), ("import_pypubsub", "file")] {
+        if settings.text(name).is_some_and(|path| path.trim().is_empty()) {
+            problems.push(settings.problem(name, format!("the path is empty: name a {what}, or leave `{name}` out")));
+        }
+    }
+    problems
 }
 
 /// An age in PyPubSub's form: a whole number and `s`, `m`, `h` or `d` in either case, blanks tolerated; a number alone is
@@ -159,7 +201,7 @@ fn age_problem() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use eventhive_transport::settings::{Entry, Node, Position};
+    use eventhive_transport::settings::{Entry, Node};
 
     fn read(entries: &[(&str, Value)]) -> Result<BacklogSettings, Vec<String>> {
         let at = Position::default();
@@ -171,7 +213,7 @@ mod tests {
         let node = Node { value: Value::Map(entries.iter().map(entry).collect()), at };
         let words = |problems: Vec<Problem>| problems.iter().map(ToString::to_string).collect::<Vec<_>>();
         let settings = Settings::check("servers.x.backlog", &node, BACKLOG_KEYS).map_err(words)?;
-        BacklogSettings::from_settings(&settings, Path::new("/etc/hive")).map_err(words)
+        BacklogSettings::from_settings(&settings, |_| Path::new("/etc/hive")).map_err(words)
     }
 
     /// PyPubSub's readings (`backlog_max_age` of its vectors), but for those by which it would fail later.
@@ -200,11 +242,14 @@ mod tests {
             ("max_messages", Value::Integer(5)),
             ("max_bytes", Value::Integer(6)),
             ("max_age", Value::Text("7d".to_owned())),
-        ]);
+            ("import_pypubsub", Value::Text("/old/backlog".to_owned())),
+        ])
+        .unwrap();
+        assert_eq!(given.import_pypubsub, Some(PathBuf::from("/old/backlog")));
         let age = Some(Duration::from_secs(604_800));
         let path = PathBuf::from("/etc/hive/log");
         let disk = DiskSettings { path, durable: true, max_messages: 5, max_bytes: 6, max_age: age };
-        assert_eq!(given.unwrap().disk(), Some(disk));
+        assert_eq!(given.disk(), Some(disk));
         let memory = read(&[("max_age", Value::Integer(0)), ("max_messages", Value::Integer(0))]).unwrap().memory();
         assert_eq!((memory.age, memory.messages), (None, 0));
         assert_eq!(read(&[("max_age", Value::Float(2.5))]).unwrap().memory().age, Some(Duration::from_millis(2500)));

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use actix_web::web::ServiceConfig;
 use eventhive_hub::Hub;
-use eventhive_transport::{Key, Problem, Settings};
+use eventhive_transport::{Key, KeyKind, Problem, Settings};
 use futures_util::future::BoxFuture;
 
 /// A kind of wire that can serve a hub: the server's half of a
@@ -38,8 +38,25 @@ pub struct DoorPlan {
     pub listen: Listen,
     /// The path it serves, for the check that no other door of the address has it. Always begins with `/`.
     pub path: String,
+    /// The scheme of its addresses without TLS, such as `http`; with TLS an `s` follows.
+    pub scheme: &'static str,
     /// The door.
     pub door: Arc<dyn Door>,
+    /// What is not as it should be and keeps the door from nothing. Logged when it starts.
+    pub warnings: Vec<Problem>,
+}
+
+impl DoorPlan {
+    /// A plan without warnings. `scheme` is as in [`scheme`](Self::scheme).
+    pub fn new(
+        name: impl Into<String>,
+        listen: Listen,
+        scheme: &'static str,
+        path: impl Into<String>,
+        door: Arc<dyn Door>,
+    ) -> Self {
+        Self { name: name.into(), listen, path: path.into(), scheme, door, warnings: Vec::new() }
+    }
 }
 
 /// Where a door wants to be. Doors with the same host and port share a listener; 0 is a port like any other here, so
@@ -56,13 +73,48 @@ pub struct Listen {
     pub limits: Limits,
 }
 
-/// A certificate and its key, both in PEM.
+/// A certificate and its key, all in PEM.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsFiles {
     /// The certificate, and behind it those that lead to its issuer.
     pub certificate: PathBuf,
     /// The private key: PKCS#8, PKCS#1 or SEC1.
     pub key: PathBuf,
+    /// More certificates that lead to the issuer, where they are in a file of their own.
+    pub chain: Option<PathBuf>,
+}
+
+/// The keys by which a door's settings name its certificate.
+pub const TLS_KEYS: [Key; 3] = [
+    Key::optional(
+        "tls_cert",
+        KeyKind::Text,
+        "File of the certificate chain in PEM; turns TLS on. Read again on SIGHUP.",
+    ),
+    Key::optional("tls_key", KeyKind::Text, "File of the certificate's private key in PEM."),
+    Key::optional(
+        "tls_chain",
+        KeyKind::Text,
+        "File of the certificates that lead to the issuer, if they are not in tls_cert.",
+    ),
+];
+
+impl TlsFiles {
+    /// From settings whose table has [`TLS_KEYS`]; `None` if they want no TLS.
+    ///
+    /// # Errors
+    /// A file without the one that belongs to it.
+    pub fn from_settings(settings: &Settings) -> Result<Option<Self>, Problem> {
+        let file = |name| settings.text(name).map(PathBuf::from);
+        let missing = |name, what: &str| Err(settings.problem(name, format!("{what} is missing: name its file")));
+        match (file("tls_cert"), file("tls_key"), file("tls_chain")) {
+            (Some(certificate), Some(key), chain) => Ok(Some(Self { certificate, key, chain })),
+            (None, None, None) => Ok(None),
+            (Some(_), None, _) => missing("tls_cert", "`tls_key`, the private key,"),
+            (None, Some(_), _) => missing("tls_key", "`tls_cert`, the certificate,"),
+            (None, None, Some(_)) => missing("tls_chain", "`tls_cert`, the server's own certificate,"),
+        }
+    }
 }
 
 /// What a listener bears.
@@ -118,4 +170,10 @@ pub trait Door: Send + Sync {
 
     /// Sessions now.
     fn sessions(&self) -> usize;
+
+    /// Reads again what the door reads from files of its own, such as lists of users. Returns what is wrong with them; what
+    /// was in use stays so. May take its time: not for a thread that must not wait.
+    fn reload(&self) -> Vec<String> {
+        Vec::new()
+    }
 }

@@ -32,6 +32,6 @@ pub mod tls;
 
 pub use addresses::PerAddress;
 pub use connection::Connection;
-pub use door::{Door, DoorPlan, DoorTransport, Limits, Listen, TlsFiles};
+pub use door::{Door, DoorPlan, DoorTransport, Limits, Listen, TLS_KEYS, TlsFiles};
 pub use error::{StartError, TlsError};
-pub use listeners::{Bound, BoundDoor, Listeners};
+pub use listeners::{Bound, BoundDoor, Listeners, Reload};

@@ -18,6 +18,7 @@ pub(crate) struct Shared {
 pub(crate) struct Guest {
     pub(crate) name: String,
     pub(crate) path: String,
+    pub(crate) scheme: &'static str,
     pub(crate) door: Arc<dyn Door>,
 }
 
@@ -42,8 +43,8 @@ pub(crate) fn share(plans: Vec<DoorPlan>) -> Result<Vec<Shared>, Vec<StartError>
     let mut all: Vec<Shared> = Vec::new();
     let mut clashes = Vec::new();
     for plan in plans {
-        let DoorPlan { name, listen, path, door } = plan;
-        let guest = Guest { name, path, door };
+        let DoorPlan { name, listen, path, scheme, door, .. } = plan;
+        let guest = Guest { name, path, scheme, door };
         match all.iter_mut().find(|shared| shared.host == listen.host && shared.port == listen.port) {
             None => all.push(Shared {
                 host: listen.host,

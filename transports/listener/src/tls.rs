@@ -78,7 +78,10 @@ pub fn install_provider() {
 }
 
 fn read(files: &TlsFiles) -> Result<CertifiedKey, TlsError> {
-    let chain = read_chain(&files.certificate)?;
+    let mut chain = read_chain(&files.certificate)?;
+    if let Some(more) = &files.chain {
+        chain.extend(read_chain(more)?);
+    }
     let key = PrivateKeyDer::from_pem_file(&files.key)
         .map_err(|error| unreadable("the key", &files.key, error.to_string()))?;
     CertifiedKey::from_der(chain, key, &ring::default_provider()).map_err(|source| TlsError::Mismatch {

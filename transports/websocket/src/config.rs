@@ -1,12 +1,11 @@
 //! Settings: the tables of keys, and what they mean as typed values.
 
-use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use eventhive_hub::Hub;
-use eventhive_listener::{DoorPlan, DoorTransport, Limits, Listen, TlsFiles};
+use eventhive_listener::{DoorPlan, DoorTransport, Limits, Listen, TLS_KEYS, TlsFiles};
 use eventhive_transport::settings::PORT;
 use eventhive_transport::{Key, KeyKind, Overflow, Problem, Settings};
 use zeroize::Zeroizing;
@@ -38,12 +37,9 @@ const DOOR_KEYS: &[Key] = &[
         "ws",
         "Not used by a server; `tls_cert` turns TLS on.",
     ),
-    Key::optional(
-        "tls_cert",
-        KeyKind::Text,
-        "File of the certificate chain in PEM; turns TLS on. Read again on SIGHUP.",
-    ),
-    Key::optional("tls_key", KeyKind::Text, "File of the certificate's private key in PEM."),
+    TLS_KEYS[0],
+    TLS_KEYS[1],
+    TLS_KEYS[2],
     Key::optional(
         "tokens",
         KeyKind::Secrets,
@@ -240,7 +236,7 @@ impl DoorTransport for WebSocket {
     }
 
     fn plan(&self, settings: &Settings, hub: &Hub) -> Result<DoorPlan, Vec<Problem>> {
-        let (config, tls) = match (Config::from_settings(settings), tls(settings)) {
+        let (config, tls) = match (Config::from_settings(settings), TlsFiles::from_settings(settings)) {
             (Ok(config), Ok(tls)) => (config, tls),
             (config, tls) => return Err(config.err().into_iter().flatten().chain(tls.err()).collect()),
         };
@@ -259,18 +255,7 @@ impl DoorTransport for WebSocket {
         };
         let path = config.endpoint.clone();
         let door = Arc::new(WebSocketDoor::new(hub.clone(), config));
-        Ok(DoorPlan { name: settings.path().to_owned(), listen, path, door })
-    }
-}
-
-fn tls(settings: &Settings) -> Result<Option<TlsFiles>, Problem> {
-    match (settings.text("tls_cert"), settings.text("tls_key")) {
-        (Some(certificate), Some(key)) => {
-            Ok(Some(TlsFiles { certificate: PathBuf::from(certificate), key: PathBuf::from(key) }))
-        }
-        (None, None) => Ok(None),
-        (Some(_), None) => Err(settings.problem("tls_cert", "`tls_key` is missing: name the file of the private key")),
-        (None, Some(_)) => Err(settings.problem("tls_key", "`tls_cert` is missing: name the file of the certificate")),
+        Ok(DoorPlan::new(settings.path(), listen, "ws", path, door))
     }
 }
 
@@ -340,7 +325,7 @@ mod tests {
         ])
         .unwrap_or_else(|problems| panic!("{problems:?}"));
         assert_eq!((&*plan.path, plan.listen.port, plan.listen.limits.workers), ("/net/one", 0, Some(3)));
-        assert_eq!(plan.listen.tls, Some(TlsFiles { certificate: "c.pem".into(), key: "k.pem".into() }));
+        assert_eq!(plan.listen.tls, Some(TlsFiles { certificate: "c.pem".into(), key: "k.pem".into(), chain: None }));
         let given = settings(&[
             ("tokens", Value::List(vec![Node { value: text("a"), at: Position::default() }])),
             ("overflow", text("drop_oldest")),
@@ -355,7 +340,10 @@ mod tests {
     fn every_problem_is_found_and_no_secret_is_printed() {
         let problems = plan(&[("tokens", text("env:EVENTHIVE_NO_SUCH")), ("tls_key", text("k.pem"))]).err().unwrap();
         assert_eq!(problems.len(), 2, "{problems:?}");
-        assert!(problems[0].starts_with("servers.x.init.tokens:") && problems[1].contains("`tls_cert` is missing"));
+        assert!(
+            problems[0].starts_with("servers.x.init.tokens:")
+                && problems[1].contains("`tls_cert`, the certificate, is missing")
+        );
         assert!(plan(&[("endpoint", text("a?token=x"))]).is_err());
         let config = Config { tokens: vec!["hidden".to_owned().into()], ..Config::default() };
         assert!(!format!("{config:?}").contains("hidden"));

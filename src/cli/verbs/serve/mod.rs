@@ -2,15 +2,19 @@
 
 mod tell;
 
+#[cfg(feature = "http")]
+use std::path::PathBuf;
 use std::time::Duration;
 
 use eventhive::config::{Kinds, Sources};
 use eventhive::{Config, Hive, ServerOutcome, StartOptions, Started};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::cli::config_args::ConfigArgs;
 use crate::cli::console::Console;
 use crate::cli::exit::{Exit, Failure};
+#[cfg(feature = "http")]
+use crate::cli::pypubsub;
 use crate::cli::run::{Asked, Signals, block_on};
 use crate::cli::verb::Verb;
 
@@ -28,6 +32,16 @@ pub(crate) struct Serve {
     #[command(flatten)]
     config: ConfigArgs,
 
+    /// The configuration of a PyPubSub server, pypubsub.yaml, in place of one of ours
+    #[cfg(feature = "http")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["files", "network", "host", "port", "http_port"])]
+    pypubsub: Option<PathBuf>,
+
+    /// With --pypubsub: its access list [default: pypubsub_acl.yaml, if there is one]
+    #[cfg(feature = "http")]
+    #[arg(long, value_name = "FILE", requires = "pypubsub")]
+    acl: Option<PathBuf>,
+
     /// Without a configuration: the network's name [default: hive]
     #[arg(long, conflicts_with = "files")]
     network: Option<String>,
@@ -36,9 +50,14 @@ pub(crate) struct Serve {
     #[arg(long, conflicts_with = "files")]
     host: Option<String>,
 
-    /// Without a configuration: the port to listen on; 0 takes a free one [default: 8085]
+    /// Without a configuration: the port for websockets; 0 takes a free one [default: 8085]
     #[arg(short, long, conflicts_with = "files")]
     port: Option<u16>,
+
+    /// Without a configuration: the port for HTTP streams [default: that of --port, or else 2069]
+    #[cfg(feature = "http")]
+    #[arg(long, conflicts_with = "files")]
+    http_port: Option<u16>,
 }
 
 impl Verb for Serve {
@@ -46,7 +65,8 @@ impl Verb for Serve {
     const ABOUT: &'static str =
         "Run the servers and connectors of a configuration, or a hub on this machine without one";
     const MORE: &'static str = "Ctrl-C or SIGTERM ends it: clients get what is queued for them, then are told to go.\n\
-                                SIGHUP reads TLS certificates again.\n\
+                                SIGHUP and SIGUSR2 read TLS certificates and access lists again.\n\
+                                An access list is also read again when it has changed.\n\
                                 A server with `create: needed` may be handed over to another hive, and back: that is told too.\n\
                                 --json: a line with `servers` for those that listen, and again for those that change; one\n\
                                 with `connectors` when each had its first attempt.\n\
@@ -55,6 +75,7 @@ impl Verb for Serve {
 
     fn run(self, console: Console) -> Result<Exit, Failure> {
         let config = self.load(console)?;
+        console.warn(config.warnings());
         if config.servers.is_empty() && config.connectors.is_empty() {
             let message = "the configuration has neither `servers:` nor `connectors:`: there is nothing to run";
             return Err(Failure::new(Exit::Usage, message));
@@ -72,6 +93,10 @@ impl Serve {
             }
             sources = Sources::new();
         }
+        #[cfg(feature = "http")]
+        if let Some(file) = &self.pypubsub {
+            pypubsub::read(&mut sources, file, self.acl.clone(), console);
+        }
         if sources.is_empty() {
             sources.read_named("hive-cli serve", &self.embedded());
         }
@@ -80,20 +105,43 @@ impl Serve {
 
     /// The first of the options that stand for a configuration.
     const fn own(&self) -> Option<&'static str> {
-        match (&self.network, &self.host, self.port) {
+        #[cfg(feature = "http")]
+        if self.pypubsub.is_some() {
+            return Some("--pypubsub");
+        }
+        match (&self.network, &self.host, self.port, self.http_port()) {
             (Some(_), ..) => Some("--network"),
-            (_, Some(_), _) => Some("--host"),
-            (_, _, Some(_)) => Some("--port"),
+            (_, Some(_), ..) => Some("--host"),
+            (_, _, Some(_), _) => Some("--port"),
+            (.., Some(_)) => Some("--http-port"),
             _ => None,
         }
     }
 
-    /// The configuration when there is none: one hub, on loopback unless another host is asked for.
+    #[cfg(feature = "http")]
+    const fn http_port(&self) -> Option<u16> {
+        self.http_port
+    }
+
+    #[cfg(not(feature = "http"))]
+    const fn http_port(&self) -> Option<u16> {
+        None
+    }
+
+    /// The configuration when there is none: one hub with all doors that this program has, on loopback unless another
+    /// host is asked for. On one port the HTTP streams have all paths but that of the websockets.
     fn embedded(&self) -> String {
         let network = self.network.as_deref().unwrap_or("hive");
         let host = self.host.as_deref().unwrap_or("127.0.0.1");
-        let init = json!({ "host": host, "port": self.port.unwrap_or(8085), "endpoint": "/pubsub" });
-        json!({ "servers": { network: { "pubsub_type": "websocket", "create": "always", "init": init } } }).to_string()
+        let doors: &[Value] = &[
+            #[cfg(feature = "websocket")]
+            json!({ "pubsub_type": "websocket", "init": {
+                "host": host, "port": self.port.unwrap_or(8085), "endpoint": "/pubsub" } }),
+            #[cfg(feature = "http")]
+            json!({ "pubsub_type": "http", "init": {
+                "host": host, "port": self.http_port.or(self.port).unwrap_or(2069) } }),
+        ];
+        json!({ "servers": { network: { "create": "always", "doors": doors } } }).to_string()
     }
 }
 
@@ -148,9 +196,12 @@ async fn until_told(
         match asked {
             Asked::Interrupt | Asked::Terminate => return Ok(Exit::Ok),
             Asked::Reload => {
-                let problems = hive.reload_tls();
-                let fine =
-                    if problems.is_empty() { "certificates read again" } else { "the old certificates stay in use" };
+                let problems = hive.reload().await;
+                let fine = if problems.is_empty() {
+                    "certificates and access lists read again"
+                } else {
+                    "what is wrong was not replaced; the old stays in use"
+                };
                 console.note(&problems.iter().map(String::as_str).chain([fine]).collect::<Vec<_>>().join("\n"));
             }
         }

@@ -100,15 +100,21 @@ fn answer(server: &ServerStarted) -> Value {
     answer
 }
 
-/// Two commands to see it work.
+/// Commands to see it work.
 fn try_it(started: &Started) -> Option<String> {
     let server = started.servers.iter().find(|server| !urls(server).is_empty())?;
-    let url = urls(server).into_iter().next()?;
-    let option = if url == DEFAULT_URL { String::new() } else { format!(" --url {url}") };
+    let urls = urls(server);
     let name = &server.name;
-    Some(format!(
-        "try, in two other terminals:\n  hive-cli listen{option}\n  hive-cli call{option} {name}/worker/action '{{\"flowers\": 3}}'"
-    ))
+    let ours = urls.iter().find(|url| url.starts_with("ws")).map(|url| {
+        let option = if url == DEFAULT_URL { String::new() } else { format!(" --url {url}") };
+        format!("\n  hive-cli listen{option}\n  hive-cli call{option} {name}/worker/action '{{\"flowers\": 3}}'")
+    });
+    let http = urls.iter().find(|url| url.starts_with("http")).map(|url| {
+        let url = url.trim_end_matches('/');
+        format!("\n  curl -N {url}/{name}\n  curl -d '{{\"flowers\": 3}}' {url}/{name}/worker/action")
+    });
+    let commands: String = ours.into_iter().chain(http).collect();
+    Some(format!("try, in two other terminals:{commands}"))
 }
 
 /// Where a server can be reached from this machine.
@@ -116,7 +122,7 @@ fn urls(server: &ServerStarted) -> Vec<String> {
     let ServerOutcome::Listening(bound) = &server.outcome else { return Vec::new() };
     let own = format!("servers.{}.", server.name);
     let url = |bound: &eventhive::Bound| {
-        let scheme = if bound.tls { "wss" } else { "ws" };
+        let secure = if bound.tls { "s" } else { "" };
         let mut address = bound.address;
         if address.ip().is_unspecified() {
             address.set_ip(if address.is_ipv6() {
@@ -125,8 +131,8 @@ fn urls(server: &ServerStarted) -> Vec<String> {
                 std::net::Ipv4Addr::LOCALHOST.into()
             });
         }
-        let doors = bound.doors.iter().filter(|door| door.name.starts_with(&own)).map(|door| door.path.clone());
-        doors.map(|path| format!("{scheme}://{address}{path}")).collect::<Vec<_>>()
+        let doors = bound.doors.iter().filter(|door| door.name.starts_with(&own));
+        doors.map(|door| format!("{}{secure}://{address}{}", door.scheme, door.path)).collect::<Vec<_>>()
     };
     bound.iter().flat_map(url).collect()
 }

@@ -4,10 +4,10 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use actix_web::http::header::{self, HeaderMap};
-use bytes::Bytes;
 use eventhive_hub::{Message, ProtocolId};
 
 use crate::wire::answers::{NDJSON_TYPE, SSE_TYPE, STREAM_TYPE};
+use crate::wire::chunk::Chunk;
 use crate::wire::{event, sse};
 
 /// A form of a stream. Each chunk is one event, whatever the form.
@@ -78,31 +78,32 @@ impl Form {
     }
 
     /// The chunk of an event. All streams of one form share it.
-    pub(super) fn event(self, message: &Message) -> Bytes {
-        match self {
-            Self::Lines | Self::NdJson => message.encoded(*LINES, event::line),
+    pub(super) fn event(self, message: &Message) -> Chunk {
+        let line = |message: &Message| Chunk::new(event::line(message).as_bytes()).into_bytes();
+        Chunk::from_bytes(match self {
+            Self::Lines | Self::NdJson => message.encoded(*LINES, line),
             Self::OldSchool => {
                 // First the one, then the other: no form may be asked for while another is being made.
-                let line = message.encoded(*LINES, event::line);
-                message.encoded(*OLD_SCHOOL, |_| [&line[..], b"\0"].concat().into())
+                let line = Chunk::from_bytes(message.encoded(*LINES, line)).content();
+                message.encoded(*OLD_SCHOOL, |_| Chunk::new(&[&line[..], b"\0"].concat()).into_bytes())
             }
-            Self::Events => message.encoded(*EVENTS, sse::event),
-        }
+            Self::Events => message.encoded(*EVENTS, |message| Chunk::new(&sse::event(message)).into_bytes()),
+        })
     }
 
     /// The chunk of a ping of now.
-    pub(super) fn ping(self) -> Bytes {
-        match self {
+    pub(super) fn ping(self) -> Chunk {
+        let ping = match self {
             Self::Lines | Self::NdJson => event::ping(),
             Self::OldSchool => event::ping() + "\0",
             Self::Events => sse::ping(),
-        }
-        .into()
+        };
+        Chunk::new(ping.as_bytes())
     }
 
     /// What comes before everything, if anything does. `gap` tells that events may have been missed.
-    pub(super) fn opening(self, gap: bool) -> Option<Bytes> {
-        (self == Self::Events).then(|| sse::opening(RETRY, gap).into())
+    pub(super) fn opening(self, gap: bool) -> Option<Chunk> {
+        (self == Self::Events).then(|| Chunk::new(sse::opening(RETRY, gap).as_bytes()))
     }
 }
 

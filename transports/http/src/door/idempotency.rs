@@ -57,9 +57,7 @@ impl Keys {
         body: &[u8],
         publish: impl FnOnce() -> Result<Cursor, E>,
     ) -> Once<E> {
-        // Two hashes with a key of this process each: nobody outside can find a pair that meets.
-        let name =
-            u128::from(self.hasher.hash_one((key, path))) << 64 | u128::from(self.hasher.hash_one((path, key, 1)));
+        let name = self.name(key, path);
         let body = self.hasher.hash_one(body);
         let now = Instant::now();
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -78,6 +76,21 @@ impl Keys {
             }
             Err(error) => Once::Failed(error),
         }
+    }
+
+    /// What was published by this key at this place has been lost since: it is to be published when it comes again.
+    pub(super) fn forget(&self, key: &str, path: &str, cursor: Cursor) {
+        let name = self.name(key, path);
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.done.get(&name).is_some_and(|done| done.cursor == cursor) {
+            known.done.remove(&name);
+            known.order.retain(|(_, other)| *other != name);
+        }
+    }
+
+    /// Two hashes with a key of this process each: nobody outside can find a pair that meets.
+    fn name(&self, key: &str, path: &str) -> u128 {
+        u128::from(self.hasher.hash_one((key, path))) << 64 | u128::from(self.hasher.hash_one((path, key, 1)))
     }
 }
 
@@ -113,6 +126,19 @@ mod tests {
         let brief = Keys::new(2, Duration::ZERO);
         assert_eq!(publish(&brief, "k", "x", at(1)), Once::Published(at(1)));
         while publish(&brief, "k", "x", at(2)) == Once::Repeated(at(1)) {}
+    }
+
+    #[test]
+    fn what_was_lost_is_forgotten_and_what_came_after_it_is_not() {
+        let keys = Keys::new(2, Duration::from_secs(1000));
+        let at = |number| Cursor::new(1, number);
+        assert_eq!(publish(&keys, "k", "x", at(1)), Once::Published(at(1)));
+        keys.forget("k", "/a", at(1));
+        assert_eq!(publish(&keys, "k", "x", at(2)), Once::Published(at(2)));
+        keys.forget("k", "/a", at(1));
+        assert_eq!(publish(&keys, "k", "x", at(3)), Once::Repeated(at(2)));
+        assert_eq!(publish(&keys, "l", "x", at(4)), Once::Published(at(4)));
+        assert_eq!(publish(&keys, "k", "x", at(5)), Once::Repeated(at(2)), "it is remembered once, not twice");
     }
 
     #[test]

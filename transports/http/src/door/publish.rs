@@ -1,4 +1,8 @@
 //! Events in: PUT and POST.
+//!
+//! On a hub whose backlog is durable the answer waits until the event is on the disk. Publishers wait together: the more of
+//! them there are, the less each costs. An event that the backlog could not take is answered with 503 and `Retry-After`,
+//! never with 202. Subscribers may have got it all the same, so that one who tries again may send them a second one.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -16,9 +20,10 @@ use super::origin;
 use super::reply::Reply;
 use super::request::{credentials, peer, text};
 use super::shard::Shard;
+use crate::access::Identity;
 use crate::wire::answers::{
-    BAD_PAYLOAD, BAD_REQUEST, IDEMPOTENCY_KEY, LINK_HEADER, MAX_TARGET, NOT_ALLOWED, RECEIVED, TEXT_TYPE, TOO_LARGE,
-    X_PUBSUB_CURSOR,
+    BAD_PAYLOAD, BAD_REQUEST, BUSY, IDEMPOTENCY_KEY, LINK_HEADER, MAX_TARGET, NOT_ALLOWED, RECEIVED, TEXT_TYPE,
+    TOO_LARGE, X_PUBSUB_CURSOR,
 };
 use crate::wire::batch::{self, BATCH_TYPE};
 use crate::wire::json::JsonError;
@@ -34,6 +39,8 @@ const DIFFERS: Refusal = (
     StatusCode::UNPROCESSABLE_ENTITY,
     "This Idempotency-Key came before with another payload: use a new key for each event.\n",
 );
+
+const NOT_STORED: Refusal = (StatusCode::SERVICE_UNAVAILABLE, "The event could not be stored, please come again.\n");
 
 pub(super) async fn publish(
     shard: &Shard,
@@ -66,14 +73,17 @@ fn is_link(request: &HttpRequest) -> bool {
 
 async fn one(shard: &Shard, request: &HttpRequest, path: &str, body: web::Payload) -> Result<Cursor, Refusal> {
     let (config, headers) = (shard.config(), request.headers());
-    admit(shard, request, path)?;
+    Publisher::new(shard, request).admit(path).await?;
     let body = read(request, body, config.max_payload, config.send_timeout).await?;
     let content_type = text(headers, header::CONTENT_TYPE.as_str());
     let bad = (StatusCode::BAD_REQUEST, BAD_REQUEST);
     let payload = charset::decode(&body, content_type).ok_or(bad)?;
     let draft = draft(path, &payload, is_link(request))?;
     match headers.get(IDEMPOTENCY_KEY).filter(|_| config.idempotency_keys > 0) {
-        None => hand_in(shard.hub(), draft).await,
+        None => {
+            let cursor = hand_in(shard.hub(), draft).await?;
+            stored(shard.hub(), cursor).await
+        }
         Some(key) => {
             let key = key.to_str().ok().filter(|key| !key.is_empty() && key.len() <= MAX_KEY).ok_or(bad)?;
             hand_in_once(shard, draft, key, path, &body).await
@@ -81,7 +91,7 @@ async fn one(shard: &Shard, request: &HttpRequest, path: &str, body: web::Payloa
     }
 }
 
-/// Many events of a link; each is answered for itself.
+/// Many events of a link; each is answered for itself. All are handed in before one is waited for.
 async fn batch(
     shard: &Shard,
     reply: &Reply,
@@ -92,44 +102,86 @@ async fn batch(
     let body = read(request, body, config.max_payload + BATCH_ROOM, config.send_timeout).await?;
     let bad = (StatusCode::BAD_REQUEST, BAD_REQUEST);
     let body = std::str::from_utf8(&body).map_err(|_| bad)?;
-    let mut answers = String::new();
+    let mut publisher = Publisher::new(shard, request);
+    let mut outcomes = Vec::new();
     for event in batch::events(body) {
         let outcome = match event {
-            Some((target, payload)) => batched(shard, request, target, payload).await,
+            Some((target, payload)) => batched(&mut publisher, target, payload).await,
             None => Err(bad),
+        };
+        outcomes.push(outcome);
+        if outcome.is_err_and(is_for_now) {
+            break;
+        }
+    }
+    let answers = answers(shard.hub(), outcomes).await;
+    Ok(reply.builder(StatusCode::ACCEPTED, TEXT_TYPE).body(answers))
+}
+
+/// A line for each event of a batch, up to the first that could not be taken for now.
+async fn answers(hub: &Hub, outcomes: Vec<Result<Cursor, Refusal>>) -> String {
+    let mut answers = String::with_capacity(outcomes.len() * 4);
+    for outcome in outcomes {
+        let outcome = match outcome {
+            Ok(cursor) => stored(hub, cursor).await,
+            refused => refused,
         };
         match outcome {
             Ok(_) => answers.push_str("202\n"),
             Err((status, text)) => {
                 // Writing to a string does not fail.
                 let _ = write!(answers, "{} {text}", status.as_u16());
-                if status == StatusCode::SERVICE_UNAVAILABLE {
-                    break;
-                }
             }
         }
+        if outcome.is_err_and(is_for_now) {
+            break;
+        }
     }
-    Ok(reply.builder(StatusCode::ACCEPTED, TEXT_TYPE).body(answers))
+    answers
 }
 
-async fn batched(shard: &Shard, request: &HttpRequest, target: &str, payload: &str) -> Result<Cursor, Refusal> {
+fn is_for_now((status, _): Refusal) -> bool {
+    status == StatusCode::SERVICE_UNAVAILABLE
+}
+
+async fn batched(publisher: &mut Publisher<'_>, target: &str, payload: &str) -> Result<Cursor, Refusal> {
+    let shard = publisher.shard;
     if payload.len() > shard.config().max_payload {
         return Err((StatusCode::BAD_REQUEST, TOO_LARGE));
     }
     let path = target::path_of(target);
-    admit(shard, request, &path)?;
+    publisher.admit(&path).await?;
     hand_in(shard.hub(), draft(&path, payload, true)?).await
 }
 
-/// Whether the request may publish on this path.
-fn admit(shard: &Shard, request: &HttpRequest, path: &str) -> Result<(), Refusal> {
-    let (config, headers) = (shard.config(), request.headers());
-    let foreign = origin::is_foreign(headers, &config.origins, &config.host);
-    if foreign || !config.access.may_publish(peer(request), path, credentials(headers).as_ref()) {
-        shard.counters().refused.add_one();
-        return Err((StatusCode::FORBIDDEN, NOT_ALLOWED));
+/// Who publishes. Found out at most once for a request, and only if something depends on it.
+struct Publisher<'a> {
+    shard: &'a Shard,
+    request: &'a HttpRequest,
+    identity: Option<Identity>,
+}
+
+impl<'a> Publisher<'a> {
+    const fn new(shard: &'a Shard, request: &'a HttpRequest) -> Self {
+        Self { shard, request, identity: None }
     }
-    Ok(())
+
+    /// Whether the request may publish on this path.
+    async fn admit(&mut self, path: &str) -> Result<(), Refusal> {
+        let (config, headers) = (self.shard.config(), self.request.headers());
+        let (access, peer) = (&config.access, peer(self.request));
+        if self.identity.is_none() && access.is_secured(path) {
+            let identity = access.identify(credentials(headers), peer).await;
+            self.identity = Some(identity.map_err(|_| (StatusCode::SERVICE_UNAVAILABLE, BUSY))?);
+        }
+        let foreign = origin::is_foreign(headers, &config.origins, &config.host);
+        let identity = self.identity.as_ref().unwrap_or(const { &Identity::nobody() });
+        if foreign || !access.may_publish(peer, path, identity) {
+            self.shard.counters().refused.add_one();
+            return Err((StatusCode::FORBIDDEN, NOT_ALLOWED));
+        }
+        Ok(())
+    }
 }
 
 fn draft(path: &str, payload: &str, exact: bool) -> Result<Draft, Refusal> {
@@ -189,11 +241,12 @@ async fn hand_in_once(shard: &Shard, draft: Draft, key: &str, path: &str, body: 
     loop {
         hub.ready().await;
         let publish = || hub.publish(draft.clone()).map(|published| published.cursor);
-        match shard.common().keys.once(key, path, body, publish) {
-            Once::Published(cursor) => return Ok(cursor),
+        let keys = &shard.common().keys;
+        match keys.once(key, path, body, publish) {
+            Once::Published(cursor) => return stored_once(hub, cursor, || keys.forget(key, path, cursor)).await,
             Once::Repeated(cursor) => {
                 shard.counters().repeated.add_one();
-                return Ok(cursor);
+                return stored_once(hub, cursor, || keys.forget(key, path, cursor)).await;
             }
             Once::Differs => return Err(DIFFERS),
             Once::Failed(PublishError { reason: PublishRefused::Busy, .. }) => {}
@@ -202,13 +255,30 @@ async fn hand_in_once(shard: &Shard, draft: Draft, key: &str, path: &str, body: 
     }
 }
 
+/// Resolves when the backlog has the event, at once where it is not durable.
+async fn stored(hub: &Hub, cursor: Cursor) -> Result<Cursor, Refusal> {
+    if hub.is_durable()
+        && let Err(error) = hub.stored(cursor).await
+    {
+        // The backlog has said so, once for all events that it lost together.
+        tracing::debug!(%error, "an event was not stored");
+        return Err(NOT_STORED);
+    }
+    Ok(cursor)
+}
+
+/// The same for a publish with a key. What is lost must not be taken for done when it comes again.
+async fn stored_once(hub: &Hub, cursor: Cursor, forget: impl FnOnce()) -> Result<Cursor, Refusal> {
+    stored(hub, cursor).await.inspect_err(|_| forget())
+}
+
 fn refusal(reason: &PublishRefused) -> Refusal {
     match reason {
         PublishRefused::Closed => (StatusCode::SERVICE_UNAVAILABLE, "The server is going down, please come again.\n"),
         PublishRefused::TopicTooLong { .. } => (StatusCode::BAD_REQUEST, BAD_REQUEST),
         other => {
             tracing::error!(reason = %other, "an event was not taken");
-            (StatusCode::SERVICE_UNAVAILABLE, "The event could not be stored, please come again.\n")
+            NOT_STORED
         }
     }
 }

@@ -92,11 +92,11 @@ fn draft_of(path: &str, body: &str, object: &Object, exact: bool) -> Result<Draf
 
 /// The line of a message, with its line feed. One chunk of a stream.
 #[must_use]
-pub fn line(message: &Message) -> Bytes {
+pub fn line(message: &Message) -> String {
     let topic = String::from_utf8_lossy(message.topic().as_bytes());
     let mut line = decorated(message, &topic);
     line.push('\n');
-    line.into()
+    line
 }
 
 fn decorated(message: &Message, topic: &str) -> String {

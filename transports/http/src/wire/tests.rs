@@ -37,7 +37,7 @@ fn published(target: &str, body: &str) -> Message {
 }
 
 fn line(message: &Message) -> String {
-    String::from_utf8(event::line(message).to_vec()).unwrap()
+    event::line(message)
 }
 
 #[test]

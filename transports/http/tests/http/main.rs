@@ -4,6 +4,8 @@
 mod access;
 mod backlog;
 mod beyond;
+mod durable;
+mod embedded;
 mod matching;
 mod requests;
 mod slow;

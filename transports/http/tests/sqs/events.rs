@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use eventhive_http::Config;
-use eventhive_http::access::{Access, AclFile};
+use eventhive_http::access::{Access, Users};
 use eventhive_hub::{BacklogBounds, Cursor, Hub, HubSettings};
 use serde_json::{Value, json};
 
@@ -65,7 +65,8 @@ async fn messages_to_private_paths_are_seen_by_those_with_the_right_alone() {
     let queue = moto.created("private").await;
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), "me:\n  password: mine\n  acl: {some: [tests]}\n").unwrap();
-    let access = Access { acl: Some(Arc::new(AclFile::open(file.path()).unwrap())), ..Access::default() };
+    let access =
+        Access { users: Some(Arc::new(Users::open(Some(file.path().to_owned()), None).unwrap())), ..Access::default() };
     let queues = vec![queue.read_at(&moto.url(), true)];
     let hive = Hive::on(Hub::new(HubSettings::default()), Config { access, queues, ..Config::default() });
     let mut stranger = hive.stream("/tests").await;

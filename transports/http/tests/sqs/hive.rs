@@ -29,8 +29,7 @@ impl Hive {
         // Several threads, each with routes of the door: the readers are there once all the same.
         let limits = Limits { workers: Some(3), ..Limits::default() };
         let listen = Listen { host: "127.0.0.1".to_owned(), port: 0, tls: None, limits };
-        let plan =
-            DoorPlan { name: "servers.x".to_owned(), listen, path: "/".to_owned(), door: Arc::clone(&door) as _ };
+        let plan = DoorPlan::new("servers.x", listen, "http", "/", Arc::clone(&door) as _);
         let listeners = Listeners::start(vec![plan]).unwrap();
         let address = listeners.addresses()[0].address;
         Self { hub, door, listeners, address }

@@ -1,8 +1,11 @@
 //! The backlog file of PyPubSub: one JSON object a line, as its server writes it.
 //!
 //! `{"timestamp": <epoch float>, "topics": [..], "json": {<the event as it was sent>}, "private": <bool>}`
+//!
+//! While a file is taken over, a marker lies beside the log. A log that is found with it was cut short in that, and is begun
+//! anew: half an import never happened.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,11 +16,48 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::{DiskBacklog, record};
+use super::open::{OpenError, at, has_files, paths};
+use super::writer::sync_folder;
+use super::{DiskBacklog, DiskSettings, record};
 use crate::{Backlog, BacklogError, Cursor, Draft, Message, lock};
 
 /// The attribute of a message with the path that it was published to, where that is not simply its topic.
 const PATH: &str = "pubsub_path";
+
+/// The file that lies beside the log for as long as another is taken over.
+const MARKER: &str = "importing";
+
+/// Empties a log that was cut short in taking another over.
+pub(super) fn start_over(folder: &Path) -> Result<(), OpenError> {
+    let marker = folder.join(MARKER);
+    if !marker.exists() {
+        return Ok(());
+    }
+    tracing::warn!(folder = %folder.display(), "a backlog was cut short when it took another over, and is begun anew");
+    for path in paths(folder)? {
+        fs::remove_file(&path).map_err(|source| at(&path, source))?;
+    }
+    let removed = sync_folder(folder).and_then(|()| fs::remove_file(&marker));
+    removed.map_err(|source| at(&marker, source))
+}
+
+/// Whether the file can be read, if the log in `folder` would take it over.
+pub(crate) fn check_import(folder: &Path, file: &Path) -> Result<(), OpenError> {
+    if has_files(folder)? && !folder.join(MARKER).exists() {
+        return Ok(());
+    }
+    readable(file).map(drop).map_err(OpenError::Import)
+}
+
+fn readable(path: &Path) -> Result<File, ImportError> {
+    let read = |source| ImportError::Read { path: path.to_owned(), source };
+    let file = File::open(path).map_err(read)?;
+    // A folder can be opened, and only then not be read.
+    if file.metadata().map_err(read)?.is_dir() {
+        return Err(read(io::ErrorKind::IsADirectory.into()));
+    }
+    Ok(file)
+}
 
 /// What came of an import.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -36,16 +76,24 @@ pub enum ImportError {
     #[error("the backlog is not new: a file can only be imported into one that has never had a message")]
     NotNew,
     /// The file cannot be read.
-    #[error("{} cannot be read: {source}", path.display())]
+    #[error("the backlog of PyPubSub {} cannot be read: {source}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
         /// What the system says.
         source: io::Error,
     },
-    /// The log did not take it. Remove its folder before the next attempt.
+    /// The log did not take it. It is empty when it is opened again.
     #[error(transparent)]
     Backlog(#[from] BacklogError),
+    /// The log's folder did not take it. It is empty when it is opened again.
+    #[error("the backlog's {} cannot be used: {source}", path.display())]
+    Folder {
+        /// The log's folder.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
 }
 
 #[derive(Deserialize)]
@@ -64,6 +112,20 @@ struct Decoration {
 }
 
 impl DiskBacklog {
+    /// Opens the log and, if it has never had a message, takes over a backlog file of PyPubSub. The file is not looked at
+    /// otherwise, and may be gone by then. Blocks as [`open`](Self::open) and [`import_pypubsub`](Self::import_pypubsub) do.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn open_with_pypubsub(settings: DiskSettings, file: &Path) -> Result<Self, OpenError> {
+        let log = Self::open(settings)?;
+        if log.is_new() {
+            let Imported { events, skipped } = log.import_pypubsub(file)?;
+            tracing::info!(file = %file.display(), events, skipped, "took over a backlog of PyPubSub");
+        }
+        Ok(log)
+    }
+
     /// Whether the log has never had a message.
     #[must_use]
     pub fn is_new(&self) -> bool {
@@ -81,8 +143,19 @@ impl DiskBacklog {
         if !self.is_new() {
             return Err(ImportError::NotNew);
         }
+        let file = readable(path)?;
+        let folder = |source| ImportError::Folder { path: self.folder.clone(), source };
+        let marker = self.folder.join(MARKER);
+        let marked = File::create(&marker).and_then(|marker| marker.sync_all());
+        marked.and_then(|()| sync_folder(&self.folder)).map_err(folder)?;
+        let imported = self.take_all(file, path)?;
+        self.sync().and_then(|()| fs::remove_file(&marker)).map_err(folder)?;
+        Ok(imported)
+    }
+
+    fn take_all(&self, file: File, path: &Path) -> Result<Imported, ImportError> {
         let read = |source| ImportError::Read { path: path.to_owned(), source };
-        let mut lines = BufReader::new(File::open(path).map_err(read)?);
+        let mut lines = BufReader::new(file);
         let (mut imported, mut line, mut newest) = (Imported::default(), Vec::new(), UNIX_EPOCH);
         while lines.read_until(b'\n', &mut line).map_err(read)? > 0 {
             match parse(&line) {
@@ -101,6 +174,18 @@ impl DiskBacklog {
         }
         self.wait_for(self.extent().newest)?;
         Ok(imported)
+    }
+
+    /// Makes all files safe, also where the log is not durable.
+    fn sync(&self) -> io::Result<()> {
+        for path in paths(&self.folder).map_err(io::Error::other)? {
+            match File::open(&path).and_then(|file| file.sync_all()) {
+                // It had only what the log's bounds have dropped since.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                synced => synced?,
+            }
+        }
+        Ok(())
     }
 
     fn take_over(&self, draft: Draft, time: SystemTime, id: Uuid) -> Result<(), BacklogError> {

@@ -30,8 +30,10 @@ use futures_util::future::BoxFuture;
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::spawn_blocking;
 
+pub(crate) use self::import::check_import;
 pub use self::import::{ImportError, Imported};
 pub use self::open::OpenError;
+pub(crate) use self::open::check_folder;
 use self::state::{State, storage};
 use self::writer::{Create, Writer};
 use crate::{Backlog, BacklogError, Cursor, Extent, Message, Start, lock};
@@ -86,6 +88,7 @@ impl DiskSettings {
 pub struct DiskBacklog {
     shared: Arc<Shared>,
     durable: bool,
+    folder: PathBuf,
     writer: Option<JoinHandle<()>>,
     /// Locked until it is closed.
     lock: Mutex<Option<File>>,
@@ -126,6 +129,7 @@ impl DiskBacklog {
 
     fn open_with(settings: DiskSettings, create: Create) -> Result<Self, OpenError> {
         let lock = Mutex::new(Some(open::take(&settings.path)?));
+        import::start_over(&settings.path)?;
         let state = open::load(&settings)?;
         let shared = Arc::new(Shared {
             first_of_run: state.newest + 1,
@@ -136,11 +140,11 @@ impl DiskBacklog {
             ended: Notify::new(),
             readers: Semaphore::new(READERS),
         });
-        let (durable, path) = (settings.durable, settings.path.clone());
+        let (durable, folder) = (settings.durable, settings.path.clone());
         let writer = Writer::new(Arc::clone(&shared), settings, create);
         let thread = thread::Builder::new().name("eventhive-backlog".to_owned());
-        let writer = thread.spawn(move || writer.run()).map_err(|source| OpenError::Io { path, source })?;
-        Ok(Self { shared, durable, writer: Some(writer), lock })
+        let writer = thread.spawn(move || writer.run()).map_err(|source| open::at(&folder, source))?;
+        Ok(Self { shared, durable, folder, writer: Some(writer), lock })
     }
 
     /// Messages kept now.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::DiskSettings;
+use super::import::ImportError;
 use super::record;
 use super::segment::{HEAD, Head, Next, Records, Segment, mark};
 use super::state::{State, TAIL_BYTES};
@@ -39,11 +40,31 @@ pub enum OpenError {
         /// What is wrong with it.
         reason: String,
     },
+    /// Another backlog was to be taken over.
+    #[error(transparent)]
+    Import(#[from] ImportError),
 }
 
 /// Sequences that are passed over at each opening: more than can have been handed out without having come to the disk.
 /// So no cursor is ever given to two messages, though the first of them be lost. The sequences last for 2^30 openings.
 const SKIPPED: u64 = 1 << 32;
+
+/// Whether the log could be opened, as far as its folder is concerned. Leaves nothing behind.
+pub(crate) fn check_folder(folder: &Path) -> Result<(), OpenError> {
+    let there = folder.ancestors().find(|path| path.exists()).filter(|path| !path.as_os_str().is_empty());
+    let there = there.unwrap_or_else(|| Path::new("."));
+    let probe = there.join(format!(".eventhive-check-{}", std::process::id()));
+    OpenOptions::new().create(true).truncate(false).write(true).open(&probe).map_err(|source| at(folder, source))?;
+    fs::remove_file(&probe).map_err(|source| at(&probe, source))
+}
+
+/// Whether a folder has messages, or had some.
+pub(super) fn has_files(folder: &Path) -> Result<bool, OpenError> {
+    match paths(folder) {
+        Err(OpenError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(false),
+        paths => paths.map(|paths| !paths.is_empty()),
+    }
+}
 
 /// Takes the log for this process, for as long as the file is open.
 pub(super) fn take(folder: &Path) -> Result<File, OpenError> {
@@ -96,15 +117,7 @@ pub(super) fn load(settings: &DiskSettings) -> Result<State, OpenError> {
 
 /// The segments and their heads, oldest first.
 fn heads(folder: &Path) -> Result<Vec<(PathBuf, Head)>, OpenError> {
-    let mut paths = Vec::new();
-    for entry in fs::read_dir(folder).map_err(|source| at(folder, source))? {
-        let path = entry.map_err(|source| at(folder, source))?.path();
-        let name = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".log"));
-        if name.is_some_and(|name| name.len() == 20 && name.bytes().all(|byte| byte.is_ascii_digit())) {
-            paths.push(path);
-        }
-    }
-    paths.sort();
+    let paths = paths(folder)?;
     let mut heads = Vec::new();
     let count = paths.len();
     for (index, path) in paths.into_iter().enumerate() {
@@ -119,6 +132,20 @@ fn heads(folder: &Path) -> Result<Vec<(PathBuf, Head)>, OpenError> {
         }
     }
     Ok(heads)
+}
+
+/// The segments, oldest first.
+pub(super) fn paths(folder: &Path) -> Result<Vec<PathBuf>, OpenError> {
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(folder).map_err(|source| at(folder, source))? {
+        let path = entry.map_err(|source| at(folder, source))?.path();
+        let name = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".log"));
+        if name.is_some_and(|name| name.len() == 20 && name.bytes().all(|byte| byte.is_ascii_digit())) {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    Ok(paths)
 }
 
 fn head(path: &Path) -> Result<Option<Head>, OpenError> {
@@ -185,6 +212,6 @@ fn scan(segment: &mut Segment, epoch: u64) -> Result<Newest, OpenError> {
     Ok(newest)
 }
 
-fn at(path: &Path, source: io::Error) -> OpenError {
+pub(super) fn at(path: &Path, source: io::Error) -> OpenError {
     OpenError::Io { path: path.to_owned(), source }
 }

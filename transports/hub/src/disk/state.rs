@@ -82,6 +82,8 @@ impl State {
     pub(super) fn new(epoch: u64, newest: u64, segments: VecDeque<Segment>, max_messages: u64) -> Self {
         let kept = segments.iter().map(Segment::count).sum();
         let first = segments.iter().find(|segment| !segment.is_empty()).map_or(newest + 1, |segment| segment.base);
+        // Behind the last that is stored nothing is missing, whatever number comes next.
+        let tail_floor = segments.iter().rev().find(|segment| !segment.is_empty()).map_or(newest, |last| last.last);
         let newest_time = segments.iter().map(|segment| segment.time).max().unwrap_or_default();
         let mut state = Self {
             epoch,
@@ -90,7 +92,7 @@ impl State {
             segments,
             tail: VecDeque::new(),
             tail_bytes: 0,
-            tail_floor: newest,
+            tail_floor,
             done: newest,
             waiting_bytes: 0,
             first,

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use tempfile::{TempDir, tempdir};
 use uuid::Uuid;
 
-use super::segment::{HEAD, Next, Records};
+use super::segment::{HEAD, Head, Next, Previous, Records};
 use super::writer::LogFile;
 use super::*;
 use crate::{CursorError, Draft, Hub, HubSettings, PublishRefused};
@@ -482,4 +482,60 @@ fn a_backlog_of_pypubsub_is_taken_over_with_times_topics_and_privacy() {
     assert!(second.payload().starts_with(br#"{"i":  1e2, "#), "to the letter");
     assert_eq!((first.attribute("pubsub_path"), second.attribute("pubsub_path")), (None, None));
     assert_eq!(third.attribute("pubsub_path").map(|path| &path[..]), Some(&b"//a//b"[..]));
+}
+
+/// The process ended when it had begun a file and written nothing to it. Who came to the end of the log was never told so.
+#[test]
+fn the_end_of_a_log_is_found_although_its_last_file_is_empty() {
+    let folder = tempdir().unwrap();
+    let log = DiskBacklog::open(small(&folder)).unwrap();
+    let last = (0..3).map(|_| add(&log, b"x")).last().unwrap();
+    drop(log);
+    let head = {
+        let bytes = std::fs::read(&files(&small(&folder))[0]).unwrap();
+        let (epoch, base) = (Head::decode(&bytes).unwrap().epoch, last.sequence() + 1);
+        Head { epoch, base, previous: Previous { base: 1, last: last.sequence(), time: 7 } }
+    };
+    std::fs::write(folder.path().join(format!("log/{:020}.log", head.base)), head.encode()).unwrap();
+    let log = DiskBacklog::open(small(&folder)).unwrap();
+    assert_eq!((log.len(), all(&log).len()), (3, 3));
+    assert_eq!(log.recent(last, 64).map(|rest| rest.len()), Some(0), "there is no more to come");
+    add(&log, b"more");
+    assert_eq!(all(&log).len(), 4);
+}
+
+#[test]
+fn a_backlog_is_taken_over_once_and_half_of_one_never() {
+    let folder = tempdir().unwrap();
+    let file = folder.path().join("backlog.json");
+    let line = r#"{"timestamp": 1795221122.5, "topics": ["c"], "json": {"i": 7}, "private": false}"#;
+    std::fs::write(&file, format!("{line}\n{line}\n")).unwrap();
+    let log = DiskBacklog::open_with_pypubsub(small(&folder), &file).unwrap();
+    assert_eq!(log.len(), 2);
+    drop(log);
+    // As if the process had ended in the midst of it.
+    std::fs::write(small(&folder).path.join("importing"), "").unwrap();
+    assert!(DiskBacklog::open(small(&folder)).unwrap().is_new(), "what there is of it is no backlog");
+    let log = DiskBacklog::open_with_pypubsub(small(&folder), &file).unwrap();
+    add(&log, b"more");
+    drop(log);
+    std::fs::remove_file(&file).unwrap();
+    assert_eq!(DiskBacklog::open_with_pypubsub(small(&folder), &file).unwrap().len(), 3, "it is not needed any more");
+    let other = DiskSettings::new(folder.path().join("other"));
+    let error = DiskBacklog::open_with_pypubsub(other.clone(), &file).unwrap_err().to_string();
+    assert!(error.contains("backlog.json cannot be read"), "{error}");
+    assert!(check_import(&other.path, &file).is_err() && check_import(&small(&folder).path, &file).is_ok());
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_told_and_a_look_leaves_nothing_behind() {
+    let folder = tempdir().unwrap();
+    let below = folder.path().join("a/b/log");
+    check_folder(&below).unwrap();
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    std::fs::write(folder.path().join("file"), "").unwrap();
+    for bad in [folder.path().join("file"), folder.path().join("file/log")] {
+        let error = check_folder(&bad).unwrap_err().to_string();
+        assert!(error.contains(bad.to_str().unwrap()), "{error}");
+    }
 }

@@ -48,7 +48,7 @@ fn door(path: &'static str, word: &'static str) -> Arc<Named> {
 }
 
 fn plan(name: &str, listen: Listen, door: &Arc<Named>) -> DoorPlan {
-    DoorPlan { name: name.to_owned(), listen, path: door.path.to_owned(), door: Arc::clone(door) as _ }
+    DoorPlan::new(name, listen, "http", door.path, Arc::clone(door) as _)
 }
 
 fn listen(host: &str, port: u16) -> Listen {
@@ -86,7 +86,7 @@ fn doors_of_one_address_share_a_listener_by_path_and_other_paths_are_404() {
 #[test]
 fn clashes_name_both_doors_and_the_fix_and_all_are_found() {
     let (one, two) = (door("/a", ""), door("/b", ""));
-    let tls = TlsFiles { certificate: PathBuf::from("c"), key: PathBuf::from("k") };
+    let tls = TlsFiles { certificate: PathBuf::from("c"), key: PathBuf::from("k"), chain: None };
     let plans = vec![
         plan("servers.x", listen("127.0.0.1", 1), &one),
         plan("servers.y", listen("127.0.0.1", 1), &one),
@@ -106,7 +106,8 @@ fn what_stands_in_the_way_is_said_with_the_fix_and_nothing_is_started() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let missing = TlsFiles { certificate: PathBuf::from("/no/such.pem"), key: PathBuf::from("/no/such.key") };
+    let missing =
+        TlsFiles { certificate: PathBuf::from("/no/such.pem"), key: PathBuf::from("/no/such.key"), chain: None };
     let one = door("/a", "");
     let found = errors(vec![
         plan("servers.fine", listen("127.0.0.1", free.port()), &one),

@@ -101,7 +101,7 @@ async fn connect_trusting(server: &Server, certificate: &CertificateDer<'static>
 async fn a_certificate_is_replaced_without_a_restart_and_a_broken_one_is_not_taken() {
     let folder = tempfile::tempdir().unwrap();
     let first = new_certificate(folder.path());
-    let tls = TlsFiles { certificate: folder.path().join("cert.pem"), key: folder.path().join("key.pem") };
+    let tls = TlsFiles { certificate: folder.path().join("cert.pem"), key: folder.path().join("key.pem"), chain: None };
     let server = Server::start_with(Config::default(), Limits::default(), Some(tls));
     assert!(server.listeners.addresses()[0].tls);
     assert!(connect_trusting(&server, &first).await);
@@ -110,14 +110,47 @@ async fn a_certificate_is_replaced_without_a_restart_and_a_broken_one_is_not_tak
 
     let second = new_certificate(folder.path());
     assert!(!connect_trusting(&server, &second).await);
-    server.listeners.reload_tls().unwrap();
+    assert!(server.listeners.reload().run().is_empty());
     assert!(connect_trusting(&server, &second).await);
     assert!(!connect_trusting(&server, &first).await);
 
     std::fs::write(folder.path().join("cert.pem"), "broken").unwrap();
-    let problems = server.listeners.reload_tls().unwrap_err();
-    assert!(problems[0].to_string().contains("cert.pem"), "{problems:?}");
+    let problems = server.listeners.reload().run();
+    assert!(problems[0].contains("cert.pem"), "{problems:?}");
     assert!(connect_trusting(&server, &second).await);
+}
+
+#[tokio::test]
+async fn certificates_that_lead_to_the_issuer_may_be_in_a_file_of_their_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: String| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let authority = |name: &str| {
+        let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        params.distinguished_name.push(rcgen::DnType::CommonName, name);
+        (params, rcgen::KeyPair::generate().unwrap())
+    };
+    let ((root, root_key), (middle, middle_key)) = (authority("root"), authority("middle"));
+    let root_pem = root.clone().self_signed(&root_key).unwrap().pem();
+    let middle_pem = middle.clone().signed_by(&middle_key, &rcgen::Issuer::new(root, root_key)).unwrap().pem();
+    let key = rcgen::KeyPair::generate().unwrap();
+    let leaf = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
+    let leaf_pem = leaf.signed_by(&key, &rcgen::Issuer::new(middle, middle_key)).unwrap().pem();
+    let mut tls = TlsFiles {
+        certificate: file("cert.pem", leaf_pem),
+        key: file("key.pem", key.serialize_pem()),
+        chain: Some(file("chain.pem", middle_pem)),
+    };
+    let trusted = CertificateDer::from_pem_slice(root_pem.as_bytes()).unwrap();
+    let server = Server::start_with(Config::default(), Limits::default(), Some(tls.clone()));
+    assert!(connect_trusting(&server, &trusted).await);
+    tls.chain = None;
+    let server = Server::start_with(Config::default(), Limits::default(), Some(tls));
+    assert!(!connect_trusting(&server, &trusted).await, "nothing leads from the certificate to its issuer");
 }
 
 /// Without `on_connect` too: the kernel's handle of a connection makes the end quicker, and no more.
