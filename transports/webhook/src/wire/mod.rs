@@ -13,6 +13,7 @@
 //! - [`auth`]: who may say it: the texts of authorizations, and what they vouch for.
 //! - [`etag`]: the hash over all subscriptions of a URL. [`digest`]: the hash of a message.
 //! - [`glob`]: patterns of topics.
+//! - [`stateful`]: the messages of the websocket.
 //! - [`tracing`]: what a broadcaster tells about a notify.
 //! - [`identifier`]: what names a message until it is answered.
 //!
@@ -26,6 +27,7 @@ pub mod etag;
 pub mod glob;
 pub mod identifier;
 pub mod responses;
+pub mod stateful;
 pub mod tracing;
 
 mod base64;

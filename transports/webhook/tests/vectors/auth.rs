@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use eventhive_webhook::wire::Interest;
 use eventhive_webhook::wire::auth::{
-    Accepted, Claim, Code, CompressorClaim, Direction, HmacHeader, HmacKey, Reason, Refused, Scheme, Secrets, Stamp,
-    Token,
+    Accepted, Claim, Code, Direction, HmacHeader, HmacKey, Reason, Refused, Scheme, Secrets, Stamp, Token,
 };
 use eventhive_webhook::wire::etag::Etag;
+use eventhive_webhook::wire::stateful::Compressor;
 use serde_json::{Value, json};
 
 use crate::support::{array, bytes, list, number, scheme, seconds, text};
@@ -129,12 +129,12 @@ impl Inputs {
         }
     }
 
-    fn compressor(&self) -> CompressorClaim {
+    fn compressor(&self) -> Compressor {
         let number = |name: &str| number(&self.numbers[name]);
-        CompressorClaim {
+        Compressor {
             id: number("compressor_identifier"),
             level: i16::try_from(number("compression_level")).unwrap(),
-            min_size: number("min_size"),
+            min_size: u32::try_from(number("min_size")).unwrap(),
             max_size: number("max_size"),
         }
     }

@@ -7,8 +7,10 @@ mod auth;
 mod etag;
 mod globs;
 mod simple_tracing;
+mod stateful;
 mod stateless;
 mod support;
+mod transcripts;
 mod zstd_frames;
 
 use std::collections::BTreeSet;
@@ -40,19 +42,16 @@ sections! {
     "stateless_exchanges": exchanges_over_http_are_read_verified_and_written_byte_for_byte = stateless::exchanges, 31;
     "simple_tracing": the_tracing_of_python_is_read_and_written = simple_tracing::blobs, 6;
     "glob": the_matcher_agrees_with_that_of_pythons_broadcaster = globs::rows, 896;
+    "stateful_messages": messages_of_the_websocket_are_read_and_written_in_both_modes = stateful::messages, 35;
+    "stateful_parse_cases_s2b": odd_messages_are_taken_or_refused_as_by_python = stateful::odd_ones, 21;
+    "minimal_unsigned": numbers_have_as_few_bytes_as_they_need = stateful::numbers, 14;
+    "websocket_transcripts": conversations_are_read_verified_and_written_byte_for_byte = transcripts::conversations, 2;
+    "websocket_url": counter_urls_are_those_of_python = transcripts::urls, 10;
     "zstd": the_zstd_library_reads_pythons_frames = zstd_frames::frames, 5;
 }
 
-/// What explains, and has no cases; and what is of the websocket, which nothing here reads yet.
-const NOTES: &[&str] = &[
-    "about",
-    "hmac_header_parse_note",
-    "minimal_unsigned",
-    "stateful_messages",
-    "stateful_parse_cases_s2b",
-    "websocket_transcripts",
-    "websocket_url",
-];
+/// What explains, and has no cases.
+const NOTES: &[&str] = &["about", "hmac_header_parse_note"];
 
 #[test]
 fn every_section_has_a_test() {

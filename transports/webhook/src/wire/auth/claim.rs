@@ -9,6 +9,7 @@ use crate::wire::auth::stamp::Stamp;
 use crate::wire::digest::Hash;
 use crate::wire::error::WireError;
 use crate::wire::etag::Etag;
+use crate::wire::stateful::Compressor;
 use crate::wire::write::{Output, Writer};
 
 /// Which of the two secrets signs.
@@ -147,14 +148,14 @@ pub enum Claim<'a> {
         /// The counter url.
         url: &'a str,
         /// Which, and for what.
-        compressor: CompressorClaim,
+        compressor: Compressor,
     },
     /// B2S: a compressor with a dictionary that was trained on the connection may be used from now on.
     EnableZstdCustom {
         /// The counter url.
         url: &'a str,
         /// Which, and for what.
-        compressor: CompressorClaim,
+        compressor: Compressor,
         /// Of the dictionary.
         sha512: &'a Hash,
     },
@@ -172,19 +173,6 @@ pub enum Claim<'a> {
         /// Which part; at most 2^32 - 1 can be signed.
         part_id: u64,
     },
-}
-
-/// The fields of a compressor that are signed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CompressorClaim {
-    /// Its number; at most 2^32 - 1 can be signed.
-    pub id: u64,
-    /// The level of compression; negative ones cannot be signed.
-    pub level: i16,
-    /// The least length of messages that it is meant for.
-    pub min_size: u64,
-    /// The length from which on it is not meant for messages.
-    pub max_size: u64,
 }
 
 impl Claim<'_> {
@@ -274,9 +262,9 @@ impl Claim<'_> {
                 put(out, &[Tag(etag)])
             }
             Self::ConfirmConfigure { broadcaster_nonce } => put(out, &[Short("nonce", broadcaster_nonce)]),
-            Self::EnableZstdPreset { url, compressor } => put(out, &[text("url", url), Compressor(compressor)]),
+            Self::EnableZstdPreset { url, compressor } => put(out, &[text("url", url), Zstd(compressor)]),
             Self::EnableZstdCustom { url, compressor, sha512 } => {
-                put(out, &[text("url", url), Compressor(compressor), Fixed(sha512)])
+                put(out, &[text("url", url), Zstd(compressor), Fixed(sha512)])
             }
             Self::DisableZstdCustom { url, compressor_id } => {
                 put(out, &[Number("compressor_id", compressor_id, 4), text("url", url)])
@@ -299,10 +287,10 @@ enum Field<'a> {
     Tag(&'a Etag),
     /// In as many bytes.
     Number(&'static str, u64, usize),
-    Compressor(CompressorClaim),
+    Zstd(Compressor),
 }
 
-use Field::{Compressor, Fixed, Long, Number, Short, Tag};
+use Field::{Fixed, Long, Number, Short, Tag, Zstd};
 
 fn text<'a>(field: &'static str, text: &'a str) -> Field<'a> {
     Long(field, text.as_bytes())
@@ -321,10 +309,10 @@ fn put<O: Output>(out: &mut Writer<'_, O>, fields: &[Field<'_>]) -> Result<(), W
             Ok(())
         }
         Number(name, number, bytes) => out.number(name, number, bytes),
-        Compressor(CompressorClaim { id, level, min_size, max_size }) => {
+        Zstd(Compressor { id, level, min_size, max_size }) => {
             out.number("compressor_id", id, 4)?;
             out.number("level", out.not_negative("level", level.into())?, 4)?;
-            out.u64(min_size);
+            out.u64(min_size.into());
             out.u64(max_size);
             Ok(())
         }

@@ -19,7 +19,7 @@ mod token;
 
 use std::time::Duration;
 
-pub use claim::{Claim, CompressorClaim, Direction};
+pub use claim::{Claim, Direction};
 pub use hmac::{HmacHeader, HmacKey, KeyError, MAX_CLOCK_DIFFERENCE};
 pub use secrets::{Secret, Secrets, SecretsError};
 pub use stamp::{Nonce, Stamp};
