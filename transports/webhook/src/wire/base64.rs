@@ -11,8 +11,9 @@ pub(crate) fn append(bytes: &[u8; 64], out: &mut String) {
     STANDARD.encode_string(bytes, out);
 }
 
-/// Reads 64 bytes as Python's `base64.b64decode` does: what is not of the alphabet is passed over, and padding that stands where
-/// padding may stand is the end. Missing padding is forgiven, as with 64 bytes nothing else could have been meant.
+/// Reads 64 bytes as Python's `base64.b64decode` does: what is not of the alphabet is passed over, and padding that
+/// stands where padding may stand is the end. Missing padding is forgiven, as with 64 bytes nothing else could have
+/// been meant.
 pub(crate) fn lenient(text: &[u8]) -> Option<[u8; 64]> {
     let mut out = [0; 64];
     let mut free = out.iter_mut();

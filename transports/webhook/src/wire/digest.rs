@@ -1,7 +1,7 @@
 //! SHA-512 of messages: the header `Repr-Digest`, and hashing what arrives in pieces.
 //!
-//! The header is a list `algorithm=value` with commas between and no spaces; the value is plain base64. (RFC 9530 puts the
-//! value between colons. That is read too.)
+//! The header is a list `algorithm=value` with commas between and no spaces; the value is plain base64. (RFC 9530 puts
+//! the value between colons. That is read too.)
 
 use sha2::{Digest as _, Sha512};
 

@@ -1,8 +1,8 @@
 //! The strong etag: a hash over all subscriptions of one URL, by which both sides see whether they agree.
 //!
-//! The document that is hashed: `URL`, the URL, a line feed, `EXACT`, topics with their recovery urls, a line feed, `GLOB`,
-//! patterns with theirs, a line feed; each text with its length in two bytes. Both lists are sorted bytewise and have no
-//! repetitions.
+//! The document that is hashed: `URL`, the URL, a line feed, `EXACT`, topics with their recovery urls, a line feed,
+//! `GLOB`, patterns with theirs, a line feed; each text with its length in two bytes. Both lists are sorted bytewise
+//! and have no repetitions.
 
 use std::fmt;
 

@@ -1,9 +1,9 @@
 //! The wire of lonely pub/sub: pure functions from bytes to meaning and back.
 //!
 //! Source: lonelypsp 0.0.47, lonelypss 0.0.12 and lonelypsc 0.0.18 as they run; `tests/vectors/lonely.json` was made by
-//! running them. Nothing here knows sockets, and nothing trusts its input: what is read is borrowed from the bytes it was
-//! read from, and a length that is announced costs nothing until as many bytes are there. An error names the field, where
-//! it begins, and what was expected.
+//! running them. Nothing here knows sockets, and nothing trusts its input: what is read is borrowed from the bytes it
+//! was read from, and a length that is announced costs nothing until as many bytes are there. An error names the field,
+//! where it begins, and what was expected.
 //!
 //! Subscriber to broadcaster is S2B, broadcaster to subscriber B2S. All numbers are unsigned and big-endian.
 //!

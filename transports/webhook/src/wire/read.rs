@@ -1,4 +1,5 @@
-//! A cursor over received bytes. What it gives out is borrowed; it allocates nothing, whatever lengths the bytes announce.
+//! A cursor over received bytes. What it gives out is borrowed; it allocates nothing, whatever lengths the bytes
+//! announce.
 
 use super::error::{Problem, WireError};
 

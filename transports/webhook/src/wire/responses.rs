@@ -1,8 +1,8 @@
 //! Bodies of answers.
 //!
 //! All but one carry an authorization of their own, which covers the fields named in
-//! [`Claim`](super::auth::Claim), and have status 200. [`Response::UnsubscribeImmediate`] carries nothing and comes with
-//! another status. Whoever reads an answer should hand in the whole body, of at most [`MAX_BYTES`].
+//! [`Claim`](super::auth::Claim), and have status 200. [`Response::UnsubscribeImmediate`] carries nothing and comes
+//! with another status. Whoever reads an answer should hand in the whole body, of at most [`MAX_BYTES`].
 
 use super::Proof;
 use super::error::{Problem, WireError};

@@ -1,7 +1,7 @@
 //! The one form of tracing that is spoken: the "simple" one of Python's broadcaster, in answers to notify.
 //!
-//! Everywhere else tracing is opaque and empty. Python's HTTP client fails, though, when the answer to its notify has no
-//! trace; so a broadcaster always writes one. Whoever gets a tracing may ignore it.
+//! Everywhere else tracing is opaque and empty. Python's HTTP client fails, though, when the answer to its notify has
+//! no trace; so a broadcaster always writes one. Whoever gets a tracing may ignore it.
 
 use super::error::WireError;
 use super::read::Reader;

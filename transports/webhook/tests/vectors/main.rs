@@ -1,5 +1,5 @@
-//! `lonely.json`: what the Python packages did when they were run, section by section. One test for each section, and one
-//! that sees to it that no section is left out.
+//! `lonely.json`: what the Python packages did when they were run, section by section. One test for each section, and
+//! one that sees to it that no section is left out.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 

@@ -1,5 +1,5 @@
-//! Whole exchanges over HTTP: each request is read as a server would, verified, and written again as a client would; each
-//! answer likewise, the other way round.
+//! Whole exchanges over HTTP: each request is read as a server would, verified, and written again as a client would;
+//! each answer likewise, the other way round.
 
 use std::collections::HashSet;
 

@@ -1,5 +1,5 @@
-//! Compressed messages. The wire carries them as they are; this shows that the library at hand reads what Python writes:
-//! frames without a content size, a checksum or a dictionary's number, with dictionaries of both kinds.
+//! Compressed messages. The wire carries them as they are; this shows that the library at hand reads what Python
+//! writes: frames without a content size, a checksum or a dictionary's number, with dictionaries of both kinds.
 
 use eventhive_webhook::wire::digest;
 use serde_json::Value;

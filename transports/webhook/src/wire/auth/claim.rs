@@ -1,8 +1,8 @@
 //! What an authorization vouches for, and the bytes of it that are signed.
 //!
-//! All kinds begin alike: `u8` kind, `u64` timestamp, nonce, tracing. Then come the fields of the kind in the order in which
-//! they stand here, unless said otherwise. On a websocket `url`, and `recovery` of [`Claim::Missed`], are counter urls
-//! (see [`counter`](crate::wire::stateful::counter)), which tie a message to its connection and place.
+//! All kinds begin alike: `u8` kind, `u64` timestamp, nonce, tracing. Then come the fields of the kind in the order in
+//! which they stand here, unless said otherwise. On a websocket `url`, and `recovery` of [`Claim::Missed`], are counter
+//! urls (see [`counter`](crate::wire::stateful::counter)), which tie a message to its connection and place.
 
 use crate::wire::Interest;
 use crate::wire::auth::stamp::Stamp;

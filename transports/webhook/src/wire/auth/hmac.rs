@@ -1,7 +1,7 @@
 //! Signatures: `X-HMAC <seconds>:<nonce>:<code>`, where the code is an HMAC-SHA-512 in base64.
 //!
-//! What is sent has the strict form. What is read may be as loose as Python's `int` and `base64.b64decode` allow, because
-//! the code covers the time and the nonce, so that a looser text vouches for nothing more.
+//! What is sent has the strict form. What is read may be as loose as Python's `int` and `base64.b64decode` allow,
+//! because the code covers the time and the nonce, so that a looser text vouches for nothing more.
 
 use std::fmt;
 use std::sync::Arc;

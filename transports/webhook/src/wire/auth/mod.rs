@@ -1,9 +1,9 @@
 //! Authorizations: a text with each message that says that its sender may say so.
 //!
-//! There are two directions, to broadcasters and to subscribers, each with a [`Scheme`] of its own. What is vouched for is
-//! a [`Claim`]: the fields of a message that matter, and its tracing. Whoever sends makes the claim and
-//! [signs](Scheme::sign) it; whoever receives makes the same claim from what it read, and [verifies](Scheme::verify) the
-//! text against it.
+//! There are two directions, to broadcasters and to subscribers, each with a [`Scheme`] of its own. What is vouched for
+//! is a [`Claim`]: the fields of a message that matter, and its tracing. Whoever sends makes the claim and
+//! [signs](Scheme::sign) it; whoever receives makes the same claim from what it read, and [verifies](Scheme::verify)
+//! the text against it.
 //!
 //! # How to read it
 //! - `claim`: what is vouched for: the 21 kinds, and the bytes that are signed.

@@ -6,8 +6,8 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-/// What makes one signature differ from every other. It is part of what is signed and of the authorization's text, so take
-/// the clock once and use it for both.
+/// What makes one signature differ from every other. It is part of what is signed and of the authorization's text, so
+/// take the clock once and use it for both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stamp<'a> {
     /// Seconds since the epoch.
@@ -24,8 +24,8 @@ impl<'a> Stamp<'a> {
     }
 }
 
-/// A nonce for one signature: 9 random bytes as 12 characters. Every signature needs a fresh one, also when a message is
-/// sent again.
+/// A nonce for one signature: 9 random bytes as 12 characters. Every signature needs a fresh one, also when a message
+/// is sent again.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Nonce([u8; 12]);
 

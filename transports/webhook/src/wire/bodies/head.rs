@@ -1,7 +1,7 @@
 //! Collecting what stands before a message, or before lists, while the body arrives in chunks of any size.
 //!
-//! Only bytes of the head are copied, and only those that have arrived: a length that a head announces costs nothing. The
-//! reader starts anew with each chunk, which is cheap, as it hops from length to length.
+//! Only bytes of the head are copied, and only those that have arrived: a length that a head announces costs nothing.
+//! The reader starts anew with each chunk, which is cheap, as it hops from length to length.
 
 use std::marker::PhantomData;
 
@@ -9,7 +9,8 @@ use crate::wire::error::WireError;
 
 /// The first part of a body, behind which come more bytes than one wants in memory.
 ///
-/// Implemented by [`NotifyHead`](super::NotifyHead), [`ReceiveHead`](super::ReceiveHead) and [`SetHead`](super::SetHead).
+/// Implemented by [`NotifyHead`](super::NotifyHead), [`ReceiveHead`](super::ReceiveHead) and
+/// [`SetHead`](super::SetHead).
 pub trait Head {
     /// The head, borrowed from the bytes it was read from.
     type Of<'a>;

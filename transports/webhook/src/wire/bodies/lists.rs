@@ -1,7 +1,8 @@
 //! The lists of `/v1/set_subscriptions`, read one entry after the other, so that neither list need be in memory.
 //!
-//! [`Lists`] keeps where it is in the lists; the caller keeps the bytes. It hands in what has arrived and not been used,
-//! takes an entry, drops as many bytes as the entry had, and comes back. [`Lists::next`] does that for a body that is whole.
+//! [`Lists`] keeps where it is in the lists; the caller keeps the bytes. It hands in what has arrived and not been
+//! used, takes an entry, drops as many bytes as the entry had, and comes back. [`Lists::next`] does that for a body
+//! that is whole.
 
 use crate::wire::error::WireError;
 use crate::wire::read::Reader;
@@ -76,7 +77,8 @@ impl Lists {
         Ok((step, used))
     }
 
-    /// Reads the next entry of lists that are in memory as a whole, and takes it from `bytes`; `None` at the end of both.
+    /// Reads the next entry of lists that are in memory as a whole, and takes it from `bytes`; `None` at the end of
+    /// both.
     ///
     /// # Errors
     /// The lists are cut short, or `glob` or `recovery` is not UTF-8.

@@ -107,8 +107,8 @@ impl Builder {
     }
 }
 
-/// Reads a class up to its `]`; `None` if there is none. The steps are SQLite's, with their side effects: behind a range,
-/// and behind a `]` in first place, a `-` is a member.
+/// Reads a class up to its `]`; `None` if there is none. The steps are SQLite's, with their side effects: behind a
+/// range, and behind a `]` in first place, a `-` is a member.
 fn class(rest: &mut Chars<'_>) -> Option<Token> {
     let mut ranges = Vec::new();
     let mut member = rest.next()?;

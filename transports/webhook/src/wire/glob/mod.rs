@@ -10,16 +10,16 @@
 //! | `[^abc]` | one that is none of them; `!` is a member like any other |
 //! | everything else, `\` and `{` too | itself, in this case |
 //!
-//! A topic ends at its first NUL byte, as far as patterns are concerned, and so does a pattern. Bytes of a topic that are
-//! not UTF-8 are characters too; see [`Subject`].
+//! A topic ends at its first NUL byte, as far as patterns are concerned, and so does a pattern. Bytes of a topic that
+//! are not UTF-8 are characters too; see [`Subject`].
 //!
 //! Python's subscribers look at what they get with a matcher of their own, which takes no topic that is not UTF-8, and
 //! knows `[!abc]` in place of `[^abc]`. A pattern of text, `*` and `?` means the same to all.
 //!
 //! # Cost
 //! Time grows with the length of the topic and not with how often a pattern could be tried in vain: what stands between
-//! two `*` is looked for once from left to right, plain text by a search that is linear, and text with `?` or `[..]` in it by
-//! comparing at each place. For the latter the pattern may have at most [`MAX_PIECE`] characters between two `*`.
+//! two `*` is looked for once from left to right, plain text by a search that is linear, and text with `?` or `[..]` in
+//! it by comparing at each place. For the latter the pattern may have at most [`MAX_PIECE`] characters between two `*`.
 //!
 //! # How to read it
 //! - `compile`: from a text to pieces, split at each `*`.
@@ -97,8 +97,8 @@ impl Glob {
         self.0.pieces.is_some()
     }
 
-    /// The runs of plain text in it, in order, for an index of patterns: the [`Subject::as_str`] of each topic that matches
-    /// has them all.
+    /// The runs of plain text in it, in order, for an index of patterns: the [`Subject::as_str`] of each topic that
+    /// matches has them all.
     pub fn literals(&self) -> impl Iterator<Item = &str> {
         self.0.pieces.iter().flat_map(Pieces::tokens).filter_map(Token::as_text)
     }

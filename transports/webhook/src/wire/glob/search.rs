@@ -1,5 +1,5 @@
-//! Pieces against a topic: the first at its beginning, the last at its end, each other at the first place behind the one
-//! before.
+//! Pieces against a topic: the first at its beginning, the last at its end, each other at the first place behind the
+//! one before.
 //!
 //! No choice is ever taken back: a piece that stands further left leaves no less for those behind it.
 

@@ -5,8 +5,9 @@ use std::borrow::Cow;
 /// A topic as patterns see it. Made once for each message, and used for all patterns.
 ///
 /// It ends at the first NUL byte. Bytes that are not UTF-8 are read as SQLite reads them: a byte from `80` to `BF` that
-/// continues nothing is the character of that number; any other begins a character that goes on for as long as such bytes follow. What
-/// that gives, if it is no character, is U+FFFD.
+/// continues nothing is the character of that number; any other begins a character that goes on for as long as such
+/// bytes follow. What that gives, if it is no character, is U+FFFD. (SQLite keeps numbers that are too great for a
+/// character, which only a pattern with U+FFFD in it could tell.)
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subject<'a>(Cow<'a, str>);
 

@@ -101,8 +101,8 @@ impl<'a> B2s<'a> {
     /// Reads a message. Bytes behind the headers of a message without a body are ignored.
     ///
     /// # Errors
-    /// It is too short, of an unknown type, has a header that is missing or wrong, or a dictionary has not the hash that
-    /// it says.
+    /// It is too short, of an unknown type, has a header that is missing or wrong, or a dictionary has not the hash
+    /// that it says.
     pub fn read(message: &'a [u8]) -> Result<Self, WireError> {
         let (kind, mut headers) = Headers::open(message)?;
         Ok(match kind {
@@ -229,9 +229,9 @@ impl<'a> B2s<'a> {
         }
     }
 
-    /// Whether the message takes the next value of the [B2S counter](super::counter::Counter), which is part of what its
-    /// authorization vouches for. A part behind the first does not; Python's broadcaster does it otherwise, for which a
-    /// subscriber has [`Expected`](super::counter::Expected).
+    /// Whether the message takes the next value of the [B2S counter](super::counter::Counter), which is part of what
+    /// its authorization vouches for. A part behind the first does not; Python's broadcaster does it otherwise, for
+    /// which a subscriber has [`Expected`](super::counter::Expected).
     #[must_use]
     pub fn is_counted(&self) -> bool {
         match self {
@@ -244,8 +244,8 @@ impl<'a> B2s<'a> {
         }
     }
 
-    /// What its authorization vouches for. `url` is the counter url: for messages that are counted that of the B2S counter,
-    /// for the answers to SUBSCRIBE and UNSUBSCRIBE the one of the request; others make no use of it.
+    /// What its authorization vouches for. `url` is the counter url: for messages that are counted that of the B2S
+    /// counter, for the answers to SUBSCRIBE and UNSUBSCRIBE the one of the request; others make no use of it.
     ///
     /// `None` for a part behind the first, whose authorization vouches again for the first
     /// ([`Arriving`](super::stream::Arriving)), and for CONFIRM_NOTIFY, which does not say what was notified:

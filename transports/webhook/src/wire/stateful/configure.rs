@@ -23,7 +23,8 @@ pub struct Configure<'a> {
     pub proof: Proof<'a>,
 }
 
-/// What Python's broadcaster reads where names are written and this one is missing: the digit zero, hence dictionary 48.
+/// What Python's broadcaster reads where names are written and this one is missing: the digit zero, hence dictionary
+/// 48.
 const MISSING_INITIAL_DICT: &[u8] = b"0";
 
 impl<'a> Configure<'a> {

@@ -1,7 +1,7 @@
 //! What ties a signed message to its connection and its place in it: counter urls.
 //!
-//! Both sides contribute to a nonce for the connection and count messages, each direction for itself. The authorization of
-//! a counted message vouches for `websocket:<nonce>:<counter>`, so that it is worth nothing elsewhere. Counters move
+//! Both sides contribute to a nonce for the connection and count messages, each direction for itself. The authorization
+//! of a counted message vouches for `websocket:<nonce>:<counter>`, so that it is worth nothing elsewhere. Counters move
 //! whatever the scheme is; only signatures look at them.
 
 use base64::Engine as _;
@@ -97,7 +97,8 @@ impl Expected {
         Candidates { first, other: Some(other).filter(|other| *other != first) }
     }
 
-    /// A part behind the first has come. Its signature need not be looked at: that of the first covers the message's hash.
+    /// A part behind the first has come. Its signature need not be looked at: that of the first covers the message's
+    /// hash.
     pub fn skip_part(&mut self) {
         self.parts.take();
     }

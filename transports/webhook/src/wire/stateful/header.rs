@@ -18,7 +18,8 @@ pub enum Mode {
 /// The flag of [`Mode::Minimal`]. Other flags mean nothing.
 const MINIMAL: u16 = 1;
 
-/// The headers of a message that is read. They are taken in the order of [`Mode::Minimal`]; the body is what is left then.
+/// The headers of a message that is read. They are taken in the order of [`Mode::Minimal`]; the body is what is left
+/// then.
 #[derive(Clone)]
 pub(super) struct Headers<'a> {
     reader: Reader<'a>,

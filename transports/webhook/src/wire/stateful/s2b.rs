@@ -61,8 +61,8 @@ impl<'a> S2b<'a> {
     /// Reads a message. Bytes behind the headers of a message without a body are ignored.
     ///
     /// # Errors
-    /// It is too short, of an unknown type, has a header that is missing or wrong, or a NOTIFY has not the length and the
-    /// hash that it says.
+    /// It is too short, of an unknown type, has a header that is missing or wrong, or a NOTIFY has not the length and
+    /// the hash that it says.
     pub fn read(message: &'a [u8]) -> Result<Self, WireError> {
         let (kind, headers) = Headers::open(message)?;
         Ok(match kind {
@@ -157,15 +157,15 @@ impl<'a> S2b<'a> {
         }
     }
 
-    /// Whether the message takes the next value of the [S2B counter](super::counter::Counter), which is part of what its
-    /// authorization vouches for.
+    /// Whether the message takes the next value of the [S2B counter](super::counter::Counter), which is part of what
+    /// its authorization vouches for.
     #[must_use]
     pub fn is_counted(&self) -> bool {
         !matches!(self, Self::Configure(_) | Self::Notify(_) | Self::NotifyStream(_))
     }
 
-    /// What its authorization vouches for. `url` is the counter url, of which messages that are not counted make no use.
-    /// `None` for a part behind the first, whose authorization vouches again for the first:
+    /// What its authorization vouches for. `url` is the counter url, of which messages that are not counted make no
+    /// use. `None` for a part behind the first, whose authorization vouches again for the first:
     /// [`Arriving`](super::stream::Arriving).
     #[must_use]
     pub fn claim(&self, url: &'a str) -> Option<Claim<'a>> {

@@ -1,7 +1,7 @@
 //! How large a part of a message is.
 //!
-//! To write one, write the [`Part`](super::Part) without a payload, ask [`payload_bytes`] how much fits behind what that gave,
-//! and append as many bytes of the message.
+//! To write one, write the [`Part`](super::Part) without a payload, ask [`payload_bytes`] how much fits behind what
+//! that gave, and append as many bytes of the message.
 
 /// The most bytes of a websocket message that Python's client takes.
 pub const PYTHON_CLIENT_MAX_BYTES: usize = 4_194_303;
@@ -12,7 +12,8 @@ pub const PYTHON_BROADCASTER_MAX_BYTES: usize = 16 * 1024 * 1024;
 /// A limit that every end can take, with room for what is around a message.
 pub const DEFAULT_MAX_BYTES: usize = 3_670_016;
 
-/// The most parts of a message that a subscriber can acknowledge with signatures, which hold the number of a part in one byte.
+/// The most parts of a message that a subscriber can acknowledge with signatures, which hold the number of a part in
+/// one byte.
 pub const MAX_SIGNED_PARTS: u64 = 257;
 
 /// A part has at least as many bytes of the message, whatever its headers take.

@@ -1,8 +1,8 @@
-//! A message that comes in parts: the parts in order, none left out, and the whole with the length and the hash that the
-//! first one says.
+//! A message that comes in parts: the parts in order, none left out, and the whole with the length and the hash that
+//! the first one says.
 //!
-//! A [`Stream`] is one direction of a connection. It keeps what the first part says and hashes what comes; where the bytes
-//! go is the caller's matter. After an error it is of no more use: the connection is to be closed.
+//! A [`Stream`] is one direction of a connection. It keeps what the first part says and hashes what comes; where the
+//! bytes go is the caller's matter. After an error it is of no more use: the connection is to be closed.
 
 use super::message::{Compression, Part, Place};
 use crate::wire::auth::Claim;
@@ -138,8 +138,8 @@ impl Arriving {
         Claim::Notify { topic: &self.topic, identifier: self.identifier.as_bytes(), sha512: &self.sha512 }
     }
 
-    /// What the authorization of every B2S part vouches for, each with a tracing of its own, and a broadcaster of ours with
-    /// the counter url of the first.
+    /// What the authorization of every B2S part vouches for, each with a tracing of its own, and a broadcaster of ours
+    /// with the counter url of the first.
     #[must_use]
     pub fn receive_claim<'a>(&'a self, url: &'a str) -> Claim<'a> {
         let Self { topic, sha512, .. } = self;
