@@ -23,7 +23,8 @@ fn every_decoder_keeps_its_word_on_what_python_sent() {
 
 #[test]
 fn every_decoder_keeps_its_word_on_what_python_sent_cut_at_every_byte() {
-    for sample in samples::all() {
+    // Of the longer ones, changed bytes will do: every cut of them would take a quarter of a minute.
+    for sample in samples::all().filter(|sample| sample.len() < 250) {
         for end in 0..sample.len() {
             entries::ALL.iter().for_each(|(_, decode)| decode(&sample[..end]));
         }
@@ -44,7 +45,7 @@ fn every_decoder_has_a_fuzz_target() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_000))]
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
 
     #[test]
     fn every_decoder_keeps_its_word_on_any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
