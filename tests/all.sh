@@ -8,17 +8,19 @@ cd "$(dirname "$0")/.."
 EVENTHIVE_PEERS="$(tests/discovery/setup.sh)" # which runs tests/peers/setup.sh
 export EVENTHIVE_PEERS
 
-# Programs that tests start, and the Debian packages that have them. Tests that find one missing fail and say so.
+# Programs that tests start, and the Debian packages that have them; some are not in the path of everyone. Tests that find one missing fail and say so.
 missing=()
 while read -r program package; do
-    command -v "$program" >/dev/null || missing+=("$package")
+    PATH="$PATH:/usr/sbin" command -v "$program" >/dev/null || missing+=("$package")
 done <<'PROGRAMS'
 chromium chromium
 curl curl
+ldapsearch ldap-utils
 nginx nginx
 node nodejs
 redis-server redis-server
 ruby ruby
+slapd slapd
 PROGRAMS
 if [ "${#missing[@]}" -gt 0 ]; then
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
