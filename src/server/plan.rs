@@ -26,15 +26,20 @@ pub(crate) fn check(config: &ServerConfig, kinds: &[Arc<dyn DoorTransport>]) -> 
         let error = Certificate::load(plan.listen.tls?).err()?;
         Some(door.init.problem("tls_cert", error.to_string()))
     };
-    match doors(config, &Hub::new(settings(config)), kinds) {
+    match doors(config, &Hub::new(settings(config, kinds)), kinds) {
         Ok(doors) => problems.extend(doors.into_iter().zip(&config.doors).filter_map(certificate)),
         Err(found) => problems.extend(found),
     }
     problems
 }
 
-fn settings(config: &ServerConfig) -> HubSettings {
-    HubSettings { name: config.name.clone(), ..HubSettings::default() }
+fn settings(config: &ServerConfig, kinds: &[Arc<dyn DoorTransport>]) -> HubSettings {
+    let private_topics = config.doors.iter().filter_map(|door| find(kinds, door)).any(|kind| kind.has_private_topics());
+    HubSettings { name: config.name.clone(), private_topics, ..HubSettings::default() }
+}
+
+fn find<'a>(kinds: &'a [Arc<dyn DoorTransport>], door: &DoorConfig) -> Option<&'a Arc<dyn DoorTransport>> {
+    kinds.iter().find(|kind| kind.kind() == door.pubsub_type)
 }
 
 /// Opens the hub with its backlog, and plans its doors. The error is for people.
@@ -47,7 +52,7 @@ pub(super) async fn plan(config: &ServerConfig, kinds: &[Arc<dyn DoorTransport>]
         Ok(Err(error)) => return Err(config.backlog.given.problem("path", error.to_string()).to_string()),
         Err(error) => return Err(error.to_string()),
     };
-    let hub = Hub::with_backlog(settings(config), backlog);
+    let hub = Hub::with_backlog(settings(config, kinds), backlog);
     match doors(config, &hub, kinds) {
         Ok(doors) => Ok(Planned { hub, doors }),
         Err(problems) => {
@@ -61,7 +66,7 @@ fn doors(config: &ServerConfig, hub: &Hub, kinds: &[Arc<dyn DoorTransport>]) -> 
     let mut doors = Vec::with_capacity(config.doors.len());
     let mut problems = Vec::new();
     for door in &config.doors {
-        let planned = match kinds.iter().find(|kind| kind.kind() == door.pubsub_type) {
+        let planned = match find(kinds, door) {
             Some(kind) => kind.plan(&door.init, hub),
             None => Err(vec![
                 door.init

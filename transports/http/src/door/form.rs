@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use actix_web::http::header::{self, HeaderMap};
 use bytes::Bytes;
-use eventhive_hub::{Message, ProtocolId};
+use eventhive_hub::{Hub, Message, ProtocolId};
 
 use crate::wire::answers::{NDJSON_TYPE, SSE_TYPE, STREAM_TYPE};
 use crate::wire::{event, sse};
@@ -78,15 +78,17 @@ impl Form {
     }
 
     /// The chunk of an event. All streams of one form share it.
-    pub(super) fn event(self, message: &Message) -> Bytes {
+    pub(super) fn event(self, hub: &Hub, message: &Message) -> Bytes {
+        let cursor = |message: &Message| hub.public(message.cursor(), message.is_private());
+        let line = |message: &Message| event::line(message, cursor(message));
         match self {
-            Self::Lines | Self::NdJson => message.encoded(*LINES, event::line),
+            Self::Lines | Self::NdJson => message.encoded(*LINES, line),
             Self::OldSchool => {
                 // First the one, then the other: no form may be asked for while another is being made.
-                let line = message.encoded(*LINES, event::line);
+                let line = message.encoded(*LINES, line);
                 message.encoded(*OLD_SCHOOL, |_| [&line[..], b"\0"].concat().into())
             }
-            Self::Events => message.encoded(*EVENTS, sse::event),
+            Self::Events => message.encoded(*EVENTS, |message| sse::event(message, cursor(message))),
         }
     }
 
