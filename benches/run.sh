@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Takes all figures of benches/README.md: one event in one process, the link to Redis beside bare loops, then the hub beside
 # nats-server, redis-server and the Python hub. Prints tables. Arguments name the systems to measure (nats redis eventhive
-# python) and leave the first parts out. Needs what tests/all.sh needs, and the two servers, which it installs from Debian's
+# http python) and leave the first parts out; `http` alone is the HTTP door beside NATS and Redis. Needs what tests/all.sh needs, and the two servers, which it installs from Debian's
 # packages when it runs as root.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -19,7 +19,12 @@ if [ "${#missing[@]}" -gt 0 ]; then
     { apt-get update -q && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "${missing[@]}"; } >&2
 fi
 
-peers="$(tests/peers/setup.sh)"
+if [ "$*" = http ]; then
+    set -- nats redis http
+    peers=
+else
+    peers="$(tests/peers/setup.sh)"
+fi
 target="$(realpath "${CARGO_TARGET_DIR:-target}")"
 if [ "$#" -eq 0 ]; then
     printf '### In one process\n\n```text'
@@ -29,7 +34,7 @@ if [ "$#" -eq 0 ]; then
     printf '\n### Side by side\n'
 fi
 
-# A thousand subscribers need as many files at each end.
+# Ten thousand subscribers need as many files at the load's end, and twice as many at the server's.
 ulimit -n "$(ulimit -H -n)"
 cargo build --release --locked --package eventhive --package side-by-side --package request-reply \
     --bin hive-cli --bin side-by-side --bin request-reply >&2

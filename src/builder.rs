@@ -4,15 +4,16 @@ use std::path::Path;
 use std::sync::Arc;
 
 use eventhive_listener::DoorTransport;
-use eventhive_transport::{Problem, Transport};
+use eventhive_transport::Transport;
 
-use crate::config::{Config, ConfigError, ConnectorConfig, Kind, Kinds, Sources};
+use crate::config::{Config, ConfigError, Kind, Kinds, Sources};
 use crate::declared;
 use crate::handler::States;
 use crate::registry::{Registry, SetupError};
 use crate::runtime::threads::Threads;
+use crate::server::{self, Findings};
 use crate::start::Blueprint;
-use crate::{DeclaredHook, Hive, server};
+use crate::{DeclaredHook, Hive};
 
 /// A hive in the making.
 #[must_use = "a builder does nothing until it builds"]
@@ -100,18 +101,22 @@ impl HiveBuilder {
         of_transports.chain(of_doors).fold(Kinds::none(), Kinds::with)
     }
 
-    /// Every problem of a configuration that only transports can see, such as a certificate that cannot be read. Nothing
-    /// is started. The same problems would keep servers and connectors from starting.
+    /// What a configuration has that only transports can see, such as a certificate that cannot be read. Nothing is
+    /// started.
     #[must_use]
-    pub fn check(&self, config: &Config) -> Vec<Problem> {
-        let of_connector = |connector: &ConnectorConfig| {
-            let transport = self.find_transport(connector.pubsub_type);
-            transport.map_or_else(Vec::new, |transport| transport.check(&connector.init))
-        };
-        let connectors = config.connectors.iter().flat_map(of_connector);
-        connectors
-            .chain(config.servers.iter().flat_map(|server| server::check(server, &self.blueprint.doors)))
-            .collect()
+    pub fn check(&self, config: &Config) -> Findings {
+        let mut findings = Findings::default();
+        for connector in &config.connectors {
+            if let Some(transport) = self.find_transport(connector.pubsub_type) {
+                findings.problems.extend(transport.check(&connector.init));
+            }
+        }
+        for server in &config.servers {
+            let found = server::check(server, &self.blueprint.doors);
+            findings.problems.extend(found.problems);
+            findings.warnings.extend(found.warnings);
+        }
+        findings
     }
 
     /// The transport of this kind: of those given, or of the built-in ones.

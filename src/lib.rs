@@ -114,7 +114,7 @@ pub use registry::{
     Outcome, Outcomes, Pattern, Refusal, Registry, Route, RouteError, Sent, SetupError, Skip, Source, Status,
 };
 pub use request::{RemoteError, RemoteErrorKind, RequestError, RequestOptions};
-pub use server::{ServerOutcome, ServerStarted};
+pub use server::{Findings, ServerOutcome, ServerStarted};
 pub use start::{ConnectorOutcome, ConnectorStarted, StartError, StartOptions, Started};
 
 /// For the macros' code. Not part of the interface.

@@ -17,6 +17,7 @@ pub(crate) struct Signals {
     interrupt: Signal,
     terminate: Signal,
     hangup: Signal,
+    user: Signal,
 }
 
 /// What a signal asks for.
@@ -26,7 +27,7 @@ pub(crate) enum Asked {
     Interrupt,
     /// SIGTERM.
     Terminate,
-    /// SIGHUP.
+    /// SIGHUP, or SIGUSR2 as PyPubSub has it.
     Reload,
 }
 
@@ -40,6 +41,7 @@ impl Signals {
             interrupt: listen(SignalKind::interrupt())?,
             terminate: listen(SignalKind::terminate())?,
             hangup: listen(SignalKind::hangup())?,
+            user: listen(SignalKind::user_defined2())?,
         })
     }
 
@@ -49,10 +51,11 @@ impl Signals {
             _ = self.interrupt.recv() => Asked::Interrupt,
             _ = self.terminate.recv() => Asked::Terminate,
             _ = self.hangup.recv() => Asked::Reload,
+            _ = self.user.recv() => Asked::Reload,
         }
     }
 
-    /// The exit code of the signal that asks the program to end. SIGHUP is passed over.
+    /// The exit code of the signal that asks the program to end. Those that ask for a reload are passed over.
     pub(crate) async fn end(&mut self) -> Exit {
         loop {
             match self.next().await {

@@ -183,6 +183,12 @@ impl Config {
         &self.warnings
     }
 
+    /// Adds what was found later, by a transport say, to the warnings.
+    pub fn warn(&mut self, warnings: Vec<Problem>) {
+        let all = self.warnings.problems().iter().cloned().chain(warnings).collect();
+        self.warnings = Report::new(all, self.documents.clone());
+    }
+
     /// Problems that were found later, by a transport say, shown with the lines of this configuration.
     #[must_use]
     pub fn error(&self, problems: Vec<Problem>) -> ConfigError {

@@ -22,7 +22,7 @@ mod pulse;
 use std::sync::Arc;
 use std::time::Duration;
 
-use eventhive_listener::DoorTransport;
+use eventhive_listener::{DoorTransport, Reload};
 use futures_util::future::join_all;
 
 use crate::config::{Config, Create, ServerConfig};
@@ -33,6 +33,7 @@ use plan::{Planned, by_listener, plan};
 
 pub(crate) use outcome::Board;
 pub use outcome::{ServerOutcome, ServerStarted};
+pub use plan::Findings;
 pub(crate) use plan::check;
 
 /// The servers that run, and the watches over those that may.
@@ -112,12 +113,12 @@ impl Servers {
     #[cfg(not(feature = "discovery"))]
     async fn settle(&mut self, _: &Config, _: &Board) {}
 
-    /// Reads certificates again. Returns what is wrong with the new ones; the old ones stay in use.
-    pub(crate) fn reload_tls(&self) -> Vec<String> {
-        let failures = self.open.iter().flat_map(Open::reload_tls);
+    /// What reads files again: certificates, access lists.
+    pub(crate) fn reload(&self) -> Reload {
+        let all = self.open.iter().map(Open::reload);
         #[cfg(feature = "discovery")]
-        let failures = failures.chain(self.watched.iter().flat_map(needed::Supervised::reload_tls));
-        failures.collect()
+        let all = all.chain(self.watched.iter().map(needed::Supervised::reload));
+        all.fold(Reload::default(), Reload::and)
     }
 
     /// Withdraws the announcements, drains the doors, then ends the hubs.

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use eventhive_listener::DoorTransport;
+use eventhive_listener::{DoorTransport, Reload};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -71,10 +71,10 @@ impl Supervised {
         let _ = tokio::time::timeout(Timing::default().retry, found).await;
     }
 
-    /// Reads certificates again. Returns what is wrong with the new ones.
-    pub(super) fn reload_tls(&self) -> Vec<String> {
+    /// What reads files again.
+    pub(super) fn reload(&self) -> Reload {
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.as_ref().map_or_else(Vec::new, Open::reload_tls)
+        open.as_ref().map(Open::reload).unwrap_or_default()
     }
 
     /// Withdraws the announcement and ends the watch, then closes the server if it runs here.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use eventhive_hub::Hub;
-use eventhive_listener::{Bound, Listeners};
+use eventhive_listener::{Bound, Listeners, Reload};
 use futures_util::future::join_all;
 
 use super::plan::{Planned, join};
@@ -45,10 +45,9 @@ impl Open {
         })
     }
 
-    /// Reads certificates again. Returns what is wrong with the new ones; the old ones stay in use.
-    pub(super) fn reload_tls(&self) -> Vec<String> {
-        let failures = self.listeners.reload_tls().err().unwrap_or_default();
-        failures.iter().map(ToString::to_string).collect()
+    /// What reads files again.
+    pub(super) fn reload(&self) -> Reload {
+        self.listeners.reload()
     }
 
     /// Drains the doors, then ends the hubs.

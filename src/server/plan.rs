@@ -15,22 +15,34 @@ pub(super) struct Planned {
     pub(super) doors: Vec<DoorPlan>,
 }
 
-/// What is wrong with a server that its tables cannot see. Nothing is bound, and no backlog opened.
-pub(crate) fn check(config: &ServerConfig, kinds: &[Arc<dyn DoorTransport>]) -> Vec<Problem> {
+/// What a configuration has that its tables cannot see.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Findings {
+    /// Each keeps a server or a connector from starting.
+    pub problems: Vec<Problem>,
+    /// None keeps anything from starting.
+    pub warnings: Vec<Problem>,
+}
+
+/// What a server has that its tables cannot see. Nothing is bound, and no backlog opened.
+pub(crate) fn check(config: &ServerConfig, kinds: &[Arc<dyn DoorTransport>]) -> Findings {
+    let mut findings = Findings::default();
     if config.create == Create::Never {
-        return Vec::new();
+        return findings;
     }
     let of_backlog = config.backlog.settings.check().into_iter();
-    let mut problems: Vec<_> = of_backlog.map(|(key, what)| config.backlog.given.problem(key, what)).collect();
-    let certificate = |(plan, door): (DoorPlan, &DoorConfig)| {
-        let error = Certificate::load(plan.listen.tls?).err()?;
-        Some(door.init.problem("tls_cert", error.to_string()))
-    };
+    findings.problems.extend(of_backlog.map(|(key, what)| config.backlog.given.problem(key, what)));
     match doors(config, &Hub::new(settings(config, kinds)), kinds) {
-        Ok(doors) => problems.extend(doors.into_iter().zip(&config.doors).filter_map(certificate)),
-        Err(found) => problems.extend(found),
+        Err(problems) => findings.problems.extend(problems),
+        Ok(doors) => {
+            for (plan, door) in doors.into_iter().zip(&config.doors) {
+                findings.warnings.extend(plan.warnings);
+                let error = plan.listen.tls.and_then(|files| Certificate::load(files).err());
+                findings.problems.extend(error.map(|error| door.init.problem("tls_cert", error.to_string())));
+            }
+        }
     }
-    problems
+    findings
 }
 
 fn settings(config: &ServerConfig, kinds: &[Arc<dyn DoorTransport>]) -> HubSettings {

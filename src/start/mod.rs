@@ -112,8 +112,8 @@ impl Hive {
         result.and(Err(StartError::NotIdle))
     }
 
-    /// Starts, runs until SIGINT (Ctrl-C) or SIGTERM, and stops; what is under way then has ten seconds to end. SIGHUP reads
-    /// certificates again.
+    /// Starts, runs until SIGINT (Ctrl-C) or SIGTERM, and stops; what is under way then has ten seconds to end. SIGHUP and
+    /// SIGUSR2 read certificates and access lists again.
     ///
     /// # Errors
     /// As [`start`](Self::start).

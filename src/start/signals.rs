@@ -4,7 +4,7 @@ use std::io;
 
 use crate::Hive;
 
-/// Resolves on SIGINT or SIGTERM; on SIGHUP certificates are read again.
+/// Resolves on SIGINT or SIGTERM; on SIGHUP and SIGUSR2 certificates and access lists are read again.
 #[cfg(unix)]
 pub(super) async fn until_told(hive: &Hive) -> io::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
@@ -12,16 +12,16 @@ pub(super) async fn until_told(hive: &Hive) -> io::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hangup = signal(SignalKind::hangup())?;
+    let mut user = signal(SignalKind::user_defined2())?;
     loop {
         tokio::select! {
             _ = interrupt.recv() => return Ok(()),
             _ = terminate.recv() => return Ok(()),
-            _ = hangup.recv() => {
-                for problem in hive.reload_tls() {
-                    tracing::error!("certificate not replaced: {problem}");
-                }
-            }
+            _ = hangup.recv() => {}
+            _ = user.recv() => {}
         }
+        // What is wrong has been logged.
+        hive.reload().await;
     }
 }
 

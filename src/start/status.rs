@@ -63,14 +63,16 @@ impl Hive {
         self.each_connector(|connector| (connector.name().to_owned(), connector.stats()))
     }
 
-    /// Reads the certificates of all servers again, as on SIGHUP. Returns what is wrong with new ones; the old ones stay
-    /// in use then.
-    #[must_use]
-    pub fn reload_tls(&self) -> Vec<String> {
-        match &self.networks().stage {
-            Stage::Running(running) => running.servers.reload_tls(),
-            _ => Vec::new(),
-        }
+    /// Reads the files of all servers again, as on SIGHUP and SIGUSR2: certificates, and the access lists of HTTP doors.
+    /// Returns what is wrong with new ones; the old ones stay in use then. Done when new access lists hold for all who are
+    /// connected.
+    pub async fn reload(&self) -> Vec<String> {
+        let reload = match &self.networks().stage {
+            Stage::Running(running) => running.servers.reload(),
+            _ => return Vec::new(),
+        };
+        // It fails only if the runtime is being shut down.
+        self.runtime().spawn_blocking(|| reload.run()).await.unwrap_or_default()
     }
 
     fn each_connector<T>(&self, read: impl Fn(&Connector) -> T) -> Vec<T> {

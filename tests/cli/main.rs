@@ -6,6 +6,8 @@ mod call;
 #[cfg(feature = "http")]
 mod durable;
 mod examples;
+#[cfg(feature = "http")]
+mod hash_password;
 mod keygen;
 mod legacy;
 mod listen;

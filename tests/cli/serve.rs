@@ -172,11 +172,52 @@ fn certificates_are_read_again(create: &str) {
 
     std::fs::write(path("used.key"), "broken").unwrap();
     hub.running.signal("HUP");
-    hub.running.told("the old certificates stay in use");
+    hub.running.told("the old stays in use");
     assert_eq!(client(folder.path(), hub.port, "one"), 0);
 
     install("two");
     hub.running.signal("HUP");
-    hub.running.told("certificates read again");
+    hub.running.told("certificates and access lists read again");
     assert_eq!((client(folder.path(), hub.port, "one"), client(folder.path(), hub.port, "two")), (3, 0));
+}
+
+/// The status of a publish on a secured topic by `u` with the password `p`.
+#[cfg(feature = "http")]
+fn published(address: &str) -> String {
+    use std::io::{Read as _, Write as _};
+    let mut socket = std::net::TcpStream::connect(address).unwrap();
+    let head = "PUT /bread HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Basic dTpw\r\nContent-Length: 2\r\n\r\n{}";
+    socket.write_all(head.as_bytes()).unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).unwrap();
+    answer.split(' ').nth(1).unwrap().to_owned()
+}
+
+#[cfg(feature = "http")]
+#[test]
+fn sighup_and_sigusr2_read_access_lists_again_and_keep_the_old_ones_when_the_new_are_broken() {
+    let folder = TempDir::new().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    let may = |topic: &str| write("acl.yaml", &format!("u:\n  password: p\n  acl: {{}}\n  topics: [{topic}]\n"));
+    may("none");
+    write(
+        "hub.yaml",
+        "servers: {a: {pubsub_type: http, create: always, init: {port: 0, secure_topics: [bread], acl_file: acl.yaml}}}",
+    );
+    let mut hub = Hub::of(Running::start_in(folder.path(), &["serve", "--config", "hub.yaml", "--json"]));
+    let address = format!("127.0.0.1:{}", hub.port);
+    assert_eq!(published(&address), "403");
+    may("bread");
+    hub.running.signal("USR2");
+    hub.running.told("access lists read again");
+    assert_eq!(published(&address), "202");
+    write("acl.yaml", "u:\n  password: p\n  acl: {]\n");
+    hub.running.signal("HUP");
+    hub.running.told("the access list `acl.yaml` is wrong: line 3");
+    hub.running.told("the old stays in use");
+    assert_eq!(published(&address), "202");
+    may("none");
+    hub.running.signal("HUP");
+    hub.running.told("access lists read again");
+    assert_eq!(published(&address), "403");
 }

@@ -16,6 +16,8 @@ const VERBS: &[&str] = &[
     "check",
     "explain",
     "keygen",
+    #[cfg(feature = "http")]
+    "hash-password",
     "schema",
     "completions",
     "man",

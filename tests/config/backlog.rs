@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use eventhive::Hive;
 use eventhive::config::{Config, ConfigError, Kinds, Sources};
+use eventhive::{Findings, Hive};
 use tempfile::TempDir;
 
 fn read(text: &str) -> Result<Config, ConfigError> {
@@ -83,16 +83,16 @@ fn a_folder_that_cannot_be_written_and_a_file_that_cannot_be_read_are_found_with
     std::fs::write(folder.path().join("file"), "").unwrap();
     let place = folder.path().display();
     let config = read(&format!("servers:\n{}", server("a", 1, &format!("path: {place}/file/log")))).unwrap();
-    let problems = Hive::builder().check(&config);
-    let told = config.error(problems).to_string();
+    let found = Hive::builder().check(&config);
+    let told = config.error(found.problems).to_string();
     assert!(told.starts_with("hub.yaml:2:") && told.contains("servers.a.backlog.path: the backlog's "), "{told}");
     assert!(told.contains("file/log cannot be used"), "{told}");
     let import = format!("path: {place}/log, import_pypubsub: {place}/old.json");
     let config = read(&format!("servers:\n{}", server("a", 1, &import))).unwrap();
-    let told = config.error(Hive::builder().check(&config)).to_string();
+    let told = config.error(Hive::builder().check(&config).problems).to_string();
     assert!(told.contains("servers.a.backlog.import_pypubsub: the backlog of PyPubSub "), "{told}");
     assert!(told.contains("old.json cannot be read"), "{told}");
     std::fs::write(folder.path().join("old.json"), "").unwrap();
-    assert_eq!(Hive::builder().check(&config), []);
+    assert_eq!(Hive::builder().check(&config), Findings::default());
     assert!(!folder.path().join("log").exists(), "a check makes nothing");
 }

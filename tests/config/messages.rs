@@ -89,7 +89,7 @@ fn a_port_of_nothing_and_a_host_without_a_name_are_wrong_for_a_connector() {
     let mut sources = Sources::new();
     sources.read_string(&init("{host: ''}"));
     let config = sources.resolve(&Kinds::compiled_in()).unwrap();
-    let problems = eventhive::Hive::builder().check(&config);
+    let problems = eventhive::Hive::builder().check(&config).problems;
     assert!(problems.iter().any(|it| it.to_string() == "connectors.a.init.host: must not be empty: name the server"));
 }
 

@@ -8,7 +8,7 @@ use std::time::Instant;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::wire::Wire;
 
@@ -116,36 +116,65 @@ pub(crate) struct Publisher {
     stream: OwnedWriteHalf,
     payload: Vec<u8>,
     out: Vec<u8>,
+    /// A permit for each publish that may be written before an answer comes.
+    room: Option<Rc<Semaphore>>,
+}
+
+/// The end of a publisher's connection that reads the answers.
+pub(crate) struct Answers {
+    wire: Wire,
+    stream: OwnedReadHalf,
+    room: Option<Rc<Semaphore>>,
 }
 
 impl Publisher {
     /// Connects. The second part reads the server's answers and must be driven.
-    pub(crate) async fn connect(wire: Wire, port: u16, payload_bytes: usize) -> io::Result<(Self, OwnedReadHalf)> {
+    pub(crate) async fn connect(wire: Wire, port: u16, payload_bytes: usize) -> io::Result<(Self, Answers)> {
         let (reading, stream) = wire.open(port).await?.into_split();
-        Ok((Self { wire, stream, payload: vec![b'x'; payload_bytes], out: Vec::new() }, reading))
+        let room = wire.most_unanswered(payload_bytes).map(|most| Rc::new(Semaphore::new(most)));
+        let answers = Answers { wire, stream: reading, room: room.clone() };
+        Ok((Self { wire, stream, payload: vec![b'x'; payload_bytes], out: Vec::new(), room }, answers))
     }
 
-    /// Publishes so many messages, written together.
+    /// Publishes so many messages, written together where the protocol allows it.
     pub(crate) async fn publish(&mut self, messages: u64, tally: &Tally) -> io::Result<()> {
         if tally.timing.get() {
             let stamp = format!("{:0STAMP_DIGITS$}", tally.now());
             self.payload[..STAMP_DIGITS].copy_from_slice(stamp.as_bytes());
         }
-        self.out.clear();
-        for _ in 0..messages {
-            self.wire.publish(&self.payload, &mut self.out);
+        let mut left = messages;
+        while left > 0 {
+            let together = self.may_write(left).await?;
+            left -= together;
+            self.out.clear();
+            for number in 0..together {
+                self.wire.publish(tally.published.get() + number, &self.payload, &mut self.out);
+            }
+            tally.published.set(tally.published.get() + together);
+            self.stream.write_all(&self.out).await?;
         }
-        tally.published.set(tally.published.get() + messages);
-        self.stream.write_all(&self.out).await
+        Ok(())
+    }
+
+    /// Waits until something may be written, and gives how many of these messages may be.
+    async fn may_write(&self, wanted: u64) -> io::Result<u64> {
+        let Some(room) = &self.room else { return Ok(wanted) };
+        room.acquire().await.map_err(Error::other)?.forget();
+        Ok(1 + room.forget_permits(usize::try_from(wanted - 1).unwrap_or(usize::MAX)) as u64)
     }
 }
 
-/// Reads the answers to what a publisher sends, until the connection ends.
-pub(crate) async fn read_answers(wire: Wire, mut stream: OwnedReadHalf, tally: Rc<Tally>) -> io::Result<()> {
-    let (mut input, mut unsent) = (Input::default(), Vec::new());
-    loop {
-        input.read(wire, &mut stream, &mut unsent, &tally).await?;
-        // Only a ping would have to be answered, and no run is as long as the time between two.
-        unsent.clear();
+impl Answers {
+    /// Reads them until the connection ends.
+    pub(crate) async fn run(mut self, tally: Rc<Tally>) -> io::Result<()> {
+        let (mut input, mut unsent) = (Input::default(), Vec::new());
+        loop {
+            let answers = input.read(self.wire, &mut self.stream, &mut unsent, &tally).await?;
+            if let Some(room) = &self.room {
+                room.add_permits(answers);
+            }
+            // Only a ping would have to be answered, and no run is as long as the time between two.
+            unsent.clear();
+        }
     }
 }

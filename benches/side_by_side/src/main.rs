@@ -8,9 +8,11 @@
 //! - [`wire`]: just enough of each protocol to publish and to subscribe.
 //! - [`client`]: connections, and what they count together.
 //! - [`workload`]: what is measured, and how.
+//! - [`matching`]: what subscriptions cost that do not match.
 //! - [`report`]: the tables, and which aims are met.
 
 mod client;
+mod matching;
 mod report;
 mod system;
 mod wire;
@@ -19,6 +21,7 @@ mod workload;
 use std::io;
 
 use system::System;
+use workload::Load;
 
 /// The topic of all messages.
 const TOPIC: &str = "bench/topic/one";
@@ -26,41 +29,81 @@ const TOPIC: &str = "bench/topic/one";
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> io::Result<()> {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    let systems = chosen(&words, System::ALL, System::name);
-    let loads = chosen(&words, workload::ALL, |load| load.id);
-    if let Some(odd) = words.iter().find(|word| !is_known(word)) {
-        let known: Vec<&str> =
-            System::ALL.map(System::name).into_iter().chain(workload::ALL.map(|load| load.id)).collect();
-        return Err(io::Error::other(format!(
-            "`{odd}` is neither a system nor a load: known are {}",
-            known.join(", ")
-        )));
-    }
+    let plan = Plan::of(&words)?;
     let mut results = report::Results::default();
-    for &load in &loads {
+    for &load in &plan.loads {
         for round in 0..workload::ROUNDS {
-            for &system in &systems {
+            for &system in &plan.systems {
                 eprintln!("{} at {}, round {}", load.name, system.name(), round + 1);
                 results.add(load, system, workload::measure(load, system).await?);
             }
         }
     }
-    // A single load is for a profile.
-    let of_idle = if loads.len() == workload::ALL.len() { systems.as_slice() } else { &[] };
-    for &system in of_idle {
+    for &system in plan.systems.iter().filter(|_| plan.idle) {
         eprintln!("idle subscribers at {}", system.name());
-        results.add_idle(system, workload::idle_subscriber_bytes(system).await?);
+        let (number, bytes) = workload::idle_subscriber_bytes(system).await?;
+        results.add_idle(system, number, bytes);
+    }
+    if plan.matching {
+        results.add_matching(matching::measure().await?);
     }
     print!("{results}");
     Ok(())
 }
 
-/// Those that are named; all, if none of their kind is.
-fn chosen<T: Copy, const N: usize>(words: &[String], all: [T; N], name: fn(T) -> &'static str) -> Vec<T> {
-    let named: Vec<T> = all.into_iter().filter(|one| words.iter().any(|word| word == name(*one))).collect();
-    if named.is_empty() { all.to_vec() } else { named }
+/// Names of what is measured beside the loads.
+const IDLE: &str = "idle";
+const MATCHING: &str = "matching";
+
+/// What is to be measured: the systems and the parts that are named; where none of a kind is, all.
+struct Plan {
+    systems: Vec<System>,
+    loads: Vec<Load>,
+    idle: bool,
+    /// Of the HTTP door alone.
+    matching: bool,
 }
 
-fn is_known(word: &str) -> bool {
-    System::ALL.iter().any(|system| system.name() == word) || workload::ALL.iter().any(|load| load.id == word)
+impl Plan {
+    fn of(words: &[String]) -> io::Result<Self> {
+        let names = System::ALL.map(System::name).into_iter().chain(workload::ALL.map(|load| load.id));
+        let known: Vec<&str> = names.chain([IDLE, MATCHING]).collect();
+        if let Some(odd) = words.iter().find(|word| !known.contains(&word.as_str())) {
+            return Err(io::Error::other(format!("`{odd}` cannot be measured: known are {}", known.join(", "))));
+        }
+        let is_named = |name: &str| words.iter().any(|word| word == name);
+        let mut systems = System::ALL.to_vec();
+        if systems.iter().any(|system| is_named(system.name())) {
+            systems.retain(|system| is_named(system.name()));
+        }
+        let mut loads = workload::ALL.to_vec();
+        loads.retain(|load| is_named(load.id));
+        let (mut idle, mut matching) = (is_named(IDLE), is_named(MATCHING));
+        if loads.is_empty() && !idle && !matching {
+            (loads, idle, matching) = (workload::ALL.to_vec(), true, systems.contains(&System::Http));
+        }
+        Ok(Self { systems, loads, idle, matching })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(words: &str) -> (Vec<&'static str>, usize, bool, bool) {
+        let words: Vec<String> = words.split_whitespace().map(str::to_owned).collect();
+        let plan = Plan::of(&words).unwrap();
+        let systems = plan.systems.into_iter().map(System::name).collect();
+        (systems, plan.loads.len(), plan.idle, plan.matching)
+    }
+
+    #[test]
+    fn where_no_part_is_named_all_are_measured() {
+        assert_eq!(plan("redis nats"), (vec!["nats", "redis"], workload::ALL.len(), true, false));
+        assert_eq!(plan("http"), (vec!["http"], workload::ALL.len(), true, true));
+        assert_eq!(plan("http 1:1 1:100"), (vec!["http"], 2, false, false));
+        assert_eq!(plan("http idle"), (vec!["http"], 0, true, false));
+        assert_eq!(plan("matching").1, 0);
+        assert!(Plan::of(&["1:2".to_owned()]).is_err());
+    }
 }

@@ -14,20 +14,23 @@ pub(crate) enum System {
     Nats,
     /// Debian's redis-server, its PUBLISH and SUBSCRIBE.
     Redis,
-    /// `hive-cli serve`.
+    /// `hive-cli serve`, its websocket door.
     Eventhive,
+    /// `hive-cli serve` with a hub that has the HTTP door alone.
+    Http,
     /// `fastapi_websocket_pubsub` 1.0.1 under uvicorn.
     Python,
 }
 
 impl System {
-    pub(crate) const ALL: [Self; 4] = [Self::Nats, Self::Redis, Self::Eventhive, Self::Python];
+    pub(crate) const ALL: [Self; 5] = [Self::Nats, Self::Redis, Self::Eventhive, Self::Http, Self::Python];
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Nats => "nats",
             Self::Redis => "redis",
             Self::Eventhive => "eventhive",
+            Self::Http => "http",
             Self::Python => "python",
         }
     }
@@ -69,11 +72,7 @@ impl Server {
 
     /// Processor time of all its threads so far, user and system. The kernel counts in ticks of 10 ms.
     pub(crate) fn cpu(&self) -> io::Result<Duration> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        // The name, in parentheses, may hold spaces; fields are counted from behind it. The 12th and 13th are the times.
-        let fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_ascii_whitespace();
-        let ticks: u64 = fields.skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
-        Ok(Duration::from_millis(ticks * 10))
+        cpu_of(&self.child.id().to_string())
     }
 
     /// Bytes of its memory that are in RAM.
@@ -89,6 +88,30 @@ impl Server {
     }
 }
 
+/// Processor time of the load so far.
+pub(crate) fn own_cpu() -> io::Result<Duration> {
+    cpu_of("self")
+}
+
+fn cpu_of(process: &str) -> io::Result<Duration> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
+    // The name, in parentheses, may hold spaces; fields are counted from behind it. The 12th and 13th are the times.
+    let fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_ascii_whitespace();
+    let ticks: u64 = fields.skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
+    Ok(Duration::from_millis(ticks * 10))
+}
+
+/// How many connections a server may have that takes two descriptors for each, as ours does.
+pub(crate) fn most_connections() -> io::Result<usize> {
+    let limits = std::fs::read_to_string("/proc/self/limits")?;
+    let files = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
+    let hard = files.and_then(|rest| rest.split_ascii_whitespace().nth(1)).unwrap_or_default();
+    Ok(hard.parse::<usize>().map_or(usize::MAX, |files| files.saturating_sub(SPARE_FILES) / 2))
+}
+
+/// Descriptors of a server that are no connections.
+const SPARE_FILES: usize = 200;
+
 impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.child.kill();
@@ -101,12 +124,25 @@ fn program(variable: &str) -> io::Result<String> {
     std::env::var(variable).map_err(|_| Error::other(format!("{variable} is not set: start this by benches/run.sh")))
 }
 
+/// A hub with nothing but the HTTP door, all as it is unless told otherwise.
+const HTTP_CONFIG: &str = "\
+servers:
+  bench:
+    create: always
+    pubsub_type: http
+    init: {host: 127.0.0.1, port: PORT}
+";
+
 fn command(system: System, port: u16, folder: &TempDir) -> io::Result<Command> {
     let port = port.to_string();
+    let config = folder.path().join("http.yaml");
+    if system == System::Http {
+        std::fs::write(&config, HTTP_CONFIG.replace("PORT", &port))?;
+    }
     let mut command = Command::new(match system {
         System::Nats => "nats-server".to_owned(),
         System::Redis => "redis-server".to_owned(),
-        System::Eventhive => program("BENCH_HIVE_CLI")?,
+        System::Eventhive | System::Http => program("BENCH_HIVE_CLI")?,
         System::Python => program("BENCH_PYTHON")?,
     });
     command.current_dir(folder.path());
@@ -114,6 +150,7 @@ fn command(system: System, port: u16, folder: &TempDir) -> io::Result<Command> {
         System::Nats => command.args(["-a", "127.0.0.1", "-p", &port]),
         System::Redis => command.args(["--bind", "127.0.0.1", "--port", &port, "--save", "", "--appendonly", "no"]),
         System::Eventhive => command.args(["serve", "--port", &port]),
+        System::Http => command.arg("serve").arg("--config").arg(&config),
         System::Python => command.args([&program("BENCH_PYTHON_SERVER")?, "--port", &port, "--bound", "600"]),
     };
     Ok(command)

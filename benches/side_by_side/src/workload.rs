@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use tokio::task::{JoinSet, LocalSet};
 
-use crate::client::{Publisher, Subscriber, Tally, read_answers};
-use crate::system::{Server, System};
+use crate::client::{Publisher, Subscriber, Tally};
+use crate::system::{Server, System, most_connections, own_cpu};
 use crate::wire::Wire;
 
 /// How many publishers send how many bytes to how many subscribers; all use one topic.
@@ -19,7 +19,7 @@ pub(crate) struct Load {
     pub(crate) id: &'static str,
     publishers: usize,
     pub(crate) subscribers: usize,
-    payload_bytes: usize,
+    pub(crate) payload_bytes: usize,
     /// Messages a second while latency is measured: few enough for the slowest hub to keep up.
     rate: f64,
 }
@@ -45,7 +45,10 @@ const WARM_UP: Duration = Duration::from_millis(300);
 const MEASURED: Duration = Duration::from_millis(1_200);
 /// The bound of what cannot take long unless something was lost.
 const DRAIN: Duration = Duration::from_secs(30);
-const IDLE_SUBSCRIBERS: usize = 1_000;
+/// Fewer where the limit of open files does not let our server have as many.
+const IDLE_SUBSCRIBERS: usize = 10_000;
+/// The first ones make the server load what it needs once.
+const FIRST_SUBSCRIBERS: usize = 32;
 
 /// The figures of one run.
 #[derive(Debug, Clone, Copy)]
@@ -55,6 +58,9 @@ pub(crate) struct Outcome {
     pub(crate) cpu_secs_per_million: f64,
     pub(crate) p50_micros: f64,
     pub(crate) p99_micros: f64,
+    /// The part of one processor that the load needed, which is one thread: where it is near 1, the load is what
+    /// bounded the deliveries.
+    pub(crate) load_busy: f64,
 }
 
 /// Measures one load at a fresh server.
@@ -73,7 +79,7 @@ async fn run(load: Load, system: System, server: &Server) -> io::Result<Outcome>
     let mut publishers = Vec::new();
     for _ in 0..load.publishers {
         let (publisher, answers) = Publisher::connect(wire, server.port, load.payload_bytes).await?;
-        connections.spawn_local(read_answers(wire, answers, Rc::clone(&tally)));
+        connections.spawn_local(answers.run(Rc::clone(&tally)));
         publishers.push(publisher);
     }
     // A connection that fails ends the benchmark: its figures would be wrong.
@@ -93,21 +99,20 @@ async fn phases(
     tally: &Rc<Tally>,
     publishers: Vec<Publisher>,
 ) -> io::Result<Outcome> {
-    let (publishers, deliveries_per_sec, cpu_secs_per_million) = flood(load, system, server, tally, publishers).await?;
+    let (publishers, flooded) = flood(load, system, server, tally, publishers).await?;
     let latencies = at_a_low_rate(load, tally, publishers).await?;
     let (p50_micros, p99_micros) = (percentile(&latencies, 0.5), percentile(&latencies, 0.99));
-    Ok(Outcome { deliveries_per_sec, cpu_secs_per_million, p50_micros, p99_micros })
+    Ok(Outcome { p50_micros, p99_micros, ..flooded })
 }
 
-/// Publishes as fast as the hub delivers. Gives the publishers back, deliveries a second, and CPU seconds a
-/// million.
-async fn flood(
+/// Publishes as fast as the hub delivers. Gives the publishers back, and all figures but latency.
+pub(crate) async fn flood(
     load: Load,
     system: System,
     server: &Server,
     tally: &Rc<Tally>,
     publishers: Vec<Publisher>,
-) -> io::Result<(Vec<Publisher>, f64, f64)> {
+) -> io::Result<(Vec<Publisher>, Outcome)> {
     let stop = Rc::new(Cell::new(false));
     let window = Window::of(load, system);
     let running: Vec<_> = publishers
@@ -118,9 +123,10 @@ async fn flood(
         })
         .collect();
     tokio::time::sleep(WARM_UP).await;
-    let (at, cpu, received) = (Instant::now(), server.cpu()?, tally.received.get());
+    let (at, cpu, own, received) = (Instant::now(), server.cpu()?, own_cpu()?, tally.received.get());
     tokio::time::sleep(MEASURED).await;
-    let (took, cpu, received) = (at.elapsed(), server.cpu()? - cpu, tally.received.get() - received);
+    let (took, cpu, own) = (at.elapsed().as_secs_f64(), server.cpu()? - cpu, own_cpu()? - own);
+    let received = (tally.received.get() - received) as f64;
     stop.set(true);
     tally.moved.notify_waiters();
     let mut publishers = Vec::new();
@@ -128,8 +134,14 @@ async fn flood(
         publishers.push(publisher.await.map_err(Error::other)??);
     }
     drain(load, tally).await?;
-    let received = received as f64;
-    Ok((publishers, received / took.as_secs_f64(), cpu.as_secs_f64() * 1e6 / received))
+    let outcome = Outcome {
+        deliveries_per_sec: received / took,
+        cpu_secs_per_million: cpu.as_secs_f64() * 1e6 / received,
+        load_busy: own.as_secs_f64() / took,
+        p50_micros: f64::NAN,
+        p99_micros: f64::NAN,
+    };
+    Ok((publishers, outcome))
 }
 
 /// How far publishers go ahead of the subscribers, in deliveries.
@@ -210,21 +222,21 @@ fn percentile(sorted: &[u64], part: f64) -> f64 {
     sorted.get((last as f64 * part).round() as usize).map_or(f64::NAN, |nanos| *nanos as f64 / 1_000.0)
 }
 
-/// How much a server's memory grows by for each of a thousand subscribers to whom nothing is sent.
-pub(crate) async fn idle_subscriber_bytes(system: System) -> io::Result<f64> {
+/// How much a server's memory grows by for each of many subscribers to whom nothing is sent, and how many those are.
+pub(crate) async fn idle_subscriber_bytes(system: System) -> io::Result<(usize, f64)> {
     let (server, wire, tally) = (Server::start(system)?, Wire::of(system), Tally::new());
-    let mut connected = Vec::with_capacity(IDLE_SUBSCRIBERS + 32);
-    // The first ones make the server load what it needs once.
-    for _ in 0..32 {
+    let number = IDLE_SUBSCRIBERS.min(most_connections()?.saturating_sub(FIRST_SUBSCRIBERS));
+    let mut connected = Vec::with_capacity(number + FIRST_SUBSCRIBERS);
+    for _ in 0..FIRST_SUBSCRIBERS {
         connected.push(Subscriber::connect(wire, server.port, &tally).await?);
     }
     let before = settled_bytes(&server).await?;
-    for _ in 0..IDLE_SUBSCRIBERS {
+    for _ in 0..number {
         connected.push(Subscriber::connect(wire, server.port, &tally).await?);
     }
     let after = settled_bytes(&server).await?;
     drop(connected);
-    Ok((after as f64 - before as f64) / IDLE_SUBSCRIBERS as f64)
+    Ok((number, (after as f64 - before as f64) / number as f64))
 }
 
 /// The server's memory once it has not changed for half a second.

@@ -45,9 +45,10 @@ impl Verb for Check {
 const NOT_FOUND: &str = "no configuration found (looked for EVENTHIVE_CONFIG, ./eventhive.yaml): name a file";
 
 fn check(sources: &Sources) -> Result<Config, ConfigError> {
-    let config = sources.resolve(&Kinds::compiled_in())?;
-    let problems = Hive::builder().check(&config);
-    if problems.is_empty() { Ok(config) } else { Err(config.error(problems)) }
+    let mut config = sources.resolve(&Kinds::compiled_in())?;
+    let found = Hive::builder().check(&config);
+    config.warn(found.warnings);
+    if found.problems.is_empty() { Ok(config) } else { Err(config.error(found.problems)) }
 }
 
 fn fine(config: &Config, names: &[&str]) -> String {

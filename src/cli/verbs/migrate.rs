@@ -51,16 +51,15 @@ Exit code 0: all of it could be taken over; 2: something is wrong with it, or it
                 pypubsub::read(&mut sources, &config, self.acl, console);
             }
         }
-        let config = sources.resolve(&Kinds::compiled_in())?;
+        let mut config = sources.resolve(&Kinds::compiled_in())?;
         // Of this machine: what lacks here may be there where it is to run.
-        let here = config.error(Hive::builder().check(&config));
-        for doubts in [config.warnings(), here.report()] {
-            console.warn(doubts);
-        }
+        let found = Hive::builder().check(&config);
+        config.warn(found.problems.into_iter().chain(found.warnings).collect());
+        console.warn(config.warnings());
         let yaml = eventhive_yaml::write(&servers(sources.tree()));
         console.answer(
             || yaml.trim_end().to_owned(),
-            || json!({ "configuration": yaml, "warnings": config.warnings().to_json(), "here": here.report().to_json() }),
+            || json!({ "configuration": yaml, "warnings": config.warnings().to_json() }),
         )?;
         Ok(Exit::Ok)
     }

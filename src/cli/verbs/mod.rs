@@ -6,6 +6,8 @@ mod completions;
 #[cfg(feature = "discovery")]
 mod discover;
 mod explain;
+#[cfg(feature = "http")]
+mod hash_password;
 mod keygen;
 mod listen;
 mod man;
@@ -28,6 +30,8 @@ pub(crate) const VERBS: &[Entry] = &[
     Entry::of::<check::Check>(),
     Entry::of::<explain::Explain>(),
     Entry::of::<keygen::Keygen>(),
+    #[cfg(feature = "http")]
+    Entry::of::<hash_password::HashPassword>(),
     #[cfg(feature = "http")]
     Entry::of::<migrate::Migrate>(),
     Entry::of::<schema::Schema>(),

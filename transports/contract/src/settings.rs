@@ -121,6 +121,8 @@ pub enum KeyKind {
     Texts,
     /// A mapping that the component checks itself.
     Map,
+    /// A mapping with keys of its own; see [`Settings::table`].
+    Table(&'static [Key]),
     /// Anything; kept as it is.
     Any,
 }
@@ -188,6 +190,10 @@ impl Settings {
             let place = format!("{path}.{}", entry.key);
             match table.iter().find(|key| key.name == entry.key) {
                 None => problems.push(unknown_key(entry.key_at, place, &entry.key, table.iter().map(|key| key.name))),
+                Some(Key { kind: KeyKind::Table(keys), .. }) => match Self::check(&place, &entry.node, keys) {
+                    Ok(inner) => entries.push(inner.into_entry(entry)),
+                    Err(found) => problems.extend(found),
+                },
                 Some(key) => match coerce(&entry.node, key.kind) {
                     Ok(value) => entries.push(Entry { node: Node { value, at: entry.node.at }, ..entry.clone() }),
                     Err(message) => problems.push(Problem { at: entry.node.at, path: place, message }),
@@ -281,6 +287,19 @@ impl Settings {
             .collect()
     }
 
+    /// The settings of a [`KeyKind::Table`] key; `None` if it is not there.
+    #[must_use]
+    pub fn table(&self, name: &str) -> Option<Self> {
+        let Node { value: Value::Map(entries), at } = self.get(name)? else { return None };
+        Some(Self { path: format!("{}.{name}", self.path), at: *at, entries: entries.clone() })
+    }
+
+    /// As the value of `given`, which was checked.
+    fn into_entry(self, given: &Entry) -> Entry {
+        let node = Node { value: Value::Map(self.entries), at: given.node.at };
+        Entry { key: given.key.clone(), key_at: given.key_at, node }
+    }
+
     /// The secrets of a [`KeyKind::Secrets`] key, fetched from where they are kept; empty if the key is not there. Their
     /// memory is zeroed when they go.
     ///
@@ -296,6 +315,12 @@ impl Settings {
     pub fn problem(&self, name: &str, message: impl Into<String>) -> Problem {
         let at = self.get(name).map_or(self.at, |node| node.at);
         Problem { at, path: format!("{}.{name}", self.path), message: message.into() }
+    }
+
+    /// A problem with these settings as a whole.
+    #[must_use]
+    pub fn problem_here(&self, message: impl Into<String>) -> Problem {
+        Problem { at: self.at, path: self.path.clone(), message: message.into() }
     }
 }
 
@@ -363,7 +388,8 @@ fn coerce(node: &Node, kind: KeyKind) -> Result<Value, String> {
         }
         (KeyKind::Texts | KeyKind::Secrets, Value::Text(_)) => Ok(Value::List(vec![node.clone()])),
         (KeyKind::Texts | KeyKind::Secrets, _) => Err(format!("expected a list of texts, found {found}")),
-        (KeyKind::Map, _) => Err(format!("expected a mapping, found {found}")),
+        // Tables are checked key by key before this.
+        (KeyKind::Map | KeyKind::Table(_), _) => Err(format!("expected a mapping, found {found}")),
     }
 }
 
@@ -401,7 +427,7 @@ fn default_value(text: &str, kind: KeyKind) -> Option<Value> {
         KeyKind::Integer { .. } => text.parse().ok().map(Value::Integer),
         KeyKind::Seconds { .. } => text.parse().ok().map(Value::Float),
         KeyKind::Text | KeyKind::Secret | KeyKind::Choice(_) => Some(Value::Text(text.to_owned())),
-        KeyKind::Texts | KeyKind::Secrets | KeyKind::Map | KeyKind::Any => None,
+        KeyKind::Texts | KeyKind::Secrets | KeyKind::Map | KeyKind::Table(_) | KeyKind::Any => None,
     }
 }
 
@@ -453,6 +479,22 @@ mod tests {
                 "servers.a.init: `host` is missing: the address to listen on",
             ]
         );
+    }
+
+    #[test]
+    fn a_table_within_a_table_is_checked_in_its_place_and_has_its_own_defaults() {
+        let outer = [Key::optional("inner", KeyKind::Table(TABLE), "a table")];
+        let given = |entries| map(vec![("inner", map(entries).value)]);
+        let problems = Settings::check("servers.a", &given(vec![("prot", Value::Integer(1))]), &outer).unwrap_err();
+        assert_eq!(problems[0].path, "servers.a.inner.prot");
+        assert_eq!(problems[1].to_string(), "servers.a.inner: `host` is missing: the address to listen on");
+        let settings = Settings::check("servers.a", &given(vec![("host", Value::Text("x".into()))]), &outer).unwrap();
+        let inner = settings.table("inner").unwrap();
+        assert_eq!(
+            (inner.path(), inner.text("host"), inner.integer("port")),
+            ("servers.a.inner", Some("x"), Some(8085))
+        );
+        assert!(Settings::defaults("servers.a", &outer).unwrap().table("inner").is_none());
     }
 
     #[test]

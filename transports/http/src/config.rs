@@ -1,5 +1,6 @@
 //! Settings of a door: the table of keys, and what they mean as typed values.
 
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use eventhive_listener::{DoorPlan, DoorTransport, Limits, Listen, TLS_KEYS, TlsF
 use eventhive_transport::settings::PORT;
 use eventhive_transport::{Key, KeyKind, Overflow, Problem, Settings};
 
-use crate::access::{Access, AclFile, Payloaders};
+use crate::access::{Access, Payloaders, Users, ldap};
 use crate::door::HttpDoor;
 
 /// The HTTP transport. It is a [`DoorTransport`] for servers and a [`Transport`](eventhive_transport::Transport) for
@@ -47,6 +48,7 @@ const DOOR_KEYS: &[Key] = &[
         KeyKind::Text,
         "File of the access list, in PyPubSub's format. Read again when it changes. Without it nobody sees private events.",
     ),
+    Key::optional("ldap", KeyKind::Table(ldap::KEYS), "An LDAP directory for users who are not in the access list."),
     Key::optional(
         "oldschoolers",
         KeyKind::Texts,
@@ -201,15 +203,24 @@ fn access(settings: &Settings) -> Result<Access, Vec<Problem>> {
         Some(_) => Payloaders::parse(settings.texts("payloaders"))
             .map_err(|wrong| wrong.into_iter().map(|what| settings.problem("payloaders", what)).collect::<Vec<_>>()),
     };
-    let acl = settings.text("acl_file").map(AclFile::open).transpose();
-    let acl = acl.map_err(|error| settings.problem("acl_file", error.to_string()));
-    match (payloaders, acl) {
-        (Ok(payloaders), Ok(acl)) => {
+    match (payloaders, users(settings)) {
+        (Ok(payloaders), Ok(users)) => {
             let secure_topics = settings.texts("secure_topics").into_iter().map(str::to_owned).collect();
-            Ok(Access { payloaders, secure_topics, acl: acl.map(Arc::new) })
+            Ok(Access { payloaders, secure_topics, users: users.map(Arc::new) })
         }
-        (payloaders, acl) => Err(payloaders.err().into_iter().flatten().chain(acl.err()).collect()),
+        (payloaders, users) => Err(payloaders.err().into_iter().chain(users.err()).flatten().collect()),
     }
+}
+
+/// The list, and the directory behind it; `None` if there is neither.
+fn users(settings: &Settings) -> Result<Option<Users>, Vec<Problem>> {
+    let file = settings.text("acl_file").map(PathBuf::from);
+    let directory = settings.table("ldap").map(|ldap| ldap::open(&ldap)).transpose()?;
+    if file.is_none() && directory.is_none() {
+        return Ok(None);
+    }
+    let users = Users::open(file, directory).map(Some);
+    users.map_err(|error| vec![settings.problem("acl_file", error.to_string())])
 }
 
 impl DoorTransport for Http {
@@ -248,8 +259,11 @@ impl DoorTransport for Http {
             limits,
         };
         let path = with_slash(&config.endpoint);
+        let warnings = config.access.users.as_ref().map_or_else(Vec::new, |users| users.warnings());
+        let warnings = warnings.into_iter().map(|warning| settings.problem("acl_file", warning)).collect();
         let door = Arc::new(HttpDoor::new(hub.clone(), config));
-        Ok(DoorPlan { name: settings.path().to_owned(), listen, path, scheme: "http", door })
+        let plan = DoorPlan::new(settings.path(), listen, "http", path, door);
+        Ok(DoorPlan { warnings, ..plan })
     }
 }
 

@@ -12,6 +12,7 @@ pub mod access;
 pub mod config;
 pub mod door;
 pub mod link;
+mod tls;
 pub mod wire;
 
 pub use config::{Config, Http};

@@ -1,13 +1,14 @@
 //! What the hub itself costs: fan-out, matching, subscribing, memory. `cargo bench -p eventhive-hub`.
 //!
-//! One thread does everything, so wall time is CPU time. Each figure is the best of several rounds.
+//! One thread does everything, so wall time is CPU time. Each figure is the best of several rounds, or the median of many
+//! short turns.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a benchmark that fails should say so loudly")]
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use eventhive_hub::{BacklogBounds, Draft, Hub, HubSettings, Outgoing, Session, SessionSettings};
+use eventhive_hub::{BacklogBounds, Draft, Hub, HubSettings, Outgoing, Session, SessionSettings, SubscriptionId};
 use eventhive_transport::{Filter, Glob, Topic};
 use futures_util::{FutureExt, StreamExt};
 use tokio::task::{LocalSet, yield_now};
@@ -35,10 +36,8 @@ fn main() {
         }
         let (told, found) = cursors();
         println!("a cursor, ns: told to clients with its text {told:.0}, read from a client {found:.0}");
-        println!("publish to nobody, ns           one topic   new topics");
-        for (name, filter) in kinds() {
-            beside_others(name, filter);
-        }
+        println!("publish to nobody, ns, beside   one topic         new topics   (x: of that beside none)");
+        beside_others();
     });
 }
 
@@ -166,33 +165,80 @@ fn kinds() -> [Kind; 5] {
     ]
 }
 
+/// A hub with subscriptions that do not match what is published there.
+struct Beside {
+    name: &'static str,
+    hub: Hub,
+    session: Session,
+    _outgoing: Outgoing,
+    others: Vec<SubscriptionId>,
+    /// To make one of them, in ns.
+    subscribing: f64,
+    one_topic: Vec<Duration>,
+    new_topics: Vec<Duration>,
+}
+
+/// Publishes of a turn.
+const PUBLISHES: usize = 4_000;
+
+/// Turns of each hub. They follow on each other, so that a busy moment of the machine meets all.
+const TURNS: usize = 25;
+
+impl Beside {
+    fn new((name, filter): Kind) -> Self {
+        let hub = hub();
+        let others = if name.starts_with("no ") { 1 } else { OTHERS };
+        let (session, outgoing) = open(&hub, Filter::exact("nothing"));
+        let filters: Vec<Filter> = (0..others).map(filter).collect();
+        let start = Instant::now();
+        let others: Vec<_> = filters.into_iter().map(|filter| session.subscribe(filter).unwrap()).collect();
+        let subscribing = start.elapsed().as_nanos() as f64 / others.len() as f64;
+        let (one_topic, new_topics) = (Vec::new(), Vec::new());
+        Self { name, hub, session, _outgoing: outgoing, others, subscribing, one_topic, new_topics }
+    }
+
+    fn turn(&mut self, turn: usize) {
+        let start = Instant::now();
+        (0..PUBLISHES).for_each(|_| drop(black_box(self.hub.publish(draft()))));
+        self.one_topic.push(start.elapsed());
+        let topics: Vec<_> = (0..PUBLISHES).map(|n| Topic::from(format!("hive{}/work{turn}/{n}", n % 100))).collect();
+        let start = Instant::now();
+        topics.into_iter().for_each(|topic| drop(black_box(self.hub.publish(Draft::json(topic, "7")))));
+        self.new_topics.push(start.elapsed());
+    }
+
+    /// Prints what it cost, and beside how it was without the others: the median of the ratios within a turn.
+    fn report(self, without: &(Vec<Duration>, Vec<Duration>)) {
+        let ratios = [(&self.one_topic, &without.0), (&self.new_topics, &without.1)].map(|(with, without)| {
+            let pairs = with.iter().zip(without);
+            median(pairs.map(|(with, without)| with.as_secs_f64() / without.as_secs_f64()).collect())
+        });
+        let nanos =
+            |turns: &[Duration]| median(turns.iter().map(|turn| turn.as_nanos() as f64 / PUBLISHES as f64).collect());
+        let (one, new) = (nanos(&self.one_topic), nanos(&self.new_topics));
+        let (start, number) = (Instant::now(), self.others.len() as f64);
+        self.others.into_iter().for_each(|other| assert!(self.session.unsubscribe(other)));
+        let ending = start.elapsed().as_nanos() as f64 / number;
+        println!(
+            "  {:<24} {one:>9.0} x {:<4.2} {new:>9.0} x {:<4.2}   (subscribe {:.0}, unsubscribe {ending:.0})",
+            self.name, ratios[0], ratios[1], self.subscribing
+        );
+    }
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
 /// What a publish costs beside subscriptions that do not match, and what those cost to make and to end.
-fn beside_others(name: &str, filter: fn(usize) -> Filter) {
-    const PUBLISHES: usize = 20_000;
-    let hub = hub();
-    let others = if name.starts_with("no ") { 1 } else { OTHERS };
-    let (session, _outgoing) = open(&hub, Filter::exact("nothing"));
-    let filters: Vec<Filter> = (0..others).map(filter).collect();
-    let start = Instant::now();
-    let subscriptions: Vec<_> = filters.into_iter().map(|filter| session.subscribe(filter).unwrap()).collect();
-    let subscribing = start.elapsed().as_nanos() as f64 / others as f64;
-    let one = (0..ROUNDS).map(|_| {
-        let start = Instant::now();
-        (0..PUBLISHES).for_each(|_| drop(black_box(hub.publish(draft()))));
-        start.elapsed()
-    });
-    let one = best(one.collect(), PUBLISHES);
-    let new = (0..ROUNDS).map(|round| {
-        let topics: Vec<_> = (0..PUBLISHES).map(|n| Topic::from(format!("hive{}/work{round}/{n}", n % 100))).collect();
-        let start = Instant::now();
-        topics.into_iter().for_each(|topic| drop(black_box(hub.publish(Draft::json(topic, "7")))));
-        start.elapsed()
-    });
-    let new = best(new.collect(), PUBLISHES);
-    let start = Instant::now();
-    subscriptions.into_iter().for_each(|subscription| assert!(session.unsubscribe(subscription)));
-    let ending = start.elapsed().as_nanos() as f64 / others as f64;
-    println!("  {name:<24} {one:>12.0} {new:>12.0}   (subscribe {subscribing:.0}, unsubscribe {ending:.0})");
+fn beside_others() {
+    let mut all = kinds().map(Beside::new);
+    for turn in 0..TURNS {
+        all.iter_mut().for_each(|beside| beside.turn(turn));
+    }
+    let without = (all[0].one_topic.clone(), all[0].new_topics.clone());
+    all.into_iter().for_each(|beside| beside.report(&without));
 }
 
 /// Resident memory of idle sessions with one subscription of their own each.

@@ -86,6 +86,8 @@ struct State {
     own_bytes: usize,
     /// Items taken so far: how a watchdog sees progress.
     taken: u64,
+    /// The same when it was last empty.
+    taken_before: u64,
     phase: Phase,
     reader: Option<Waker>,
     room: Vec<Waker>,
@@ -94,9 +96,11 @@ struct State {
     drops: Drops,
 }
 
-/// A burst may make a queue's table large; once it is read the table goes back to the allocator.
-/// What an idle session keeps of it is 640 B.
+/// Entries for which an idle session keeps room: 640 B.
 const KEPT_CAPACITY: usize = 16;
+
+/// Entries for which a busy session keeps room between its bursts: 20 KB.
+const KEPT_WHILE_BUSY: usize = 512;
 
 impl Queue {
     pub(crate) fn new(id: SessionId, key: u32, slot: usize, lane: Arc<Lane>, settings: &SessionSettings) -> Self {
@@ -105,6 +109,7 @@ impl Queue {
             event_bytes: 0,
             own_bytes: 0,
             taken: 0,
+            taken_before: 0,
             phase: Phase::Open,
             reader: None,
             room: Vec::new(),
@@ -167,9 +172,7 @@ impl Queue {
             state.phase = Phase::Over(ended);
             return Poll::Ready(None);
         }
-        if state.entries.capacity() > KEPT_CAPACITY {
-            state.entries = VecDeque::new();
-        }
+        state.shrink();
         match &mut state.reader {
             Some(waker) => waker.clone_from(context.waker()),
             none => *none = Some(context.waker().clone()),
@@ -341,6 +344,16 @@ impl State {
         match self.phase {
             Phase::Open => None,
             Phase::Finishing(why) | Phase::Over(why) => Some(why),
+        }
+    }
+
+    /// A burst may make the table large. It goes back to the allocator when it is empty after less than a burst, as a
+    /// door's own pings are, so that a stream of bursts does not make it anew each time; at once if it is very large.
+    fn shrink(&mut self) {
+        let burst = self.taken - mem::replace(&mut self.taken_before, self.taken);
+        let kept = if burst > KEPT_CAPACITY as u64 { KEPT_WHILE_BUSY } else { KEPT_CAPACITY };
+        if self.entries.capacity() > kept {
+            self.entries = VecDeque::new();
         }
     }
 

@@ -48,6 +48,21 @@ pub struct DoorPlan {
     pub scheme: &'static str,
     /// The door.
     pub door: Arc<dyn Door>,
+    /// What is not as it should be and keeps the door from nothing. Logged when it starts.
+    pub warnings: Vec<Problem>,
+}
+
+impl DoorPlan {
+    /// A plan without warnings. `scheme` is as in [`scheme`](Self::scheme).
+    pub fn new(
+        name: impl Into<String>,
+        listen: Listen,
+        scheme: &'static str,
+        path: impl Into<String>,
+        door: Arc<dyn Door>,
+    ) -> Self {
+        Self { name: name.into(), listen, path: path.into(), scheme, door, warnings: Vec::new() }
+    }
 }
 
 /// Where a door wants to be. Doors with the same host and port share a listener; 0 is a port like any other here, so
@@ -157,4 +172,10 @@ pub trait Door: Send + Sync {
 
     /// Sessions now.
     fn sessions(&self) -> usize;
+
+    /// Reads again what the door reads from files of its own, such as lists of users. Returns what is wrong with them; what
+    /// was in use stays so. May take its time: not for a thread that must not wait.
+    fn reload(&self) -> Vec<String> {
+        Vec::new()
+    }
 }

@@ -34,4 +34,4 @@ pub use addresses::PerAddress;
 pub use connection::Connection;
 pub use door::{Door, DoorPlan, DoorTransport, Limits, Listen, TLS_KEYS, TlsFiles};
 pub use error::{StartError, TlsError};
-pub use listeners::{Bound, BoundDoor, Listeners};
+pub use listeners::{Bound, BoundDoor, Listeners, Reload};

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use crate::serve::{self, Running, Serve};
 use crate::share::{Guest, Shared, share};
 use crate::tls::Certificate;
-use crate::{DoorPlan, Limits, StartError, TlsError, bind, files};
+use crate::{Door, DoorPlan, Limits, StartError, bind, files};
 
 /// Listeners that run. Dropping it cuts every connection; [`stop`](Self::stop) drains them.
 pub struct Listeners {
@@ -58,6 +58,9 @@ impl Listeners {
     pub fn start(plans: Vec<DoorPlan>) -> Result<Self, Vec<StartError>> {
         let mut ready = Vec::new();
         let mut problems = Vec::new();
+        for warning in plans.iter().flat_map(|plan| &plan.warnings) {
+            tracing::warn!("{warning}");
+        }
         for shared in share(plans)? {
             match prepare(&shared) {
                 Ok((serve, listener)) => ready.push((serve, listener, shared.address())),
@@ -110,23 +113,54 @@ impl Listeners {
             .sum()
     }
 
-    /// Reads every certificate again, for instance on SIGHUP. A broken one leaves the old one in use.
-    ///
-    /// # Errors
-    /// What is wrong with which files; all of them have been tried.
-    pub fn reload_tls(&self) -> Result<(), Vec<TlsError>> {
-        let certificates = self.all.iter().filter_map(|listener| listener.certificate.as_ref());
-        let problems: Vec<TlsError> = certificates.filter_map(|certificate| certificate.reload().err()).collect();
-        for problem in &problems {
-            tracing::error!(%problem, "the certificate was not replaced; the old one stays in use");
+    /// What reads files again: certificates, and the doors' own.
+    pub fn reload(&self) -> Reload {
+        Reload {
+            certificates: self.all.iter().filter_map(|listener| listener.certificate.clone()).collect(),
+            doors: self.all.iter().flat_map(|one| one.doors.iter().map(|guest| Arc::clone(&guest.door))).collect(),
         }
-        if problems.is_empty() { Ok(()) } else { Err(problems) }
     }
 
     /// Stops: no connection is accepted any more (they wait in the kernel and are reset at the end, so that clients back
     /// off), every door drains, and after `within` the rest is cut. Dropping the future cuts it at once.
     pub async fn stop(mut self, within: Duration) {
         join_all(self.all.iter_mut().map(|listener| listener.stop(within))).await;
+    }
+}
+
+/// Reads files again, for instance on SIGHUP; apart from the listeners, so that it may take its time elsewhere.
+#[must_use = "nothing is read until it is run"]
+#[derive(Default)]
+pub struct Reload {
+    certificates: Vec<Arc<Certificate>>,
+    doors: Vec<Arc<dyn Door>>,
+}
+
+impl Reload {
+    /// Reads the files. What is broken is logged and returned, and leaves the old in use. Not for a thread that must not
+    /// wait.
+    pub fn run(self) -> Vec<String> {
+        let certificates = self.certificates.iter().filter_map(|one| one.reload().err());
+        let of_doors = self.doors.iter().flat_map(|door| door.reload());
+        let problems: Vec<String> = certificates.map(|error| error.to_string()).chain(of_doors).collect();
+        for problem in &problems {
+            tracing::error!(problem, "not replaced; the old one stays in use");
+        }
+        problems
+    }
+
+    /// Both.
+    pub fn and(mut self, other: Self) -> Self {
+        self.certificates.extend(other.certificates);
+        self.doors.extend(other.doors);
+        self
+    }
+}
+
+impl fmt::Debug for Reload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (certificates, doors) = (self.certificates.len(), self.doors.len());
+        f.debug_struct("Reload").field("certificates", &certificates).field("doors", &doors).finish()
     }
 }
 

@@ -43,7 +43,7 @@ pub(crate) fn share(plans: Vec<DoorPlan>) -> Result<Vec<Shared>, Vec<StartError>
     let mut all: Vec<Shared> = Vec::new();
     let mut clashes = Vec::new();
     for plan in plans {
-        let DoorPlan { name, listen, path, scheme, door } = plan;
+        let DoorPlan { name, listen, path, scheme, door, .. } = plan;
         let guest = Guest { name, path, scheme, door };
         match all.iter_mut().find(|shared| shared.host == listen.host && shared.port == listen.port) {
             None => all.push(Shared {

@@ -255,7 +255,7 @@ impl DoorTransport for WebSocket {
         };
         let path = config.endpoint.clone();
         let door = Arc::new(WebSocketDoor::new(hub.clone(), config));
-        Ok(DoorPlan { name: settings.path().to_owned(), listen, path, scheme: "ws", door })
+        Ok(DoorPlan::new(settings.path(), listen, "ws", path, door))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Just enough of each protocol to publish and to subscribe, as cheaply as it can be done: the load must not be what is
 //! measured.
 
+mod http;
 mod json_rpc;
 mod nats;
 mod redis;
@@ -26,6 +27,10 @@ pub(crate) enum Wire {
     Nats,
     Redis,
     JsonRpc,
+    Http {
+        /// Each message is published on a topic of its own, below the one that all use.
+        new_topics: bool,
+    },
 }
 
 impl Wire {
@@ -34,6 +39,17 @@ impl Wire {
             System::Nats => Self::Nats,
             System::Redis => Self::Redis,
             System::Eventhive | System::Python => Self::JsonRpc,
+            System::Http => Self::Http { new_topics: false },
+        }
+    }
+
+    /// How many publishes may wait for their answers on a connection. HTTP's are written together as far as they fit into
+    /// one piece of the way: our server closes a connection where it answers a request while it has a part of the next
+    /// one's body.
+    pub(crate) fn most_unanswered(self, payload_bytes: usize) -> Option<usize> {
+        match self {
+            Self::Http { .. } => Some((8192 / (payload_bytes + http::PUBLISH_HEAD)).max(1)),
+            Self::Nats | Self::Redis | Self::JsonRpc => None,
         }
     }
 
@@ -43,7 +59,7 @@ impl Wire {
         stream.set_nodelay(true)?;
         match self {
             Self::Nats => nats::open(&mut stream).await?,
-            Self::Redis => {}
+            Self::Redis | Self::Http { .. } => {}
             Self::JsonRpc => json_rpc::open(&mut stream).await?,
         }
         Ok(stream)
@@ -55,15 +71,18 @@ impl Wire {
             Self::Nats => nats::subscribe(out),
             Self::Redis => redis::subscribe(out),
             Self::JsonRpc => json_rpc::subscribe(out),
+            Self::Http { .. } => http::subscribe(out),
         }
     }
 
-    /// A request that publishes `payload`, which is ASCII that needs no escape in JSON.
-    pub(crate) fn publish(self, payload: &[u8], out: &mut Vec<u8>) {
+    /// A request that publishes `payload`, which is ASCII that needs no escape in JSON. `number` is how many have been
+    /// published before.
+    pub(crate) fn publish(self, number: u64, payload: &[u8], out: &mut Vec<u8>) {
         match self {
             Self::Nats => nats::publish(payload, out),
             Self::Redis => redis::publish(payload, out),
             Self::JsonRpc => json_rpc::publish(payload, out),
+            Self::Http { new_topics } => http::publish(new_topics.then_some(number), payload, out),
         }
     }
 
@@ -74,6 +93,7 @@ impl Wire {
             Self::Nats => nats::read(input, out, deliver),
             Self::Redis => redis::read(input, deliver),
             Self::JsonRpc => json_rpc::read(input, out, deliver),
+            Self::Http { .. } => http::read(input, deliver),
         }
     }
 }

@@ -65,7 +65,8 @@ impl Verb for Serve {
     const ABOUT: &'static str =
         "Run the servers and connectors of a configuration, or a hub on this machine without one";
     const MORE: &'static str = "Ctrl-C or SIGTERM ends it: clients get what is queued for them, then are told to go.\n\
-                                SIGHUP reads TLS certificates again.\n\
+                                SIGHUP and SIGUSR2 read TLS certificates and access lists again.\n\
+                                An access list is also read again when it has changed.\n\
                                 A server with `create: needed` may be handed over to another hive, and back: that is told too.\n\
                                 --json: a line with `servers` for those that listen, and again for those that change; one\n\
                                 with `connectors` when each had its first attempt.\n\
@@ -195,9 +196,12 @@ async fn until_told(
         match asked {
             Asked::Interrupt | Asked::Terminate => return Ok(Exit::Ok),
             Asked::Reload => {
-                let problems = hive.reload_tls();
-                let fine =
-                    if problems.is_empty() { "certificates read again" } else { "the old certificates stay in use" };
+                let problems = hive.reload().await;
+                let fine = if problems.is_empty() {
+                    "certificates and access lists read again"
+                } else {
+                    "what is wrong was not replaced; the old stays in use"
+                };
                 console.note(&problems.iter().map(String::as_str).chain([fine]).collect::<Vec<_>>().join("\n"));
             }
         }

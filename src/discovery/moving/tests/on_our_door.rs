@@ -44,7 +44,7 @@ fn listen(port: u16) -> (Hub, Listeners) {
     let door = Arc::new(WebSocketDoor::new(hub.clone(), config));
     let limits = Limits { workers: Some(2), ..Limits::default() };
     let listen = Listen { host: "127.0.0.1".to_owned(), port, tls: None, limits };
-    let plan = DoorPlan { name: "servers.test".to_owned(), listen, path: "/pubsub".to_owned(), scheme: "ws", door };
+    let plan = DoorPlan::new("servers.test", listen, "ws", "/pubsub", door);
     (hub, Listeners::start(vec![plan]).unwrap())
 }
 

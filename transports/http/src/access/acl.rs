@@ -1,4 +1,4 @@
-//! The access list: users, what they may see, what they may publish. PyPubSub's file, unchanged.
+//! The access list: users, what they may see, what they may publish. PyPubSub's format, unchanged.
 //!
 //! ```yaml
 //! testuser:
@@ -9,23 +9,22 @@
 //!   topics: [bread]
 //! ```
 //!
-//! A user whose `acl` is not a mapping of lists has no rights at all, as in the original; a warning says so. A password
-//! that is no text, such as a number without quotes, never fits.
+//! The password may be a hash of argon2id or bcrypt, which `hive-cli hash-password` makes; one that is plain is warned
+//! about.
+//!
+//! What is wrong with one user is a [warning](List::warnings) and keeps the others from nothing. A user whose `acl` is not a
+//! mapping of lists has no rights at all, as in the original. A password that is no text, such as a number without quotes,
+//! or that begins like a hash and is none, never fits.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::path::PathBuf;
+use std::sync::Arc;
 
-use arc_swap::ArcSwap;
 use eventhive_transport::settings::{Entry, Node, Value};
-use subtle::ConstantTimeEq;
-use zeroize::Zeroizing;
 
-use super::Credentials;
-use crate::wire::topics::topics_of;
+use super::Rights;
+use super::password::Secret;
 
 /// Why an access list cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -48,154 +47,106 @@ pub enum AclError {
     },
 }
 
-/// One user's rights.
-#[derive(Clone)]
-pub struct User {
-    password: Option<Zeroizing<String>>,
-    segments: Vec<Vec<String>>,
-    topics: Vec<String>,
-}
-
-impl User {
-    /// Whether a private event of this topic is for the user: for some segment all its topics are among the event's.
-    #[must_use]
-    pub fn may_see(&self, topic: &str) -> bool {
-        let has = |wanted: &String| topics_of(topic).any(|topic| topic == wanted);
-        self.segments.iter().any(|segment| segment.iter().all(has))
-    }
-
-    /// Whether the user may publish on this secured topic.
-    #[must_use]
-    pub fn may_publish(&self, topic: &str) -> bool {
-        self.topics.iter().any(|own| own == topic)
-    }
-
-    /// Takes as long whatever the password, so that its beginning cannot be found out by the clock.
-    fn is_proven_by(&self, password: &str) -> bool {
-        self.password.as_ref().is_some_and(|own| bool::from(own.as_bytes().ct_eq(password.as_bytes())))
-    }
-}
-
-type Users = HashMap<String, User>;
-
-/// An access list that follows its file.
-pub struct AclFile {
-    path: PathBuf,
-    users: ArcSwap<Users>,
-    watched: Mutex<Watched>,
-}
-
-/// The file as it was when it was last looked at.
+/// The users of a list.
 #[derive(Debug, Default)]
-struct Watched {
-    read: Option<Version>,
-    /// Seen, and when; read when it is still the same a while later, so that nobody is still writing it.
-    changed: Option<(Version, Instant)>,
+pub(super) struct List {
+    users: HashMap<String, User>,
+    /// The first hash. Whoever is not in the list takes as long as a wrong password of whoever has it.
+    decoy: Option<Arc<Secret>>,
+    warnings: Vec<String>,
 }
 
-type Version = (SystemTime, u64);
-
-/// How long a changed file must have been left alone before it is read.
-const SETTLED: Duration = Duration::from_millis(500);
-
-impl fmt::Debug for AclFile {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Passwords are in it.
-        f.debug_struct("AclFile").field("path", &self.path).field("users", &self.users.load().len()).finish()
-    }
+/// One user.
+#[derive(Debug, Clone)]
+pub(super) struct User {
+    /// Without one, nobody is the user.
+    pub(super) secret: Option<Arc<Secret>>,
+    /// `None` if what the list says of them is of no use: none, not even those of the directory.
+    pub(super) rights: Option<Arc<Rights>>,
 }
 
-impl AclFile {
-    /// Reads the file.
-    ///
-    /// # Errors
-    /// It cannot be read, or is no access list.
-    pub fn open(path: impl Into<PathBuf>) -> Result<Self, AclError> {
-        let path = path.into();
-        let read = version(&path);
-        let users = ArcSwap::from_pointee(load(&path)?);
-        Ok(Self { path, users, watched: Mutex::new(Watched { read, changed: None }) })
-    }
-
-    /// Reads the file again. When something is wrong with it the old list stays in use.
-    ///
-    /// # Errors
-    /// As [`open`](Self::open).
-    pub fn reload(&self) -> Result<(), AclError> {
-        self.users.store(std::sync::Arc::new(load(&self.path)?));
-        tracing::info!(file = %self.path.display(), "the access list was read again");
-        Ok(())
-    }
-
-    /// Reads the file again if it has changed and is no longer being written. Costs one look at the file system.
-    pub fn follow(&self, now: Instant) {
-        if self.is_to_be_read(version(&self.path), now)
-            && let Err(error) = self.reload()
-        {
-            tracing::error!(%error, "the access list was not replaced; the old one stays in use");
+impl List {
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        let tree = eventhive_yaml::read(0, text).map_err(|problems| {
+            let placed = problems.iter().map(|problem| format!("line {}: {}", problem.at.line, problem.message));
+            placed.collect::<Vec<_>>().join("; ")
+        })?;
+        match tree.map(|node| node.value) {
+            None => Ok(Self::default()),
+            Some(Value::Map(entries)) => Ok(Self::of(&entries)),
+            Some(other) => Err(format!("it has to be a mapping of user names, and is {}", other.describe())),
         }
     }
 
-    fn is_to_be_read(&self, seen: Option<Version>, now: Instant) -> bool {
-        let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(version) = seen.filter(|version| watched.read != Some(*version)) else { return false };
-        match watched.changed {
-            Some((known, since)) if known == version => {
-                let settled = now.duration_since(since) >= SETTLED;
-                if settled {
-                    *watched = Watched { read: seen, changed: None };
-                }
-                settled
+    fn of(entries: &[Entry]) -> Self {
+        let mut list = Self::default();
+        let mut plain = Vec::new();
+        for entry in entries {
+            let mut warn = |what: String| {
+                list.warnings.push(format!("line {}: user `{}`: {what}", entry.key_at.line, entry.key));
+            };
+            let secret = secret(entry).map_err(&mut warn).ok().flatten().map(Arc::new);
+            let rights = rights(entry).map_err(&mut warn).ok().map(Arc::new);
+            match &secret {
+                Some(secret) if secret.is_plain() => plain.push(entry.key_at.line),
+                Some(secret) => _ = list.decoy.get_or_insert_with(|| Arc::clone(secret)),
+                None => {}
             }
-            _ => {
-                watched.changed = Some((version, now));
-                false
-            }
+            list.users.insert(entry.key.clone(), User { secret, rights });
         }
+        list.warnings.extend(warning_of_plain(&plain));
+        list
     }
 
-    /// Asks the user whose credentials these are; nobody is asked if there is none, or the password is wrong.
-    pub fn user(&self, credentials: &Credentials, ask: impl FnOnce(&User) -> bool) -> bool {
-        let users = self.users.load();
-        users.get(&credentials.user).filter(|user| user.is_proven_by(&credentials.password)).is_some_and(ask)
+    pub(super) fn get(&self, user: &str) -> Option<&User> {
+        self.users.get(user)
     }
-}
 
-fn version(path: &Path) -> Option<Version> {
-    let metadata = std::fs::metadata(path).ok()?;
-    Some((metadata.modified().ok()?, metadata.len()))
-}
+    pub(super) fn len(&self) -> usize {
+        self.users.len()
+    }
 
-fn load(path: &Path) -> Result<Users, AclError> {
-    let text = std::fs::read_to_string(path).map_err(|source| AclError::File { path: path.to_owned(), source })?;
-    let text = Zeroizing::new(text);
-    parse(&text).map_err(|what| AclError::Wrong { path: path.to_owned(), what })
-}
+    /// What is compared when there is nothing to compare.
+    pub(super) const fn decoy(&self) -> Option<&Arc<Secret>> {
+        self.decoy.as_ref()
+    }
 
-fn parse(text: &str) -> Result<Users, String> {
-    let tree = eventhive_yaml::read(0, text).map_err(|problems| {
-        let placed = problems.iter().map(|problem| format!("line {}: {}", problem.at.line, problem.message));
-        placed.collect::<Vec<_>>().join("; ")
-    })?;
-    match tree.map(|node| node.value) {
-        None => Ok(Users::new()),
-        Some(Value::Map(entries)) => Ok(entries.iter().filter_map(user).collect()),
-        Some(other) => Err(format!("it has to be a mapping of user names, and is {}", other.describe())),
+    /// What is wrong with single users, each with its line. No password is in it.
+    pub(super) fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 }
 
-fn user(entry: &Entry) -> Option<(String, User)> {
-    let Some(segments) = get(&entry.node, "acl").and_then(segments) else {
-        let line = entry.key_at.line;
-        tracing::warn!(user = entry.key, line, "`acl` is not a mapping of lists: the user has no rights");
-        return None;
-    };
-    let password = match get(&entry.node, "password").map(|node| &node.value) {
-        Some(Value::Text(text)) if !text.is_empty() => Some(Zeroizing::new(text.clone())),
-        _ => None,
-    };
+/// So many lines are named.
+const NAMED: usize = 10;
+
+fn warning_of_plain(lines: &[u32]) -> Option<String> {
+    let named: Vec<String> = lines.iter().take(NAMED).map(ToString::to_string).collect();
+    let more = if lines.len() > NAMED { format!(" and {} more", lines.len() - NAMED) } else { String::new() };
+    (!lines.is_empty()).then(|| {
+        format!(
+            "line {}{more}: the password is plain text: put its hash there, which `hive-cli hash-password` makes",
+            named.join(", ")
+        )
+    })
+}
+
+fn secret(entry: &Entry) -> Result<Option<Secret>, String> {
+    match get(&entry.node, "password").map(|node| &node.value) {
+        Some(Value::Text(text)) if !text.is_empty() => Secret::read(text).map(Some).map_err(|why| {
+            format!("`password` begins like a hash and is none ({why}), so nothing fits: `hive-cli hash-password` makes one; between braces it needs quotes")
+        }),
+        None | Some(Value::Text(_) | Value::Null) => Err("has no `password`, so none fits: give one".to_owned()),
+        Some(other) => Err(format!("`password` is {}, so none fits: put it in quotes", other.describe())),
+    }
+}
+
+fn rights(entry: &Entry) -> Result<Rights, String> {
+    let segments = get(&entry.node, "acl").and_then(segments);
+    let segments = segments
+        .ok_or("`acl` is not a mapping of lists, so the user has no rights: write it as `acl: {name: [topic]}`")?;
     let topics = get(&entry.node, "topics").and_then(texts).unwrap_or_default();
-    Some((entry.key.clone(), User { password, segments, topics }))
+    Ok(Rights { segments, topics })
 }
 
 /// `None` if it is anything but a mapping of lists. A segment with something other than text in it fits no event.
@@ -220,105 +171,49 @@ fn get<'a>(node: &'a Node, name: &str) -> Option<&'a Node> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use super::super::{Access, Payloaders};
     use super::*;
-    use crate::wire::target;
-    use crate::wire::topics::{self, EventPath};
-
-    fn vectors() -> serde_json::Value {
-        serde_json::from_str(include_str!("../../tests/vectors/pypubsub.json")).unwrap()
-    }
-
-    /// The list of the vectors, in a file that lives as long as what is returned first.
-    fn list(text: &str) -> (tempfile::NamedTempFile, Arc<AclFile>) {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), text).unwrap();
-        let acl = AclFile::open(file.path()).unwrap();
-        (file, Arc::new(acl))
-    }
-
-    #[test]
-    fn every_row_of_the_vectors_says_who_sees_which_private_event() {
-        let all = vectors();
-        let (_file, acl) = list(all["_about"]["acl_yaml"].as_str().unwrap());
-        let rows = all["private_events"]["rows"].as_array().unwrap();
-        assert!(rows.len() > 250);
-        let as_testuser = |event: &serde_json::Value, subscription: &serde_json::Value| {
-            rows.iter().find(|row| row[0] == "testuser" && row[2] == *subscription && row[3] == *event).unwrap()[4]
-                .clone()
-        };
-        for row in rows {
-            let text = |at: usize| row[at].as_str().unwrap();
-            let path = target::path_of(text(3)).into_owned();
-            let event = EventPath::new(&path);
-            let topic = event.topic();
-            let credentials = row[1].as_str().and_then(Credentials::read);
-            let seen = !event.private
-                || credentials.is_some_and(|who| acl.user(&who, |user| user.may_see(topic.as_str().unwrap())));
-            let delivered = seen && topics::subscription(&target::path_of(text(2))).matches(&topic);
-            // The original knows no `basic`; accepting it takes nothing from anyone.
-            let expected = if row[0] == "lower-case scheme" { as_testuser(&row[3], &row[2]) } else { row[4].clone() };
-            assert_eq!(expected, delivered, "{row}");
-        }
-    }
-
-    #[test]
-    fn secured_topics_are_for_users_who_have_them_all_and_not_for_payloaders() {
-        let (_file, acl) = list(vectors()["_about"]["acl_yaml"].as_str().unwrap());
-        let access = Access {
-            payloaders: Payloaders::parse(["127.0.0.1"]).unwrap(),
-            secure_topics: vec!["bread".into(), "syrup".into()],
-            acl: Some(acl),
-        };
-        let who = |user: &str, password: &str| {
-            Some(Credentials { user: user.into(), password: Zeroizing::new(password.into()) })
-        };
-        let (local, far) = (Some("127.0.0.1".parse().unwrap()), Some("10.0.0.1".parse().unwrap()));
-        for (peer, path, credentials, allowed) in [
-            (local, "/fruits", None, true),
-            (far, "/fruits", who("both", "p:w"), false),
-            (None, "/fruits", None, false),
-            (local, "/bread/x", None, false),
-            (far, "/bread/x", who("testuser", "foobar"), true),
-            (far, "/bread/syrup", who("testuser", "foobar"), false),
-            (far, "/bread/syrup", who("both", "p:w"), true),
-            (local, "/bread", who("both", "nope"), false),
-            (local, "/private/bread", None, false),
-            (local, "/bread,x", None, true),
-        ] {
-            assert_eq!(access.may_publish(peer, path, credentials.as_ref()), allowed, "{path} {credentials:?}");
-        }
-    }
-
-    #[test]
-    fn a_changed_file_is_taken_when_it_is_whole_and_a_broken_one_never() {
-        let (file, acl) = list("u: {password: one, acl: {}}");
-        let who = |password: &str| Credentials { user: "u".into(), password: Zeroizing::new(password.into()) };
-        let write = |text: &str, age: u64| {
-            std::fs::write(file.path(), text).unwrap();
-            let then = SystemTime::now() - std::time::Duration::from_secs(age);
-            std::fs::File::options().write(true).open(file.path()).unwrap().set_modified(then).unwrap();
-        };
-        let start = Instant::now();
-        write("u: {password: two, acl: {}}", 100);
-        acl.follow(start);
-        acl.follow(start + SETTLED / 2);
-        assert!(acl.user(&who("one"), |_| true), "it may still be being written");
-        acl.follow(start + SETTLED);
-        assert!(acl.user(&who("two"), |_| true) && !acl.user(&who("one"), |_| true));
-        write("u: {password: [", 50);
-        acl.follow(start);
-        acl.follow(start + SETTLED);
-        assert!(acl.user(&who("two"), |_| true));
-    }
 
     #[test]
     fn a_file_that_is_no_list_says_where_and_an_empty_one_has_no_users() {
-        assert!(parse("").unwrap().is_empty());
-        assert!(parse("- a").err().unwrap().contains("a list"));
-        assert!(parse("a: [").err().unwrap().starts_with("line "));
-        assert!(matches!(AclFile::open("/no/such/file"), Err(AclError::File { .. })));
+        assert_eq!(List::parse("").unwrap().len(), 0);
+        assert!(List::parse("- a").err().unwrap().contains("a list"));
+        assert!(List::parse("a: [").err().unwrap().starts_with("line "));
+    }
+
+    #[test]
+    fn a_user_whose_rights_are_no_mapping_of_lists_has_none() {
+        for acl in ["", "acl: [a]", "acl: null", "acl: {one: a}"] {
+            let list = List::parse(&format!("u:\n  password: p\n  topics: [a]\n  {acl}\n")).unwrap();
+            assert!(list.get("u").unwrap().rights.is_none(), "{acl}");
+            assert!(list.warnings()[0].starts_with("line 1: user `u`: `acl` is not"), "{:?}", list.warnings());
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_user_is_said_with_the_line_and_without_the_password() {
+        let hash = "$2y$04$L0aLw9W2e4Xs6aRjCcLn9udsmdaT.wgoUeDiRw6fM3wZEuJdbq7g6";
+        let text = format!(
+            "fine: {{password: {hash}, acl: {{}}}}\n\
+             plain: {{password: hunter2, acl: {{}}}}\n\
+             number: {{password: 1234567, acl: {{}}}}\n\
+             none: {{acl: {{}}}}\n\
+             broken: {{password: $2b$99$nonsense, acl: {{}}}}\n\
+             plain2: {{password: hunter2, acl: {{}}}}\n"
+        );
+        let list = List::parse(&text).unwrap();
+        assert_eq!(
+            list.warnings(),
+            [
+                "line 3: user `number`: `password` is a whole number, so none fits: put it in quotes",
+                "line 4: user `none`: has no `password`, so none fits: give one",
+                "line 5: user `broken`: `password` begins like a hash and is none (Invalid hash: the hash format is \
+                 malformed; expected 60 ASCII bytes), so nothing fits: `hive-cli hash-password` makes one; between braces \
+                 it needs quotes",
+                "line 2, 6: the password is plain text: put its hash there, which `hive-cli hash-password` makes",
+            ]
+        );
+        assert_eq!(list.decoy().unwrap().text(), hash);
+        let has_secret = |user: &str| list.get(user).unwrap().secret.is_some();
+        assert!(has_secret("plain") && has_secret("fine") && !has_secret("broken") && !has_secret("number"));
     }
 }

@@ -6,22 +6,38 @@
 //! - Private events are seen by users who have a segment whose topics are all among the event's.
 //! - Bad credentials are no error: who brings them is nobody in particular.
 //!
-//! Rights are looked up for each event anew, so a reload of the access list holds for open streams too.
+//! A request's credentials are turned into an [`Identity`] once, when it is known that something depends on it. An
+//! identity's rights follow the access list, so a reload holds for open streams too.
 //!
-//! - [`network`]: addresses. [`basic`]: what a request says of itself. [`acl`]: the access list and its file.
+//! - [`network`]: addresses. [`basic`]: what a request says of itself. [`identity`]: who that is.
+//! - [`users`]: who there is. [`acl`]: the access list; `file`: its file.
+//! - [`password`]: what passwords are compared with; `logins`: how many are at a time.
+//! - [`directory`]: users that are not in the list; [`ldap`]: where they are. [`rights`]: what a user may.
 
 pub mod acl;
 pub mod basic;
+pub mod directory;
+mod file;
+pub mod identity;
+pub mod ldap;
+mod logins;
 pub mod network;
+pub mod password;
+pub mod rights;
+#[cfg(test)]
+mod tests;
+pub mod users;
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use eventhive_hub::Message;
-
-pub use self::acl::{AclError, AclFile};
+pub use self::acl::AclError;
 pub use self::basic::Credentials;
+pub use self::directory::{Directory, DirectoryError};
+pub use self::identity::Identity;
 pub use self::network::Payloaders;
+pub use self::rights::Rights;
+pub use self::users::{Busy, Users};
 use crate::wire::topics::topics_of;
 
 /// The rules of one door.
@@ -31,30 +47,39 @@ pub struct Access {
     pub payloaders: Payloaders,
     /// Topics that need a user with the right to them.
     pub secure_topics: Vec<String>,
-    /// The users; none if there is no list.
-    pub acl: Option<Arc<AclFile>>,
+    /// The users; none if there is neither a list nor a directory.
+    pub users: Option<Arc<Users>>,
 }
 
 impl Access {
-    /// Whether a request from `peer` may publish on a decoded path.
-    #[must_use]
-    pub fn may_publish(&self, peer: Option<IpAddr>, path: &str, credentials: Option<&Credentials>) -> bool {
-        let is_secured = |topic: &&str| self.secure_topics.iter().any(|secured| secured == topic);
-        let mut secured = topics_of(path).filter(is_secured).peekable();
-        if secured.peek().is_none() {
-            return peer.is_some_and(|peer| self.payloaders.contain(peer));
+    /// Who brings these credentials, from `peer`. Everything that takes time happens here.
+    ///
+    /// # Errors
+    /// [`Busy`]: it was not found out; the request can only be told to come later.
+    pub async fn identify(&self, credentials: Option<Credentials>, peer: Option<IpAddr>) -> Result<Identity, Busy> {
+        match (&self.users, credentials) {
+            (Some(users), Some(credentials)) => users.identify(credentials, peer).await,
+            _ => Ok(Identity::nobody()),
         }
-        let (Some(credentials), Some(acl)) = (credentials, &self.acl) else { return false };
-        acl.user(credentials, |user| secured.all(|topic| user.may_publish(topic)))
     }
 
-    /// What a stream with these credentials may see of private events: what the hub asks for each of them.
+    /// Whether it depends on who someone is, and not only on where from, if they may publish on a decoded path.
     #[must_use]
-    pub fn viewer(&self, credentials: Option<Credentials>) -> Option<Arc<dyn eventhive_hub::Access>> {
-        let (credentials, acl) = (credentials?, Arc::clone(self.acl.as_ref()?));
-        Some(Arc::new(move |message: &Message| {
-            let topic = String::from_utf8_lossy(message.topic().as_bytes());
-            acl.user(&credentials, |user| user.may_see(&topic))
-        }))
+    pub fn is_secured(&self, path: &str) -> bool {
+        self.secured(path).next().is_some()
+    }
+
+    /// Whether a request from `peer` may publish on a decoded path.
+    #[must_use]
+    pub fn may_publish(&self, peer: Option<IpAddr>, path: &str, identity: &Identity) -> bool {
+        if self.is_secured(path) {
+            identity.may_publish(self.secured(path))
+        } else {
+            peer.is_some_and(|peer| self.payloaders.contain(peer))
+        }
+    }
+
+    fn secured<'a>(&'a self, path: &'a str) -> impl Iterator<Item = &'a str> {
+        topics_of(path).filter(|topic| self.secure_topics.iter().any(|secured| secured == topic))
     }
 }

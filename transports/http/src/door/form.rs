@@ -4,10 +4,10 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use actix_web::http::header::{self, HeaderMap};
-use bytes::Bytes;
 use eventhive_hub::{Hub, Message, ProtocolId};
 
 use crate::wire::answers::{NDJSON_TYPE, SSE_TYPE, STREAM_TYPE};
+use crate::wire::chunk::Chunk;
 use crate::wire::{event, sse};
 
 /// A form of a stream. Each chunk is one event, whatever the form.
@@ -78,33 +78,34 @@ impl Form {
     }
 
     /// The chunk of an event. All streams of one form share it.
-    pub(super) fn event(self, hub: &Hub, message: &Message) -> Bytes {
+    pub(super) fn event(self, hub: &Hub, message: &Message) -> Chunk {
         let cursor = |message: &Message| hub.public(message.cursor(), message.is_private());
-        let line = |message: &Message| event::line(message, cursor(message));
-        match self {
+        let line = |message: &Message| Chunk::new(event::line(message, cursor(message)).as_bytes()).into_bytes();
+        let sse = |message: &Message| Chunk::new(&sse::event(message, cursor(message))).into_bytes();
+        Chunk::from_bytes(match self {
             Self::Lines | Self::NdJson => message.encoded(*LINES, line),
             Self::OldSchool => {
                 // First the one, then the other: no form may be asked for while another is being made.
-                let line = message.encoded(*LINES, line);
-                message.encoded(*OLD_SCHOOL, |_| [&line[..], b"\0"].concat().into())
+                let line = Chunk::from_bytes(message.encoded(*LINES, line)).content();
+                message.encoded(*OLD_SCHOOL, |_| Chunk::new(&[&line[..], b"\0"].concat()).into_bytes())
             }
-            Self::Events => message.encoded(*EVENTS, |message| sse::event(message, cursor(message))),
-        }
+            Self::Events => message.encoded(*EVENTS, sse),
+        })
     }
 
     /// The chunk of a ping of now.
-    pub(super) fn ping(self) -> Bytes {
-        match self {
+    pub(super) fn ping(self) -> Chunk {
+        let ping = match self {
             Self::Lines | Self::NdJson => event::ping(),
             Self::OldSchool => event::ping() + "\0",
             Self::Events => sse::ping(),
-        }
-        .into()
+        };
+        Chunk::new(ping.as_bytes())
     }
 
     /// What comes before everything, if anything does. `gap` tells that events may have been missed.
-    pub(super) fn opening(self, gap: bool) -> Option<Bytes> {
-        (self == Self::Events).then(|| sse::opening(RETRY, gap).into())
+    pub(super) fn opening(self, gap: bool) -> Option<Chunk> {
+        (self == Self::Events).then(|| Chunk::new(sse::opening(RETRY, gap).as_bytes()))
     }
 }
 

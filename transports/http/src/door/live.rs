@@ -4,12 +4,12 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use eventhive_hub::{Ended, Monitor, ReplayError, Session};
 use eventhive_listener::Connection;
 
 use super::form::Form;
 use super::shard::{Millis, Pings, Shard};
+use crate::wire::chunk::Chunk;
 
 /// A stream while it lives.
 pub(super) struct Live {
@@ -52,8 +52,8 @@ impl Live {
     }
 
     /// Queues a chunk of the door's own. There is room: there is never more than one or two.
-    pub(super) fn send(&self, chunk: Bytes) {
-        if let Err(error) = self.session.send(chunk) {
+    pub(super) fn send(&self, chunk: Chunk) {
+        if let Err(error) = self.session.send(chunk.into_bytes()) {
             tracing::debug!(%error, "a stream took no ping");
         }
     }

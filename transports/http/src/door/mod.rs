@@ -112,7 +112,12 @@ impl HttpDoor {
     /// ```
     #[must_use]
     pub fn scope(&self) -> Scope {
-        let shard = Rc::new(Shard::new(Arc::clone(&self.common)));
+        self.service(false)
+    }
+
+    /// `chunks` says that the server hands bodies to sockets as they are.
+    fn service(&self, chunks: bool) -> Scope {
+        let shard = Rc::new(Shard::new(Arc::clone(&self.common), chunks));
         let every = move |request, body| request::answer(Rc::clone(&shard), request, body);
         web::scope(&self.common.config.endpoint).default_service(web::to(every))
     }
@@ -123,12 +128,13 @@ impl HttpDoor {
         self.common.counters.read()
     }
 
-    /// Reads the access list again.
+    /// Reads the access list again, and looks up anew the rights of all who are connected. Reads a file: not for a thread
+    /// that must not wait.
     ///
     /// # Errors
     /// What is wrong with it; the old one stays in use.
     pub fn reload_access(&self) -> Result<(), crate::access::AclError> {
-        self.common.config.access.acl.as_ref().map_or(Ok(()), |acl| acl.reload())
+        self.common.config.access.users.as_ref().map_or(Ok(()), |users| users.reload())
     }
 }
 
@@ -141,7 +147,8 @@ pub fn scope(hub: &Hub, config: Config) -> Scope {
 
 impl Door for HttpDoor {
     fn mount(&self, config: &mut ServiceConfig) {
-        config.service(self.scope());
+        // The listener's application is ours: no middleware, HTTP/1 alone.
+        config.service(self.service(true));
     }
 
     fn drain(&self, within: Duration) -> BoxFuture<'static, ()> {
@@ -156,6 +163,10 @@ impl Door for HttpDoor {
 
     fn sessions(&self) -> usize {
         self.common.counters.sessions()
+    }
+
+    fn reload(&self) -> Vec<String> {
+        self.reload_access().err().map(|error| error.to_string()).into_iter().collect()
     }
 }
 

@@ -12,6 +12,7 @@ use futures_util::Stream;
 use super::coding::{Coding, Encoder};
 use super::live::Live;
 use super::shard::Shard;
+use crate::wire::chunk::{self, Chunk};
 
 /// The body of a stream's answer. The dispatcher polls it while the socket takes bytes and drops it with the connection,
 /// so its drop is the end of the session.
@@ -58,18 +59,24 @@ impl Output {
         self.compressed.as_ref().map(|compressed| compressed.coding)
     }
 
-    fn chunk(&mut self, item: &Outbound) -> io::Result<Bytes> {
-        let plain = match item {
-            Outbound::Event { message, .. } => self.live.form.event(self.live.shard.hub(), message),
+    /// Whether the body is written as chunks, and not as their contents, of which the HTTP library makes chunks.
+    pub(super) fn has_chunks(&self) -> bool {
+        self.live.shard.makes_chunks()
+    }
+
+    fn chunk(&mut self, item: Outbound) -> io::Result<Bytes> {
+        let chunk = match item {
+            Outbound::Event { message, .. } => self.live.form.event(self.live.shard.hub(), &message),
             Outbound::Own(chunk) => {
                 self.live.ping_is_taken();
-                chunk.clone()
+                Chunk::from_bytes(chunk)
             }
         };
-        match self.compressed.as_mut().and_then(|compressed| compressed.encoder.as_mut()) {
-            Some(encoder) => encoder.encode(&plain),
-            None => Ok(plain),
-        }
+        let chunk = match self.compressed.as_mut().and_then(|compressed| compressed.encoder.as_mut()) {
+            Some(encoder) => Chunk::new(&encoder.encode(&chunk.content())?),
+            None => chunk,
+        };
+        Ok(if self.has_chunks() { chunk.into_bytes() } else { chunk.content() })
     }
 
     /// The session is over. A stream that lost events ends in an error, which aborts its connection: a client must not take
@@ -80,8 +87,15 @@ impl Output {
             return Some(Err(io::Error::other("the stream was too slow and lost events")));
         }
         self.live.hang_up();
-        let encoder = self.compressed.as_mut().and_then(|compressed| compressed.encoder.take())?;
-        Some(encoder.finish())
+        let encoder = self.compressed.as_mut().and_then(|compressed| compressed.encoder.take());
+        match encoder.map(Encoder::finish) {
+            Some(Err(error)) => Some(Err(error)),
+            Some(Ok(rest)) if self.has_chunks() => {
+                Some(Ok([&Chunk::new(&rest).into_bytes()[..], chunk::END].concat().into()))
+            }
+            None if self.has_chunks() => Some(Ok(Bytes::from_static(chunk::END))),
+            rest => rest,
+        }
     }
 }
 
@@ -94,7 +108,7 @@ impl Stream for Output {
         }
         match Pin::new(&mut self.outgoing).poll_next(context) {
             Poll::Pending => Poll::Pending,
-            Poll::Ready(Some(item)) => Poll::Ready(Some(self.chunk(&item))),
+            Poll::Ready(Some(item)) => Poll::Ready(Some(self.chunk(item))),
             Poll::Ready(None) => Poll::Ready(self.end()),
         }
     }

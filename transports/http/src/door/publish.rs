@@ -20,9 +20,10 @@ use super::origin;
 use super::reply::Reply;
 use super::request::{credentials, peer, text};
 use super::shard::Shard;
+use crate::access::Identity;
 use crate::wire::answers::{
-    BAD_PAYLOAD, BAD_REQUEST, IDEMPOTENCY_KEY, LINK_HEADER, MAX_TARGET, NOT_ALLOWED, RECEIVED, TEXT_TYPE, TOO_LARGE,
-    X_PUBSUB_CURSOR,
+    BAD_PAYLOAD, BAD_REQUEST, BUSY, IDEMPOTENCY_KEY, LINK_HEADER, MAX_TARGET, NOT_ALLOWED, RECEIVED, TEXT_TYPE,
+    TOO_LARGE, X_PUBSUB_CURSOR,
 };
 use crate::wire::batch::{self, BATCH_TYPE};
 use crate::wire::json::JsonError;
@@ -73,7 +74,7 @@ fn is_link(request: &HttpRequest) -> bool {
 
 async fn one(shard: &Shard, request: &HttpRequest, path: &str, body: web::Payload) -> Result<Published, Refusal> {
     let (config, headers) = (shard.config(), request.headers());
-    admit(shard, request, path)?;
+    Publisher::new(shard, request).admit(path).await?;
     let body = read(request, body, config.max_payload, config.send_timeout).await?;
     let content_type = text(headers, header::CONTENT_TYPE.as_str());
     let bad = (StatusCode::BAD_REQUEST, BAD_REQUEST);
@@ -102,10 +103,11 @@ async fn batch(
     let body = read(request, body, config.max_payload + BATCH_ROOM, config.send_timeout).await?;
     let bad = (StatusCode::BAD_REQUEST, BAD_REQUEST);
     let body = std::str::from_utf8(&body).map_err(|_| bad)?;
+    let mut publisher = Publisher::new(shard, request);
     let mut outcomes = Vec::new();
     for event in batch::events(body) {
         let outcome = match event {
-            Some((target, payload)) => batched(shard, request, target, payload).await,
+            Some((target, payload)) => batched(&mut publisher, target, payload).await,
             None => Err(bad),
         };
         outcomes.push(outcome);
@@ -143,24 +145,44 @@ fn is_for_now((status, _): Refusal) -> bool {
     status == StatusCode::SERVICE_UNAVAILABLE
 }
 
-async fn batched(shard: &Shard, request: &HttpRequest, target: &str, payload: &str) -> Result<Published, Refusal> {
+async fn batched(publisher: &mut Publisher<'_>, target: &str, payload: &str) -> Result<Published, Refusal> {
+    let shard = publisher.shard;
     if payload.len() > shard.config().max_payload {
         return Err((StatusCode::BAD_REQUEST, TOO_LARGE));
     }
     let path = target::path_of(target);
-    admit(shard, request, &path)?;
+    publisher.admit(&path).await?;
     hand_in(shard.hub(), draft(&path, payload, true)?).await
 }
 
-/// Whether the request may publish on this path.
-fn admit(shard: &Shard, request: &HttpRequest, path: &str) -> Result<(), Refusal> {
-    let (config, headers) = (shard.config(), request.headers());
-    let foreign = origin::is_foreign(headers, &config.origins, &config.host);
-    if foreign || !config.access.may_publish(peer(request), path, credentials(headers).as_ref()) {
-        shard.counters().refused.add_one();
-        return Err((StatusCode::FORBIDDEN, NOT_ALLOWED));
+/// Who publishes. Found out at most once for a request, and only if something depends on it.
+struct Publisher<'a> {
+    shard: &'a Shard,
+    request: &'a HttpRequest,
+    identity: Option<Identity>,
+}
+
+impl<'a> Publisher<'a> {
+    const fn new(shard: &'a Shard, request: &'a HttpRequest) -> Self {
+        Self { shard, request, identity: None }
     }
-    Ok(())
+
+    /// Whether the request may publish on this path.
+    async fn admit(&mut self, path: &str) -> Result<(), Refusal> {
+        let (config, headers) = (self.shard.config(), self.request.headers());
+        let (access, peer) = (&config.access, peer(self.request));
+        if self.identity.is_none() && access.is_secured(path) {
+            let identity = access.identify(credentials(headers), peer).await;
+            self.identity = Some(identity.map_err(|_| (StatusCode::SERVICE_UNAVAILABLE, BUSY))?);
+        }
+        let foreign = origin::is_foreign(headers, &config.origins, &config.host);
+        let identity = self.identity.as_ref().unwrap_or(const { &Identity::nobody() });
+        if foreign || !access.may_publish(peer, path, identity) {
+            self.shard.counters().refused.add_one();
+            return Err((StatusCode::FORBIDDEN, NOT_ALLOWED));
+        }
+        Ok(())
+    }
 }
 
 fn draft(path: &str, payload: &str, exact: bool) -> Result<Draft, Refusal> {

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::rt;
-use bytes::Bytes;
 use eventhive_hub::{Hub, Worker};
 use slab::Slab;
 use tokio::sync::watch;
@@ -17,6 +16,7 @@ use super::form::Form;
 use super::live::Live;
 use super::stats::Counters;
 use crate::Config;
+use crate::wire::chunk::Chunk;
 
 /// A time in milliseconds since the shard was made. It moves with the watchdog's looks, so reading it costs nothing.
 pub(super) type Millis = u64;
@@ -24,6 +24,8 @@ pub(super) type Millis = u64;
 /// A thread's part of a door.
 pub(super) struct Shard {
     common: Arc<Common>,
+    /// The server has nothing between the door and its sockets that reads bodies, so that bodies may come to it as chunks.
+    chunks: bool,
     /// Made with the first stream, which is certain to come on the thread where the streams live.
     worker: OnceCell<Worker>,
     started: Instant,
@@ -33,10 +35,10 @@ pub(super) struct Shard {
 
 /// The pings of one look: all streams of a form share one.
 #[derive(Default)]
-pub(super) struct Pings(Vec<(Form, Bytes)>);
+pub(super) struct Pings(Vec<(Form, Chunk)>);
 
 impl Pings {
-    pub(super) fn of(&mut self, form: Form) -> Bytes {
+    pub(super) fn of(&mut self, form: Form) -> Chunk {
         if let Some((_, ping)) = self.0.iter().find(|(known, _)| *known == form) {
             return ping.clone();
         }
@@ -47,13 +49,17 @@ impl Pings {
 }
 
 impl Shard {
-    pub(super) fn new(common: Arc<Common>) -> Self {
+    pub(super) fn new(common: Arc<Common>, chunks: bool) -> Self {
         let (worker, now, lives) = (OnceCell::new(), Cell::new(0), RefCell::default());
-        Self { common, worker, started: Instant::now(), now, lives }
+        Self { common, chunks, worker, started: Instant::now(), now, lives }
     }
 
     pub(super) fn common(&self) -> &Common {
         &self.common
+    }
+
+    pub(super) const fn makes_chunks(&self) -> bool {
+        self.chunks
     }
 
     pub(super) fn config(&self) -> &Config {
@@ -147,8 +153,9 @@ async fn watch_over(shard: Weak<Shard>, tick: Duration, mut draining: watch::Rec
         }
         if followed.elapsed() >= FOLLOW {
             followed = Instant::now();
-            if let Some(acl) = &shard.config().access.acl {
-                acl.follow(followed.into_std());
+            if let Some(users) = shard.config().access.users.clone() {
+                // Whoever does it, one look is enough; nobody waits for it.
+                drop(rt::task::spawn_blocking(move || users.follow(followed.into_std())));
             }
         }
     }

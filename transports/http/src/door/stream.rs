@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{self, HeaderMap};
+use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse};
 use eventhive_hub::{Access, BacklogError, PublicCursor, SessionSettings, Start};
 use eventhive_listener::Connection;
@@ -16,9 +16,9 @@ use super::form::{Form, Wish};
 use super::live::Live;
 use super::output::{Compressed, Output};
 use super::reply::Reply;
-use super::request::{credentials, text};
+use super::request::{credentials, peer, text};
 use super::shard::Shard;
-use crate::wire::answers::{BAD_REQUEST, LAST_EVENT_ID, X_FETCH_SINCE, X_FETCH_SINCE_CURSOR, X_PUBSUB_REPLAY};
+use crate::wire::answers::{BAD_REQUEST, BUSY, LAST_EVENT_ID, X_FETCH_SINCE, X_FETCH_SINCE_CURSOR, X_PUBSUB_REPLAY};
 use crate::wire::topics;
 
 /// Every cursor of the protocol has this length; what has another is no cursor.
@@ -27,7 +27,10 @@ const CURSOR_CHARS: usize = 36;
 pub(super) async fn open(shard: &Rc<Shard>, reply: &Reply, request: HttpRequest, path: &str) -> HttpResponse {
     let headers = request.headers();
     let wish = Wish::of(headers, &shard.config().oldschoolers);
-    let access = shard.config().access.viewer(credentials(headers));
+    let Ok(identity) = shard.config().access.identify(credentials(headers), peer(&request)).await else {
+        return reply.later(BUSY);
+    };
+    let access = identity.viewer();
     let place = match Place::find(shard, headers, wish.form, access.as_deref()).await {
         Ok(place) => place,
         Err(error) => {
@@ -77,7 +80,13 @@ fn respond(reply: &Reply, form: Form, place: &Place, output: Output) -> HttpResp
     if place.was_asked_for {
         response.insert_header((X_PUBSUB_REPLAY, if place.is_unknown { "unknown" } else { "found" }));
     }
-    response.streaming(output)
+    let chunks = output.has_chunks();
+    let mut response = response.streaming(output);
+    if chunks {
+        response.head_mut().no_chunking(true);
+        response.headers_mut().insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
+    response
 }
 
 /// Subscribes, and pings as soon as what lies in the past has been queued.

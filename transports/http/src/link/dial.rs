@@ -4,17 +4,13 @@ use std::io;
 
 use bytes::BytesMut;
 use rustls::pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::response::{Head, broken};
 use super::settings::LinkSettings;
+pub(super) use crate::tls::Io;
 use crate::wire::answers::LINK_HEADER;
-
-/// A connection, encrypted or not.
-pub(super) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 
 /// Read at a time. Events of the usual size fit many times.
 const READ_BYTES: usize = 32 << 10;

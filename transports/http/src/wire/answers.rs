@@ -11,6 +11,8 @@ pub const NOT_ALLOWED: &str = "You are not authorized to deliver payloads!\n";
 pub const BAD_PAYLOAD: &str = "Bad payload type. Payloads must be JSON dictionary objects, {..}!\n";
 /// A payload beyond the limit.
 pub const TOO_LARGE: &str = "Payload is too large for me to serve, please make it shorter.\n";
+/// Too many logins are being checked. Not in the original.
+pub const BUSY: &str = "There are too many logins at a time, please come again.\n";
 
 /// What the original says it is. Its clients do not look, its operators' checks may.
 pub const SERVER: &str = "PyPubSub/0.7.4";

@@ -64,11 +64,11 @@ pub fn draft(path: &str, body: &str, exact: bool) -> Result<Draft, JsonError> {
 
 /// The line of a message, whose cursor is said by this, with its line feed. One chunk of a stream.
 #[must_use]
-pub fn line(message: &Message, cursor: PublicCursor) -> Bytes {
+pub fn line(message: &Message, cursor: PublicCursor) -> String {
     let topic = String::from_utf8_lossy(message.topic().as_bytes());
     let mut line = decorated(message, &topic, cursor);
     line.push('\n');
-    line.into()
+    line
 }
 
 fn decorated(message: &Message, topic: &str, cursor: PublicCursor) -> String {

@@ -37,6 +37,9 @@ pub struct Object {
 type Members = SmallVec<[(Range<usize>, Range<usize>); 8]>;
 
 /// The object without members.
+/// Room that a text has for the end of its line.
+const LINE_FEED: usize = 1;
+
 impl Default for Object {
     fn default() -> Self {
         Self { text: "{}".to_owned(), members: Members::new(), has_lone_surrogate: false }
@@ -85,12 +88,13 @@ impl Object {
         })
     }
 
-    /// The text with these members: in place of one of the same key, else at the end.
+    /// The text with these members: in place of one of the same key, else at the end. A line feed can be put behind it
+    /// without a copy.
     #[must_use]
     pub fn with(&self, added: &[(&str, &str)]) -> String {
-        let size = self.text.len() + added.iter().map(|(key, value)| key.len() + value.len() + 6).sum::<usize>();
+        let room = added.iter().map(|(key, value)| key.len() + value.len() + 6).sum::<usize>();
         let known = |key: &str| self.members().any(|(own, _)| own == key);
-        let mut out = String::with_capacity(size);
+        let mut out = String::with_capacity(self.text.len() + room + LINE_FEED);
         if added.iter().any(|(key, _)| known(key)) {
             let of = |key| added.iter().find(|(name, _)| *name == key).map(|(_, value)| *value);
             let own = self.members().map(|(key, value)| (key, of(key).unwrap_or(value)));

@@ -8,6 +8,7 @@
 //! - `json`: a payload is checked and written as Python writes it, in one pass.
 //! - `event`: a message of the hub becomes the line of a stream, and a line becomes a message again.
 //! - `batch`: many publishes in one request, between a link and a door of ours.
+//! - `chunk`: a line as one chunk of a body.
 //! - `charset`: a body becomes text.
 //! - `sse`: a line becomes an event of `text/event-stream`.
 //! - [`answers`]: the texts and names of the protocol.
@@ -15,6 +16,7 @@
 pub mod answers;
 pub mod batch;
 pub mod charset;
+pub mod chunk;
 pub mod event;
 pub mod json;
 pub mod sse;

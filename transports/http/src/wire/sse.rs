@@ -5,22 +5,21 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use eventhive_hub::{Message, PublicCursor};
 
 use super::event;
 
 /// The event of a message, whose cursor is said by this.
 #[must_use]
-pub fn event(message: &Message, cursor: PublicCursor) -> Bytes {
+pub fn event(message: &Message, cursor: PublicCursor) -> Vec<u8> {
     let line = event::line(message, cursor);
     let mut text = Vec::with_capacity(line.len() + 60);
     text.extend_from_slice(b"id: ");
     text.extend_from_slice(cursor.to_string().as_bytes());
     text.extend_from_slice(b"\ndata: ");
-    text.extend_from_slice(&line);
+    text.extend_from_slice(line.as_bytes());
     text.push(b'\n');
-    text.into()
+    text
 }
 
 /// A ping: a comment, which no page sees.

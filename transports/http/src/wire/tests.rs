@@ -39,8 +39,7 @@ fn published(target: &str, body: &str) -> Message {
 const CURSOR: &str = "3f0a6a5e-1c8b-8d02-9e7d-5b8c1a2f4e66";
 
 fn line(message: &Message) -> String {
-    let cursor: PublicCursor = CURSOR.parse().unwrap();
-    String::from_utf8(event::line(message, cursor).to_vec()).unwrap()
+    event::line(message, CURSOR.parse::<PublicCursor>().unwrap())
 }
 
 #[test]

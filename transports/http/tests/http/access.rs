@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use eventhive_http::Config;
-use eventhive_http::access::{Access, AclFile, Payloaders};
+use eventhive_http::access::{Access, Credentials, Payloaders, Users};
 
 use crate::support::{Server, config_of_vectors, header, until};
 
@@ -72,9 +72,9 @@ async fn open_streams_lose_the_rights_that_the_access_list_takes_away() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let list = |segments: &str| format!("all: {{password: all, acl: {{{segments}}}}}");
     std::fs::write(file.path(), list("one: []")).unwrap();
-    let acl = Arc::new(AclFile::open(file.path()).unwrap());
+    let users = Arc::new(Users::open(Some(file.path().to_owned()), None).unwrap());
     let server = Server::start(Config {
-        access: Access { acl: Some(Arc::clone(&acl)), ..Access::default() },
+        access: Access { users: Some(Arc::clone(&users)), ..Access::default() },
         ..Config::default()
     });
     let mut stream = server.subscribed("/", "Authorization: Basic YWxsOmFsbA==\r\n").await;
@@ -87,6 +87,6 @@ async fn open_streams_lose_the_rights_that_the_access_list_takes_away() {
     assert_eq!(stream.event().await["n"], 3);
     // The file is followed without being told, too.
     std::fs::write(file.path(), list("one: [a], two: [b]")).unwrap();
-    let who = eventhive_http::access::Credentials::read("YWxsOmFsbA==").unwrap();
-    until("the list is read again", || acl.user(&who, |user| user.may_see("a"))).await;
+    let all = users.identify(Credentials::read("YWxsOmFsbA==").unwrap(), None).await.unwrap();
+    until("the list is read again", || all.may_see("a")).await;
 }

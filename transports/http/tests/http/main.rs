@@ -5,6 +5,7 @@ mod access;
 mod backlog;
 mod beyond;
 mod durable;
+mod embedded;
 mod matching;
 mod requests;
 mod slow;

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use eventhive_http::access::{Access, AclFile, Payloaders};
+use eventhive_http::access::{Access, Payloaders, Users};
 use eventhive_http::{Config, DoorStats, HttpDoor};
 use eventhive_hub::{Hub, HubSettings};
 use eventhive_listener::{DoorPlan, Limits, Listen, Listeners};
@@ -30,7 +30,7 @@ pub(crate) fn config_of_vectors() -> Config {
         access: Access {
             payloaders: Payloaders::parse(["127.0.0.1/32"]).unwrap(),
             secure_topics: vec!["bread".into(), "syrup".into()],
-            acl: Some(Arc::new(AclFile::open(file.path()).unwrap())),
+            users: Some(Arc::new(Users::open(Some(file.path().to_owned()), None).unwrap())),
         },
         ..Config::default()
     }
@@ -56,13 +56,7 @@ impl Server {
         let door = Arc::new(HttpDoor::new(hub.clone(), config));
         let limits = Limits { workers: Some(2), ..limits };
         let listen = Listen { host: "127.0.0.1".to_owned(), port: 0, tls: None, limits };
-        let plan = DoorPlan {
-            name: "servers.test".to_owned(),
-            listen,
-            path: "/".to_owned(),
-            scheme: "http",
-            door: Arc::clone(&door) as _,
-        };
+        let plan = DoorPlan::new("servers.test", listen, "http", "/", Arc::clone(&door) as _);
         let listeners = Listeners::start(vec![plan]).unwrap();
         let address = listeners.addresses()[0].address;
         Self { hub, door, listeners, address }

@@ -58,7 +58,7 @@ fn listen(port: u16) -> (Hub, Listeners) {
         tls: None,
         limits: Limits { workers: Some(2), ..Limits::default() },
     };
-    let plan = DoorPlan { name: "servers.test".to_owned(), listen, path: "/".to_owned(), scheme: "http", door };
+    let plan = DoorPlan::new("servers.test", listen, "http", "/", door);
     (hub, Listeners::start(vec![plan]).unwrap())
 }
 

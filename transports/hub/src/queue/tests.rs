@@ -83,3 +83,22 @@ proptest! {
         prop_assert_eq!(stats.drops, queue.drops());
     }
 }
+
+#[test]
+fn room_for_a_burst_is_kept_until_less_than_a_burst_was_read() {
+    let queue = Queue { bound: 1 << 20, ..queue() };
+    let read = |messages: usize| {
+        for _ in 0..messages {
+            apply(&queue, &Step::Offer { payload: 1, copies: 1 });
+        }
+        for _ in 0..=messages {
+            apply(&queue, &Step::Take);
+        }
+        queue.state.borrow().entries.capacity()
+    };
+    assert!(read(KEPT_CAPACITY) <= KEPT_CAPACITY);
+    assert!(read(100) >= 100);
+    assert!(read(50) >= 100);
+    assert_eq!(read(1), 0);
+    assert_eq!(read(KEPT_WHILE_BUSY + 1), 0);
+}

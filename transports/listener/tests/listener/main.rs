@@ -48,7 +48,7 @@ fn door(path: &'static str, word: &'static str) -> Arc<Named> {
 }
 
 fn plan(name: &str, listen: Listen, door: &Arc<Named>) -> DoorPlan {
-    DoorPlan { name: name.to_owned(), listen, path: door.path.to_owned(), scheme: "http", door: Arc::clone(door) as _ }
+    DoorPlan::new(name, listen, "http", door.path, Arc::clone(door) as _)
 }
 
 fn listen(host: &str, port: u16) -> Listen {

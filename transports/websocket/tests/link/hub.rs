@@ -47,7 +47,7 @@ fn listen(port: u16) -> (Hub, Listeners) {
         tls: None,
         limits: Limits { workers: Some(2), ..Limits::default() },
     };
-    let plan = DoorPlan { name: "servers.test".to_owned(), listen, path: "/pubsub".to_owned(), scheme: "ws", door };
+    let plan = DoorPlan::new("servers.test", listen, "ws", "/pubsub", door);
     (hub, Listeners::start(vec![plan]).unwrap())
 }
 

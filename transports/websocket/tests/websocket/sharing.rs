@@ -15,7 +15,7 @@ fn plan(endpoint: &str) -> (Hub, DoorPlan) {
     let limits = Limits { workers: Some(2), ..Limits::default() };
     let listen = Listen { host: "127.0.0.1".to_owned(), port: 0, tls: None, limits };
     let door = Arc::new(WebSocketDoor::new(hub.clone(), config));
-    (hub, DoorPlan { name: format!("servers{endpoint}"), listen, path: endpoint.to_owned(), scheme: "ws", door })
+    (hub, DoorPlan::new(format!("servers{endpoint}"), listen, "ws", endpoint, door))
 }
 
 #[tokio::test]

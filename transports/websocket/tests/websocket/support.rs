@@ -46,8 +46,7 @@ impl Server {
         let door = Arc::new(WebSocketDoor::new(hub.clone(), config));
         let limits = Limits { workers: Some(2), ..limits };
         let listen = Listen { host: "127.0.0.1".to_owned(), port: 0, tls, limits };
-        let plan =
-            DoorPlan { name: "servers.test".to_owned(), listen, path, scheme: "ws", door: Arc::clone(&door) as _ };
+        let plan = DoorPlan::new("servers.test", listen, "ws", path, Arc::clone(&door) as _);
         let listeners = Listeners::start(vec![plan]).unwrap();
         let address = listeners.addresses()[0].address;
         Self { hub, door, listeners, address }

@@ -1,0 +1,36 @@
+//! Users that are not in the access list: a directory is asked for them.
+
+use std::fmt;
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+
+use super::Rights;
+
+/// Where users are looked up that the access list does not have. A user of the list is never looked up here, with
+/// whatever password.
+///
+/// It is asked once for each request that brings credentials and needs to know whose they are. So it bounds by itself how
+/// long that takes and how much of it there is at a time, and keeps what it found for a while if it likes.
+pub trait Directory: Send + Sync + fmt::Debug {
+    /// The rights of a user with this password; `None` if there is no such user, or the password is wrong.
+    ///
+    /// # Errors
+    /// The directory cannot say. It has logged why.
+    fn lookup<'a>(
+        &'a self,
+        user: &'a str,
+        password: &'a str,
+    ) -> BoxFuture<'a, Result<Option<Arc<Rights>>, DirectoryError>>;
+}
+
+/// Why a directory gives no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum DirectoryError {
+    /// It has too much to do. The request is told to come later.
+    #[error("too many logins at a time")]
+    Busy,
+    /// It cannot be asked. The request goes on as nobody's.
+    #[error("the directory cannot be asked")]
+    Unavailable,
+}

@@ -1,0 +1,280 @@
+//! The rules, by the vectors of the original and beyond.
+
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use eventhive_hub::{Cursor, Message};
+use futures_util::future::BoxFuture;
+use zeroize::Zeroizing;
+
+use super::file::SETTLED;
+use super::logins::{MOST_OF_ADDRESS, MOST_WAIT};
+use super::*;
+use crate::wire::target;
+use crate::wire::topics::{self, EventPath};
+
+fn vectors() -> serde_json::Value {
+    serde_json::from_str(include_str!("../../tests/vectors/pypubsub.json")).unwrap()
+}
+
+/// The users of a list, and its file, which lives as long as what is returned first.
+fn users(text: &str, directory: Option<Arc<dyn Directory>>) -> (tempfile::NamedTempFile, Arc<Users>) {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), text).unwrap();
+    let users = Users::open(Some(file.path().to_owned()), directory).unwrap();
+    (file, Arc::new(users))
+}
+
+fn who(user: &str, password: &str) -> Credentials {
+    Credentials { user: user.into(), password: Zeroizing::new(password.into()) }
+}
+
+#[tokio::test]
+async fn every_row_of_the_vectors_says_who_sees_which_private_event() {
+    let all = vectors();
+    let (_file, users) = users(all["_about"]["acl_yaml"].as_str().unwrap(), None);
+    let rows = all["private_events"]["rows"].as_array().unwrap();
+    assert!(rows.len() > 250);
+    let as_testuser = |event: &serde_json::Value, subscription: &serde_json::Value| {
+        rows.iter().find(|row| row[0] == "testuser" && row[2] == *subscription && row[3] == *event).unwrap()[4].clone()
+    };
+    for row in rows {
+        let text = |at: usize| row[at].as_str().unwrap();
+        let path = target::path_of(text(3)).into_owned();
+        let event = EventPath::new(&path);
+        let topic = event.topic();
+        let identity = match row[1].as_str().and_then(Credentials::read) {
+            Some(credentials) => users.identify(credentials, None).await.unwrap(),
+            None => Identity::nobody(),
+        };
+        let seen = !event.private || identity.may_see(topic.as_str().unwrap());
+        let delivered = seen && topics::subscription(&target::path_of(text(2))).matches(&topic);
+        // The original knows no `basic`; accepting it takes nothing from anyone.
+        let expected = if row[0] == "lower-case scheme" { as_testuser(&row[3], &row[2]) } else { row[4].clone() };
+        assert_eq!(expected, delivered, "{row}");
+    }
+}
+
+#[tokio::test]
+async fn secured_topics_are_for_users_who_have_them_all_and_not_for_payloaders() {
+    let (_file, users) = users(vectors()["_about"]["acl_yaml"].as_str().unwrap(), None);
+    let access = Access {
+        payloaders: Payloaders::parse(["127.0.0.1"]).unwrap(),
+        secure_topics: vec!["bread".into(), "syrup".into()],
+        users: Some(users),
+    };
+    let (local, far) = (Some("127.0.0.1".parse().unwrap()), Some("10.0.0.1".parse().unwrap()));
+    for (peer, path, credentials, allowed) in [
+        (local, "/fruits", None, true),
+        (far, "/fruits", Some(who("both", "p:w")), false),
+        (None, "/fruits", None, false),
+        (local, "/bread/x", None, false),
+        (far, "/bread/x", Some(who("testuser", "foobar")), true),
+        (far, "/bread/syrup", Some(who("testuser", "foobar")), false),
+        (far, "/bread/syrup", Some(who("both", "p:w")), true),
+        (local, "/bread", Some(who("both", "nope")), false),
+        (local, "/private/bread", None, false),
+        (local, "/bread,x", None, true),
+    ] {
+        let identity = access.identify(credentials.clone(), peer).await.unwrap();
+        assert_eq!(access.may_publish(peer, path, &identity), allowed, "{path} {credentials:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_changed_file_is_taken_when_it_is_whole_and_a_broken_one_never() {
+    let (file, users) = users("u: {password: one, acl: {all: []}}", None);
+    let write = |text: &str, age: u64| {
+        std::fs::write(file.path(), text).unwrap();
+        let then = SystemTime::now() - std::time::Duration::from_secs(age);
+        std::fs::File::options().write(true).open(file.path()).unwrap().set_modified(then).unwrap();
+    };
+    let before = users.identify(who("u", "one"), None).await.unwrap();
+    let after = users.identify(who("u", "two"), None).await.unwrap();
+    let now = |topic| (before.may_see(topic), after.may_see(topic));
+    assert_eq!(now("a"), (true, false));
+    let start = Instant::now();
+    write("u: {password: two, acl: {all: []}}", 100);
+    users.follow(start);
+    users.follow(start + SETTLED / 2);
+    assert_eq!(now("a"), (true, false), "it may still be being written");
+    users.follow(start + SETTLED);
+    assert_eq!(now("a"), (false, true), "who is here already loses and gains");
+    write("u: {password: [", 50);
+    users.follow(start);
+    users.follow(start + SETTLED);
+    assert_eq!(now("a"), (false, true));
+    assert!(users.identify(who("u", "two"), None).await.unwrap().may_see("a"));
+    assert!(matches!(Users::open(Some("/no/such/file".into()), None), Err(AclError::File { .. })));
+}
+
+#[tokio::test]
+async fn an_identity_follows_the_list_and_its_viewer_too() {
+    let (file, users) = users("u: {password: one, acl: {one: [a]}, topics: [t]}", None);
+    let known = users.identify(who("u", "one"), None).await.unwrap();
+    let unknown = users.identify(who("later", "x"), None).await.unwrap();
+    let (viewer, viewer_of_unknown) = (known.viewer().unwrap(), unknown.viewer().unwrap());
+    let draft = eventhive_hub::Draft::json("a/b", "{}");
+    let message = Message::stamped(draft, uuid::Uuid::nil(), SystemTime::UNIX_EPOCH, Cursor::origin());
+    assert!(viewer.may_see(&message) && known.may_publish(["t"].into_iter()));
+    assert!(!viewer_of_unknown.may_see(&message));
+    std::fs::write(file.path(), "later: {password: x, acl: {one: [b]}}").unwrap();
+    users.reload().unwrap();
+    assert!(!viewer.may_see(&message) && !known.may_publish(["t"].into_iter()));
+    assert!(viewer_of_unknown.may_see(&message));
+    std::fs::write(file.path(), "u: {password: one, acl: {one: [b]}}").unwrap();
+    users.reload().unwrap();
+    assert!(viewer.may_see(&message) && !viewer_of_unknown.may_see(&message));
+}
+
+/// Knows one user, and writes down who was asked for.
+#[derive(Debug, Default)]
+struct Book(std::sync::Mutex<Vec<String>>);
+
+impl Directory for Book {
+    fn lookup<'a>(
+        &'a self,
+        user: &'a str,
+        password: &'a str,
+    ) -> BoxFuture<'a, Result<Option<Arc<Rights>>, DirectoryError>> {
+        self.0.lock().unwrap().push(user.to_owned());
+        Box::pin(async move {
+            match (user, password) {
+                ("bob", "builder") => Ok(Some(Arc::new(Rights { segments: vec![vec!["a".into()]], topics: vec![] }))),
+                ("many", _) => Err(DirectoryError::Busy),
+                ("lost", _) => Err(DirectoryError::Unavailable),
+                _ => Ok(None),
+            }
+        })
+    }
+}
+
+#[tokio::test]
+async fn the_directory_is_asked_only_for_users_that_the_list_does_not_have() {
+    let book = Arc::new(Book::default());
+    let (file, users) = users("listed: {password: p, acl: {}}\nbroken: {password: p}", Some(Arc::clone(&book) as _));
+    for (user, password, seen) in [
+        ("listed", "p", false),
+        ("listed", "wrong", false),
+        ("broken", "p", false),
+        ("bob", "wrong", false),
+        ("bob", "builder", true),
+        ("lost", "", false),
+    ] {
+        let identity = users.identify(who(user, password), None).await.unwrap();
+        assert_eq!(identity.may_see("a"), seen, "{user} {password}");
+    }
+    assert_eq!(*book.0.lock().unwrap(), ["bob", "bob", "lost"]);
+    assert_eq!(users.identify(who("many", ""), None).await.unwrap_err(), Busy);
+    // What the list says of a user goes before what the directory said, as soon as it says it.
+    let bob = users.identify(who("bob", "builder"), None).await.unwrap();
+    for (list, seen) in [
+        ("bob: {password: other, acl: {all: []}}", false),
+        ("", true),
+        ("bob: {password: builder, acl: {c: [c]}}", false),
+    ] {
+        std::fs::write(file.path(), list).unwrap();
+        users.reload().unwrap();
+        assert_eq!(bob.may_see("a"), seen, "{list}");
+    }
+    assert!(bob.may_see("c"));
+}
+
+#[tokio::test]
+async fn those_who_are_gone_are_forgotten() {
+    let (_file, users) = users("u: {password: p, acl: {}}", None);
+    let kept = users.identify(who("u", "p"), None).await.unwrap();
+    for _ in 0..1000 {
+        users.identify(who("u", "p"), None).await.unwrap();
+    }
+    assert!(users.remembered() <= 128);
+    drop(kept);
+}
+
+/// Hashes of `p`, with costs for tests.
+const ARGON2: &str = "$argon2id$v=19$m=64,t=1,p=1$sCGqt2PObNcvvoo+/b2GFg$JFkFta8WYeXImDwmx0JGX65Q3woKBdK04qpu1kRGxPs";
+const BCRYPT: &str = "$2b$04$E4sFe19RV5jywIUqJPd6A.yFcrrnid04YDAD6S/JJY8isTqbgnFVe";
+
+#[tokio::test]
+async fn passwords_are_plain_or_hashes_and_a_broken_hash_fits_nothing() {
+    let list = format!(
+        "plain: {{password: p, acl: {{all: []}}}}\n\
+         argon2: {{password: '{ARGON2}', acl: {{all: []}}}}\n\
+         bcrypt: {{password: '{BCRYPT}', acl: {{all: []}}}}\n\
+         broken: {{password: $argon2id$v=19$p, acl: {{all: []}}}}\n"
+    );
+    let (_file, users) = users(&list, None);
+    for (user, password, seen) in [
+        ("plain", "p", true),
+        ("plain", "q", false),
+        ("argon2", "p", true),
+        ("argon2", "q", false),
+        ("argon2", ARGON2, false),
+        ("bcrypt", "p", true),
+        ("bcrypt", "q", false),
+        ("broken", "$argon2id$v=19$p", false),
+        ("nobody", "p", false),
+        ("nobody", "", false),
+    ] {
+        for _ in 0..2 {
+            let identity = users.identify(who(user, password), None).await.unwrap();
+            assert_eq!(identity.may_see("a"), seen, "{user} {password}");
+        }
+    }
+    assert_eq!(users.warnings().len(), 2);
+}
+
+#[tokio::test]
+async fn a_plain_password_that_becomes_a_hash_costs_no_open_stream_its_rights() {
+    let (file, users) = users("u: {password: p, acl: {all: []}}", None);
+    let right = users.identify(who("u", "p"), None).await.unwrap();
+    let wrong = users.identify(who("u", "q"), None).await.unwrap();
+    let late = users.identify(who("late", "p"), None).await.unwrap();
+    for (list, rights) in [
+        (format!("u: {{password: '{ARGON2}', acl: {{all: []}}}}"), (true, false, false)),
+        (
+            format!("u: {{password: '{BCRYPT}', acl: {{all: []}}}}\nlate: {{password: '{ARGON2}', acl: {{all: []}}}}"),
+            (true, false, true),
+        ),
+        ("u: {password: q, acl: {all: []}}".to_owned(), (false, true, false)),
+        (format!("u: {{password: '{ARGON2}', acl: {{one: [b]}}}}"), (false, false, false)),
+    ] {
+        std::fs::write(file.path(), &list).unwrap();
+        users.reload().unwrap();
+        assert_eq!((right.may_see("a"), wrong.may_see("a"), late.may_see("a")), rights, "{list}");
+    }
+    assert!(right.may_see("b"));
+}
+
+#[tokio::test]
+async fn logins_beyond_the_bound_are_put_off_and_those_that_were_right_lately_are_not() {
+    let (_file, users) = users(&format!("u: {{password: '{ARGON2}', acl: {{all: []}}}}"), None);
+    let address = |last: usize| Some(std::net::IpAddr::from([192, 0, 2, u8::try_from(last).unwrap()]));
+    assert!(users.identify(who("u", "p"), address(1)).await.unwrap().may_see("a"));
+    let turns = users.logins().occupy();
+    let flood = |from: usize, number: usize| {
+        let users = Arc::clone(&users);
+        tokio::spawn(async move { users.identify(who("u", &format!("{from} {number}")), address(from)).await })
+    };
+    let mut waiting = Vec::new();
+    for from in 2..2 + MOST_WAIT / MOST_OF_ADDRESS {
+        let mut logins: Vec<_> = (0..MOST_OF_ADDRESS).map(|number| flood(from, number)).collect();
+        // The same again waits for the same check.
+        logins.push(flood(from, 0));
+        while users.logins().waiting() < (from - 1) * MOST_OF_ADDRESS {
+            tokio::task::yield_now().await;
+        }
+        if from == 2 {
+            assert_eq!(flood(from, MOST_OF_ADDRESS).await.unwrap().unwrap_err(), Busy, "of one address");
+        }
+        waiting.extend(logins);
+    }
+    assert_eq!(users.identify(who("u", "new"), address(99)).await.unwrap_err(), Busy, "all together");
+    assert_eq!(users.identify(who("unknown", "p"), address(99)).await.unwrap_err(), Busy, "unknown users wait as well");
+    assert!(users.identify(who("u", "p"), address(2)).await.unwrap().may_see("a"), "it was right lately");
+    drop(turns);
+    for login in waiting {
+        assert!(!login.await.unwrap().unwrap().may_see("a"));
+    }
+    assert_eq!(users.logins().waiting(), 0);
+}
