@@ -10,8 +10,9 @@ use eventhive_listener::{DoorPlan, DoorTransport, Limits, Listen, TLS_KEYS, TlsF
 use eventhive_transport::settings::PORT;
 use eventhive_transport::{Key, KeyKind, Overflow, Problem, Settings};
 
-use crate::access::{Access, Payloaders, Users};
+use crate::access::{Access, Payloaders, Users, ldap};
 use crate::door::HttpDoor;
+use crate::sqs;
 
 /// The HTTP transport. It is a [`DoorTransport`] for servers and a [`Transport`](eventhive_transport::Transport) for
 /// connectors.
@@ -47,6 +48,12 @@ const DOOR_KEYS: &[Key] = &[
         "acl_file",
         KeyKind::Text,
         "File of the access list, in PyPubSub's format. Read again when it changes. Without it nobody sees private events.",
+    ),
+    Key::optional("ldap", KeyKind::Table(ldap::KEYS), "An LDAP directory for users who are not in the access list."),
+    Key::optional(
+        "sqs",
+        KeyKind::Named(sqs::KEYS),
+        "Queues of Amazon SQS whose messages become events, by names for the log. Needs the feature `sqs`.",
     ),
     Key::optional(
         "oldschoolers",
@@ -132,6 +139,9 @@ pub struct Config {
     pub idempotency_time: Duration,
     /// The longest time in which a client takes nothing.
     pub send_timeout: Duration,
+    /// Queues whose messages become events.
+    #[cfg(feature = "sqs")]
+    pub queues: Vec<sqs::QueueConfig>,
 }
 
 impl Default for Config {
@@ -151,6 +161,8 @@ impl Default for Config {
             idempotency_keys: 10_000,
             idempotency_time: Duration::from_secs(600),
             send_timeout: Duration::from_secs(30),
+            #[cfg(feature = "sqs")]
+            queues: Vec::new(),
         }
     }
 }
@@ -159,11 +171,15 @@ impl Config {
     /// From settings that passed the table of [`Http`]'s door. Reads the access list.
     ///
     /// # Errors
-    /// An access list that cannot be read, networks that are none, and a path that is none.
+    /// An access list that cannot be read, networks that are none, a path that is none, and queues that cannot be read.
     pub fn from_settings(settings: &Settings) -> Result<Self, Vec<Problem>> {
         let default = Self::default();
         let mut problems = Vec::new();
         let access = access(settings).map_err(|found| problems.extend(found)).unwrap_or_default();
+        #[cfg(feature = "sqs")]
+        let queues = sqs::QueueConfig::all(settings).map_err(|found| problems.extend(found)).unwrap_or_default();
+        #[cfg(not(feature = "sqs"))]
+        problems.extend(sqs::unsupported(settings));
         let endpoint = with_slash(settings.text("endpoint").unwrap_or_default());
         if let Some(odd) = endpoint.chars().find(|c| "?#{}*%,".contains(*c) || c.is_whitespace()) {
             problems.push(settings.problem("endpoint", format!("a path cannot have `{odd}`")));
@@ -192,6 +208,8 @@ impl Config {
             idempotency_keys: size("idempotency_keys", default.idempotency_keys),
             idempotency_time: time("idempotency_secs", default.idempotency_time),
             send_timeout: time("send_timeout_secs", default.send_timeout),
+            #[cfg(feature = "sqs")]
+            queues,
         })
     }
 }
@@ -202,15 +220,24 @@ fn access(settings: &Settings) -> Result<Access, Vec<Problem>> {
         Some(_) => Payloaders::parse(settings.texts("payloaders"))
             .map_err(|wrong| wrong.into_iter().map(|what| settings.problem("payloaders", what)).collect::<Vec<_>>()),
     };
-    let users = settings.text("acl_file").map(|file| Users::open(Some(PathBuf::from(file)), None)).transpose();
-    let users = users.map_err(|error| settings.problem("acl_file", error.to_string()));
-    match (payloaders, users) {
+    match (payloaders, users(settings)) {
         (Ok(payloaders), Ok(users)) => {
             let secure_topics = settings.texts("secure_topics").into_iter().map(str::to_owned).collect();
             Ok(Access { payloaders, secure_topics, users: users.map(Arc::new) })
         }
-        (payloaders, users) => Err(payloaders.err().into_iter().flatten().chain(users.err()).collect()),
+        (payloaders, users) => Err(payloaders.err().into_iter().chain(users.err()).flatten().collect()),
     }
+}
+
+/// The list, and the directory behind it; `None` if there is neither.
+fn users(settings: &Settings) -> Result<Option<Users>, Vec<Problem>> {
+    let file = settings.text("acl_file").map(PathBuf::from);
+    let directory = settings.table("ldap").map(|ldap| ldap::open(&ldap)).transpose()?;
+    if file.is_none() && directory.is_none() {
+        return Ok(None);
+    }
+    let users = Users::open(file, directory).map(Some);
+    users.map_err(|error| vec![settings.problem("acl_file", error.to_string())])
 }
 
 impl DoorTransport for Http {
@@ -224,6 +251,10 @@ impl DoorTransport for Http {
 
     fn keys(&self) -> &'static [Key] {
         DOOR_KEYS
+    }
+
+    fn has_private_topics(&self) -> bool {
+        true
     }
 
     fn plan(&self, settings: &Settings, hub: &Hub) -> Result<DoorPlan, Vec<Problem>> {

@@ -23,6 +23,12 @@ pub trait DoorTransport: Send + Sync {
     /// The keys of a server's `init`. The table checks, explains and documents them.
     fn keys(&self) -> &'static [Key];
 
+    /// Whether its protocol says by a first segment `private` of the topic that an event is private. On a hub with such a door
+    /// that holds for every door, so that no event is private on one and public on another.
+    fn has_private_topics(&self) -> bool {
+        false
+    }
+
     /// Makes a door to `hub` with settings that passed [`keys`](Self::keys). Nothing is bound yet.
     ///
     /// # Errors
@@ -160,6 +166,10 @@ impl Limits {
 pub trait Door: Send + Sync {
     /// Adds the door's routes to an application. Called on each worker thread, and again when a thread is replaced.
     fn mount(&self, config: &mut ServiceConfig);
+
+    /// Starts what the door does beside serving. Called once, when its listener accepts, on a thread of the listener's with
+    /// a runtime that lives as long as the listener; it must not block. Whatever it starts ends with [`drain`](Self::drain).
+    fn begin(&self) {}
 
     /// Ends the sessions without a reconnect storm and takes no new ones; done when none is left or after `within`.
     fn drain(&self, within: Duration) -> BoxFuture<'static, ()>;

@@ -12,7 +12,7 @@
 //! The password may be a hash of argon2id or bcrypt, which `hive-cli hash-password` makes; one that is plain is warned
 //! about.
 //!
-//! What is wrong with one user is a [warning](List::warnings) and keeps the others from nothing. A user whose `acl` is not a
+//! What is wrong with one user is a [warning](super::Users::warnings) and keeps the others from nothing. A user whose `acl` is not a
 //! mapping of lists has no rights at all, as in the original. A password that is no text, such as a number without quotes,
 //! or that begins like a hash and is none, never fits.
 

@@ -12,13 +12,14 @@
 //! - [`network`]: addresses. [`basic`]: what a request says of itself. [`identity`]: who that is.
 //! - [`users`]: who there is. [`acl`]: the access list; `file`: its file.
 //! - [`password`]: what passwords are compared with; `logins`: how many are at a time.
-//! - [`directory`]: users that are not in the list. [`rights`]: what a user may.
+//! - [`directory`]: users that are not in the list; [`ldap`]: where they are. [`rights`]: what a user may.
 
 pub mod acl;
 pub mod basic;
 pub mod directory;
 mod file;
 pub mod identity;
+pub mod ldap;
 mod logins;
 pub mod network;
 pub mod password;

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse};
-use eventhive_hub::{BacklogError, Cursor, SessionSettings, Start};
+use eventhive_hub::{Access, BacklogError, PublicCursor, SessionSettings, Start};
 use eventhive_listener::Connection;
 use eventhive_transport::Filter;
 
@@ -30,7 +30,8 @@ pub(super) async fn open(shard: &Rc<Shard>, reply: &Reply, request: HttpRequest,
     let Ok(identity) = shard.config().access.identify(credentials(headers), peer(&request)).await else {
         return reply.later(BUSY);
     };
-    let place = match Place::find(shard, headers, wish.form).await {
+    let access = identity.viewer();
+    let place = match Place::find(shard, headers, wish.form, access.as_deref()).await {
         Ok(place) => place,
         Err(error) => {
             tracing::error!(%error, "a stream could not be opened in the past");
@@ -47,7 +48,7 @@ pub(super) async fn open(shard: &Rc<Shard>, reply: &Reply, request: HttpRequest,
         queue_bytes: config.queue_bytes,
         overflow: config.overflow,
         max_subscriptions: 1,
-        access: identity.viewer(),
+        access,
         ..SessionSettings::default()
     };
     let coding = Coding::of(headers).filter(|_| wish.by_name);
@@ -115,16 +116,16 @@ struct Place {
 
 impl Place {
     /// A cursor goes before a time: it is exact.
-    async fn find(shard: &Shard, headers: &HeaderMap, form: Form) -> Result<Self, BacklogError> {
+    async fn find(
+        shard: &Shard,
+        headers: &HeaderMap,
+        form: Form,
+        access: Option<&dyn Access>,
+    ) -> Result<Self, BacklogError> {
         let wanted = if form == Form::Events { text(headers, LAST_EVENT_ID) } else { None };
         let wanted = wanted.or_else(|| text(headers, X_FETCH_SINCE_CURSOR));
         if let Some(wanted) = wanted.filter(|cursor| cursor.len() == CURSOR_CHARS) {
-            // Another spelling of a cursor was never given out.
-            let cursor = wanted.parse::<Cursor>().ok().filter(|cursor| cursor.to_string() == wanted);
-            let start = match cursor {
-                Some(cursor) => located(shard, Start::After(cursor)).await?,
-                None => None,
-            };
+            let start = located(shard, wanted, access).await?;
             // Events may have been missed. Who gives a time as well gets at least what followed that.
             let (is_unknown, start) = (start.is_none(), start.unwrap_or_else(|| since(headers)));
             return Ok(Self { start, was_asked_for: true, is_unknown });
@@ -134,9 +135,10 @@ impl Place {
     }
 }
 
-async fn located(shard: &Shard, start: Start) -> Result<Option<Start>, BacklogError> {
-    match shard.hub().locate(start).await {
-        Ok(_) => Ok(Some(start)),
+async fn located(shard: &Shard, cursor: &str, access: Option<&dyn Access>) -> Result<Option<Start>, BacklogError> {
+    let Ok(cursor) = cursor.parse::<PublicCursor>() else { return Ok(None) };
+    match shard.hub().find(cursor, access).await {
+        Ok(place) => Ok(Some(Start::After(place))),
         Err(BacklogError::Cursor(_)) => Ok(None),
         Err(error) => Err(error),
     }
@@ -149,11 +151,43 @@ fn since(headers: &HeaderMap) -> Start {
 
 /// What is no number, or lies before the epoch, is its beginning, as in the original.
 fn since_epoch(since: &str) -> Start {
-    let time = since.parse::<f64>().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    let time = since.parse::<f64>().ok().and_then(first_of);
     match time.map(|time| UNIX_EPOCH.checked_add(time)) {
         None => Start::Oldest,
         Some(None) => Start::Now,
         Some(Some(time)) if time > SystemTime::now() => Start::Now,
         Some(Some(time)) => Start::Since(time),
+    }
+}
+
+/// The first nanosecond whose timestamp in a line, a double, is not less. The nearest one may lie behind the event that
+/// shows this very number.
+fn first_of(timestamp: f64) -> Option<Duration> {
+    // More than the distance of two doubles for the next 270 years.
+    let slack = Duration::from_micros(1);
+    let near = Duration::try_from_secs_f64(timestamp).ok()?;
+    let (mut first, mut last) = (near.saturating_sub(slack), near.saturating_add(slack));
+    while first < last {
+        let middle = first + (last - first) / 2;
+        if middle.as_secs_f64() < timestamp { first = middle + Duration::from_nanos(1) } else { last = middle }
+    }
+    Some(first)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timestamp_of_a_line_finds_the_event_that_shows_it() {
+        for nanos in (0..10_000).map(|step| step * 7) {
+            let time = Duration::new(1_795_249_308, 230_328_000 + nanos);
+            let shown = time.as_secs_f64();
+            let first = first_of(shown).unwrap();
+            assert!(first <= time && first.as_secs_f64() == shown, "{time:?} {first:?}");
+            assert!((first - Duration::from_nanos(1)).as_secs_f64() < shown, "{first:?}");
+        }
+        assert_eq!(first_of(0.0), Some(Duration::ZERO));
+        assert_eq!(first_of(-1.0), None);
     }
 }

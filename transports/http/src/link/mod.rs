@@ -7,7 +7,7 @@
 //! - `keeper`: a part of the link that is connected, runs, waits, and is connected again.
 //! - `publisher`, `queue`: the part that publishes. One connection, requests pipelined, answered in order.
 //! - `subscriber`, `filters`, `place`: a part that receives. Each subscription is a stream and a connection of its own.
-//! - `dial`, `tls`, `response`: HTTP as far as it is needed.
+//! - `dial`, `response`: HTTP as far as it is needed.
 //!
 //! # Rules of the wire that shaped it
 //! - A server matches sets of topics, in any order. The link asks for what its filter surely needs and filters the rest
@@ -31,7 +31,6 @@ pub mod settings;
 mod shared;
 mod standing;
 mod subscriber;
-mod tls;
 
 pub use api::HttpLink;
 pub use settings::LinkSettings;

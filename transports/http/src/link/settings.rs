@@ -9,7 +9,7 @@ use eventhive_transport::{Key, KeyKind, Problem, Settings};
 use tokio_rustls::TlsConnector;
 use zeroize::Zeroizing;
 
-use super::tls;
+use crate::tls;
 
 const TIME: KeyKind = KeyKind::Seconds { min: 0.001 };
 const BYTES: KeyKind = KeyKind::Integer { min: 1024, max: 1 << 40 };
@@ -107,7 +107,7 @@ impl LinkSettings {
     pub fn from_settings(settings: &Settings) -> Result<Self, Vec<Problem>> {
         let mut problems = Vec::new();
         let authorization = authorization(settings).map_err(|found| problems.extend(found)).unwrap_or_default();
-        let tls = tls::connector(settings).map_err(|problem| problems.push(problem)).unwrap_or_default();
+        let tls = encryption(settings).map_err(|problem| problems.push(problem)).unwrap_or_default();
         let endpoint = settings.text("endpoint").unwrap_or_default().trim_matches('/');
         if endpoint.chars().any(|c| !c.is_ascii_graphic() || "?#%".contains(c)) {
             problems.push(settings.problem("endpoint", "a path is of printable ASCII, without `?`, `#` and `%`"));
@@ -158,6 +158,17 @@ impl LinkSettings {
             format!("{}:{}", self.host, self.port)
         }
     }
+}
+
+/// How `settings` want TLS; `None` if they do not.
+fn encryption(settings: &Settings) -> Result<Option<TlsConnector>, Problem> {
+    let file = settings.text("tls_ca");
+    if settings.text("scheme") != Some("https") {
+        let unused = |_| Err(settings.problem("tls_ca", "`tls_ca` has no effect without `scheme: https`"));
+        return file.map_or(Ok(None), unused);
+    }
+    let key = if file.is_some() { "tls_ca" } else { "scheme" };
+    tls::connector(file, "tls_ca").map(Some).map_err(|message| settings.problem(key, message))
 }
 
 fn authorization(settings: &Settings) -> Result<Option<Zeroizing<String>>, Vec<Problem>> {

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use eventhive_hub::{Cursor, Draft, Format, Message};
+use eventhive_hub::{Cursor, Draft, Format, Message, PublicCursor};
 use eventhive_transport::Topic;
 use proptest::prelude::*;
 use serde_json::Value;
@@ -36,8 +36,10 @@ fn published(target: &str, body: &str) -> Message {
     stamped(event::draft(&target::path_of(target), body, false).unwrap())
 }
 
+const CURSOR: &str = "3f0a6a5e-1c8b-8d02-9e7d-5b8c1a2f4e66";
+
 fn line(message: &Message) -> String {
-    event::line(message)
+    event::line(message, CURSOR.parse::<PublicCursor>().unwrap())
 }
 
 #[test]
@@ -46,6 +48,27 @@ fn every_path_of_the_vectors_gives_its_topics_and_its_path() {
         let object: Value = serde_json::from_str(&line(&published(text(&row["request_target"]), "{\"a\":1}"))).unwrap();
         assert_eq!(object["pubsub_topics"], row["pubsub_topics"], "{row}");
         assert_eq!(object["pubsub_path"], row["pubsub_path"], "{row}");
+    }
+}
+
+#[test]
+fn a_payload_that_says_its_own_path_keeps_it_in_its_place_and_to_the_letter() {
+    let line = |body: &str| line(&stamped(event::addressed(body).unwrap()));
+    let said = line(r#"{"pubsub_path": "no//slash%2F", "a": 1}"#);
+    assert!(said.starts_with(r#"{"pubsub_path": "no//slash%2F", "a": 1, "pubsub_timestamp": "#), "{said}");
+    assert!(said.contains(r#""pubsub_topics": ["no", "slash%2F"]"#), "{said}");
+    let unsaid = line(r#"{"a": 1}"#);
+    assert!(unsaid.contains(r#""pubsub_topics": [], "pubsub_path": "/", "pubsub_cursor": "#), "{unsaid}");
+    let private = event::addressed(r#"{"pubsub_path": "private/a"}"#).unwrap();
+    assert_eq!(private.topic(), &Topic::from("a"));
+    assert!(stamped(private).is_private());
+    for (body, reason) in [
+        ("[]", "it is JSON, and no object"),
+        ("{", "it is no JSON: see byte 1"),
+        (r#"{"pubsub_path": null}"#, "its `pubsub_path` is no text"),
+        (r#"{"pubsub_path": "\ud800"}"#, "its `pubsub_path` is no text"),
+    ] {
+        assert_eq!(event::addressed(body).unwrap_err().to_string(), reason, "{body}");
     }
 }
 
@@ -59,10 +82,9 @@ fn every_rendering_of_the_vectors_is_as_python_writes_it() {
             continue;
         }
         let message = published("/fruits/apples", body);
-        let cursor = message.cursor().to_string();
         let object: Value = serde_json::from_str(&line(&message).replace("\\ud800", "")).unwrap();
         let timestamp = object["pubsub_timestamp"].to_string();
-        let expected = text(&row["line"]).replace("<CURSOR>", &cursor).replace("<TIMESTAMP>", &timestamp);
+        let expected = text(&row["line"]).replace("<CURSOR>", CURSOR).replace("<TIMESTAMP>", &timestamp);
         assert_eq!(line(&message), expected, "{row}");
     }
 }

@@ -5,6 +5,7 @@ use eventhive_listener::Limits;
 use serde_json::Value;
 
 use crate::support::{Client, Server, config_of_vectors, header, vectors};
+use crate::vector_requests::backlog_header;
 
 /// Reads up to the first ping; gives the numbers of the events before it.
 async fn replayed(stream: &mut Client) -> Vec<Value> {
@@ -39,21 +40,7 @@ async fn every_row_of_the_vectors_replays_what_it_should() {
     assert_eq!(rows.len(), 14);
     for row in rows {
         let name = row["name"].as_str().unwrap();
-        let header = match name {
-            "cursor of i=5" | "path filter applies" | "other topic" => {
-                format!("X-Fetch-Since-Cursor: {}\r\n", cursors[5])
-            }
-            "cursor of the last event" => format!("X-Fetch-Since-Cursor: {}\r\n", cursors[7]),
-            "cursor already pushed out of the backlog (i=0)" => format!("X-Fetch-Since-Cursor: {}\r\n", cursors[0]),
-            "oldest kept (i=3)" => format!("X-Fetch-Since-Cursor: {}\r\n", cursors[3]),
-            "unknown cursor" => "X-Fetch-Since-Cursor: 8c13f3e9-2e8c-4a51-8a05-0123456789ab\r\n".to_owned(),
-            "wrong length" => "X-Fetch-Since-Cursor: 12345\r\n".to_owned(),
-            "upper-case cursor" => format!("X-Fetch-Since-Cursor: {}\r\n", cursors[5].to_uppercase()),
-            "no header" => String::new(),
-            "X-Fetch-Since in the future" => "X-Fetch-Since: 9999999999\r\n".to_owned(),
-            "X-Fetch-Since empty value" => "X-Fetch-Since: \r\n".to_owned(),
-            other => format!("{other}\r\n"),
-        };
+        let header = backlog_header(name, &cursors).map_or(String::new(), |header| format!("{header}\r\n"));
         let mut stream = server.stream(row["path"].as_str().unwrap(), &header).await;
         let expected = row.get("correct").unwrap_or(&row["chunks"]).as_array().unwrap();
         let (last, events) = expected.split_last().unwrap();
@@ -87,7 +74,7 @@ async fn since_a_time_comes_what_arrived_then_or_later() {
         times.push(all.line().await["pubsub_timestamp"].clone());
     }
     let mut some = server.stream("/b", &format!("X-Fetch-Since: {}\r\n", times[3])).await;
-    assert_eq!(replayed(&mut some).await.last(), Some(&Value::from(7)));
+    assert_eq!(replayed(&mut some).await, [6, 7]);
 }
 
 #[tokio::test]
@@ -122,4 +109,38 @@ async fn private_events_are_replayed_to_those_with_the_right_alone() {
     assert_eq!(replayed(&mut anyone).await, [2]);
     let mut user = server.stream("/git", "X-Fetch-Since: 0\r\nAuthorization: Basic dGVzdHVzZXI6Zm9vYmFy\r\n").await;
     assert_eq!(replayed(&mut user).await, [1, 2]);
+}
+
+#[tokio::test]
+async fn the_cursor_of_a_private_event_is_as_any_that_is_made_up_to_who_has_no_right_to_it() {
+    let server = Server::start(config_of_vectors());
+    let mut cursors = Vec::new();
+    for (path, i) in [("/git", 1), ("/private/git/privaterepo.git", 2), ("/private/other", 3), ("/git", 4)] {
+        let head = server.put(path, &format!("{{\"i\":{i}}}")).await;
+        cursors.push(header(&head, "x-pubsub-cursor").unwrap().to_owned());
+    }
+    let made_up = "8c13f3e9-2e8c-8a51-8a05-0123456789ab";
+    let user = "Authorization: Basic dGVzdHVzZXI6Zm9vYmFy\r\n";
+    let asked = async |cursor: &str, more: &str| {
+        let mut stream = server.stream("/", &format!("X-Fetch-Since-Cursor: {cursor}\r\n{more}")).await;
+        let varies = |line: &&str| ["date", "x-requests", "x-subscribers"].iter().any(|name| line.starts_with(name));
+        let mut head: Vec<_> = stream.head.lines().filter(|line| !varies(line)).map(str::to_owned).collect();
+        // Theirs is any order.
+        head.sort();
+        (head.concat().contains("x-pubsub-replay: found"), head, replayed(&mut stream).await)
+    };
+    for more in ["", "X-Fetch-Since: 0\r\n", user] {
+        let unknown = asked(made_up, more).await;
+        assert!(!unknown.0);
+        for (at, cursor) in cursors.iter().enumerate() {
+            let (is_found, _, events) = asked(cursor, more).await;
+            match (at, more == user) {
+                (0, true) => assert_eq!((is_found, events), (true, vec![2.into(), 4.into()])),
+                (0, false) => assert_eq!((is_found, events), (true, vec![4.into()])),
+                (1, true) => assert_eq!((is_found, events), (true, vec![4.into()]), "it may see this one"),
+                (3, _) => assert_eq!((is_found, events), (true, vec![])),
+                _ => assert_eq!(asked(cursor, more).await, unknown, "{at} {more}"),
+            }
+        }
+    }
 }

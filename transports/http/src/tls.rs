@@ -1,24 +1,23 @@
-//! TLS by rustls, with the system's roots or a file's.
+//! TLS of connections that go out: by rustls, with the system's roots or a file's.
 
 use std::sync::Arc;
 
-use eventhive_transport::{Problem, Settings};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 
-/// How `settings` want TLS; `None` if they do not.
-pub(super) fn connector(settings: &Settings) -> Result<Option<TlsConnector>, Problem> {
-    let file = settings.text("tls_ca");
-    if settings.text("scheme") != Some("https") {
-        let unused = |_| Err(settings.problem("tls_ca", "`tls_ca` has no effect without `scheme: https`"));
-        return file.map_or(Ok(None), unused);
-    }
-    let key = if file.is_some() { "tls_ca" } else { "scheme" };
-    let roots = file.map_or_else(system_roots, file_roots).map_err(|message| settings.problem(key, message))?;
-    let config = client(roots).map_err(|error| settings.problem(key, format!("no TLS: {error}")))?;
-    Ok(Some(TlsConnector::from(Arc::new(config))))
+/// A connection, encrypted or not.
+pub(crate) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
+
+/// Trusts the certificates of a file, or those that the system has. `key` is what names such a file in the configuration.
+pub(crate) fn connector(file: Option<&str>, key: &str) -> Result<TlsConnector, String> {
+    let roots = file.map_or_else(|| system_roots(key), file_roots)?;
+    let config = client(roots).map_err(|error| format!("no TLS: {error}"))?;
+    Ok(TlsConnector::from(Arc::new(config)))
 }
 
 /// With ring named, because nobody may have chosen a provider for the process.
@@ -38,7 +37,7 @@ fn file_roots(path: &str) -> Result<RootCertStore, String> {
     if roots.is_empty() { Err(format!("`{path}` has no certificate")) } else { Ok(roots) }
 }
 
-fn system_roots() -> Result<RootCertStore, String> {
+fn system_roots(key: &str) -> Result<RootCertStore, String> {
     let found = rustls_native_certs::load_native_certs();
     let mut roots = RootCertStore::empty();
     let (added, _) = roots.add_parsable_certificates(found.certs);
@@ -46,5 +45,5 @@ fn system_roots() -> Result<RootCertStore, String> {
         return Ok(roots);
     }
     let errors = found.errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-    Err(format!("the system has no certificates to trust: install them, or name a file with `tls_ca` ({errors})"))
+    Err(format!("the system has no certificates to trust: install them, or name a file with `{key}` ({errors})"))
 }
