@@ -8,12 +8,22 @@ cd "$(dirname "$0")/.."
 EVENTHIVE_PEERS="$(tests/discovery/setup.sh)" # which runs tests/peers/setup.sh
 export EVENTHIVE_PEERS
 
-if ! command -v redis-server >/dev/null; then
+export PATH="$PATH:/usr/sbin" # where Debian has servers
+
+# Each with the Debian package that it is in.
+missing=()
+while read -r command package; do
+    [ -z "$command" ] || command -v "$command" >/dev/null || missing+=("$package")
+done <<'END'
+haproxy haproxy
+redis-server redis-server
+END
+if [ "${#missing[@]}" -gt 0 ]; then
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
         # RUNLEVEL=1: installed, not started.
-        { apt-get update -q && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends redis-server; } >&2
+        { apt-get update -q && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "${missing[@]}"; } >&2
     else
-        echo "tests/all.sh: the tests of the Redis transport need redis-server: install Debian's package redis-server" >&2
+        echo "tests/all.sh: the tests need Debian's packages ${missing[*]}: install them" >&2
         exit 1
     fi
 fi

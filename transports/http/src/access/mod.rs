@@ -9,7 +9,7 @@
 //! A request's credentials are turned into an [`Identity`] once, when it is known that something depends on it. An
 //! identity's rights follow the access list, so a reload holds for open streams too.
 //!
-//! - [`network`]: addresses. [`basic`]: what a request says of itself. [`identity`]: who that is.
+//! - [`basic`]: what a request says of itself. [`identity`]: who that is.
 //! - [`users`]: who there is. [`acl`]: the access list; `file`: its file.
 //! - [`password`]: what passwords are compared with; `logins`: how many are at a time.
 //! - [`directory`]: users that are not in the list; [`ldap`]: where they are. [`rights`]: what a user may.
@@ -21,7 +21,6 @@ mod file;
 pub mod identity;
 pub mod ldap;
 mod logins;
-pub mod network;
 pub mod password;
 pub mod rights;
 #[cfg(test)]
@@ -31,24 +30,32 @@ pub mod users;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use eventhive_listener::Networks;
+
 pub use self::acl::AclError;
 pub use self::basic::Credentials;
 pub use self::directory::{Directory, DirectoryError};
 pub use self::identity::Identity;
-pub use self::network::Payloaders;
 pub use self::rights::Rights;
 pub use self::users::{Busy, Users};
 use crate::wire::topics::topics_of;
 
 /// The rules of one door.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Access {
     /// From where anyone may publish.
-    pub payloaders: Payloaders,
+    pub payloaders: Networks,
     /// Topics that need a user with the right to them.
     pub secure_topics: Vec<String>,
     /// The users; none if there is neither a list nor a directory.
     pub users: Option<Arc<Users>>,
+}
+
+/// The machine itself may publish. The original lets nobody until its operator says who may.
+impl Default for Access {
+    fn default() -> Self {
+        Self { payloaders: Networks::loopback(), secure_topics: Vec::new(), users: None }
+    }
 }
 
 impl Access {

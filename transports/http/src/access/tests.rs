@@ -59,7 +59,7 @@ async fn every_row_of_the_vectors_says_who_sees_which_private_event() {
 async fn secured_topics_are_for_users_who_have_them_all_and_not_for_payloaders() {
     let (_file, users) = users(vectors()["_about"]["acl_yaml"].as_str().unwrap(), None);
     let access = Access {
-        payloaders: Payloaders::parse(["127.0.0.1"]).unwrap(),
+        payloaders: Networks::parse(["127.0.0.1"]).unwrap(),
         secure_topics: vec!["bread".into(), "syrup".into()],
         users: Some(users),
     };
@@ -277,4 +277,18 @@ async fn logins_beyond_the_bound_are_put_off_and_those_that_were_right_lately_ar
         assert!(!login.await.unwrap().unwrap().may_see("a"));
     }
     assert_eq!(users.logins().waiting(), 0);
+}
+
+#[test]
+fn every_row_of_the_vectors_says_who_is_in_a_network() {
+    let all = vectors();
+    let rows = all["payloader_cidr"]["rows"].as_array().unwrap();
+    assert!(rows.len() > 50);
+    for row in rows {
+        let (entry, address) = (row[0].as_str().unwrap(), row[1].as_str().unwrap().parse().unwrap());
+        match Networks::parse([entry]) {
+            Ok(payloaders) => assert_eq!(row[2], payloaders.contain(address), "{row}"),
+            Err(_) => assert_eq!(row[2], "AddrFormatError", "{row}"),
+        }
+    }
 }

@@ -50,7 +50,7 @@ use std::time::Duration;
 use actix_web::web::ServiceConfig;
 use actix_web::{Scope, web};
 use eventhive_hub::Hub;
-use eventhive_listener::Door;
+use eventhive_listener::{Door, PerAddress};
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
@@ -71,6 +71,8 @@ struct Common {
     config: Config,
     counters: Counters,
     keys: Keys,
+    /// Streams of each client's address.
+    addresses: Arc<PerAddress>,
     /// The time there is for draining, once the door drains.
     draining: watch::Sender<Option<Duration>>,
 }
@@ -80,8 +82,9 @@ impl HttpDoor {
     #[must_use]
     pub fn new(hub: Hub, config: Config) -> Self {
         let keys = Keys::new(config.idempotency_keys, config.idempotency_time);
+        let addresses = PerAddress::new(config.max_sessions_per_address);
         let (counters, draining) = (Counters::default(), watch::Sender::new(None));
-        Self { common: Arc::new(Common { hub, config, counters, keys, draining }) }
+        Self { common: Arc::new(Common { hub, config, counters, keys, addresses, draining }) }
     }
 
     /// The door as a scope for an application of one's own, at the path that [`Config::endpoint`] says; put it behind the

@@ -1,13 +1,10 @@
 //! Which request does what.
 
-use std::net::IpAddr;
 use std::rc::Rc;
-use std::sync::Arc;
 
 use actix_web::http::header::{self, HeaderMap};
 use actix_web::http::{Method, StatusCode, Version};
 use actix_web::{HttpRequest, HttpResponse, web};
-use eventhive_listener::Connection;
 
 use super::reply::Reply;
 use super::shard::Shard;
@@ -45,12 +42,6 @@ fn path(request: &HttpRequest, endpoint: &str) -> Option<String> {
         Some('/') => Some(target::decode(below).into_owned()),
         _ => None,
     }
-}
-
-/// Who sent it, as far as the network tells. A socket for both versions of IP shows IPv4 addresses as mapped ones.
-pub(super) fn peer(request: &HttpRequest) -> Option<IpAddr> {
-    let known = request.conn_data::<Arc<Connection>>().and_then(|connection| connection.peer());
-    known.or_else(|| request.peer_addr()).map(|address| address.ip().to_canonical())
 }
 
 /// Who sent it, by its own word.
