@@ -9,6 +9,8 @@ mod examples;
 #[cfg(feature = "http")]
 mod hash_password;
 mod keygen;
+#[cfg(feature = "ldap")]
+mod ldap;
 mod legacy;
 mod listen;
 #[cfg(feature = "redis")]
@@ -18,5 +20,8 @@ mod redis;
 mod redis_server;
 mod request;
 mod serve;
+#[cfg(feature = "ldap")]
+#[path = "../support/slapd.rs"]
+mod slapd;
 mod support;
 mod usage;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use eventhive::config::schema::{schema, to_json};
 use eventhive::config::{Kinds, Sources};
-use eventhive_transport::Key;
+use eventhive_transport::{Key, KeyKind};
 use serde_json::{Value, json};
 
 fn folder() -> PathBuf {
@@ -91,7 +91,7 @@ fn has_each_with_a_comment(start: &str, keys: &[Key]) {
     let lines: Vec<&str> = text.lines().skip_while(|line| *line != start).map(str::trim).collect();
     // What redis-py alone has use for is taken, not recommended.
     for key in keys.iter().filter(|key| !key.help.starts_with("Of redis-py; ")) {
-        let start = format!("{}: ", key.name);
+        let start = format!("{}:", key.name);
         let at = lines.iter().position(|line| line.trim_start_matches("# ").starts_with(&start));
         let at = at.unwrap_or_else(|| panic!("{} is not there", key.name));
         assert!(lines[at - 1].starts_with("# "), "no comment: {}", lines[at]);
@@ -110,7 +110,13 @@ fn everything_yaml_has_every_key_of_redis_with_a_comment() {
 fn everything_yaml_has_every_key_of_http_with_a_comment() {
     let kinds = Kinds::compiled_in();
     let kind = kinds.find("http").unwrap();
-    has_each_with_a_comment("      - pubsub_type: http", kind.door.unwrap());
+    let door = kind.door.unwrap();
+    has_each_with_a_comment("      - pubsub_type: http", door);
+    for table in
+        door.iter().filter_map(|key| if let KeyKind::Table(keys) = key.kind { Some((key, keys)) } else { None })
+    {
+        has_each_with_a_comment(&format!("          {}:", table.0.name), table.1);
+    }
     has_each_with_a_comment("    # PyPubSub's protocol, with its own servers or with ours.", kind.connector.unwrap());
 }
 

@@ -9,6 +9,8 @@ pub(crate) enum Stack {
     Eventhive,
     /// fastapi_websocket_pubsub 1.0.1.
     PubSub,
+    /// asfpy, and what PyPubSub's server needs.
+    PyPubSub,
 }
 
 impl Stack {
@@ -17,6 +19,7 @@ impl Stack {
         let folder = match self {
             Self::Eventhive => "eventhive",
             Self::PubSub => "pubsub",
+            Self::PyPubSub => "pypubsub",
         };
         let program = environments().join(folder).join("bin").join(name);
         assert!(

@@ -1,5 +1,5 @@
-//! Real Python peers: `fastapi_websocket_pubsub` and eventhive, as clients and as servers, beside ours,
-//! and the Redis that hives of both may share.
+//! Real peers: Python's `fastapi_websocket_pubsub` and eventhive, as clients and as servers, beside ours, the Redis that
+//! hives of both may share, and in `http` the clients of PyPubSub.
 //!
 //! Python programs in `python/` are driven by lines of JSON, so that a test waits for what it has seen and never for time to
 //! pass. A case about a hub runs against Python's hubs too: what they do is the measure, and a case that they fail is wrong.
@@ -10,6 +10,7 @@ mod cluster_dict;
 mod command_line;
 mod environment;
 mod hives;
+mod http;
 mod hub;
 mod links;
 mod our_hive;
@@ -20,3 +21,5 @@ mod redis_keys;
 #[path = "../support/redis_server.rs"]
 mod redis_server;
 mod replies;
+#[path = "../../transports/http/tests/vectors/requests.rs"]
+mod vector_requests;

@@ -87,6 +87,38 @@ impl Peer {
         }
     }
 
+    /// The next unread line; `None` once it has ended.
+    pub(crate) fn next_line(&mut self) -> Option<Value> {
+        if let Some(line) = self.unread.pop_front() {
+            return Some(line);
+        }
+        match self.lines.recv_timeout(LIMIT) {
+            Ok(line) => Some(line),
+            Err(RecvTimeoutError::Disconnected) => None,
+            Err(RecvTimeoutError::Timeout) => self.fail(&format!("no line within {LIMIT:?}")),
+        }
+    }
+
+    /// Waits for a line with this text on either output, and gives it.
+    pub(crate) fn said(&self, text: &str) -> String {
+        let deadline = Instant::now() + LIMIT;
+        loop {
+            if let Some(line) = self.log.lock().unwrap().iter().find(|line| line.contains(text)) {
+                return line.clone();
+            }
+            if Instant::now() > deadline {
+                self.fail(&format!("`{text}` was not said"));
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Sends it a signal, by its name without `SIG`.
+    pub(crate) fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status().unwrap();
+        assert!(sent.success(), "{}: {name}", self.name);
+    }
+
     /// The next message that it received, as (topic or event, data).
     pub(crate) fn received(&mut self) -> (String, Value) {
         let line = self.wait_until("received", |line| line.get("received").is_some());

@@ -1,7 +1,7 @@
 //! An LDAP server of the test's own: slapd, with a directory in memory. Not a test: included by those that need it.
 
 use std::fmt::Write as _;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -17,7 +17,7 @@ const ADMIN: &str = "cn=admin,dc=example,dc=org";
 
 /// A server on free ports of loopback, with its data in a folder that ends with it.
 pub(crate) struct Slapd {
-    port: u16,
+    pub(crate) port: u16,
     tls_port: u16,
     guard: Option<Child>,
     folder: TempDir,
@@ -92,10 +92,6 @@ impl Slapd {
         assert!(self.run_on(self.port, self.tls_port), "{}", self.log());
     }
 
-    pub(crate) fn address(&self) -> SocketAddr {
-        SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))
-    }
-
     pub(crate) fn uri(&self) -> String {
         format!("ldap://localhost:{}", self.port)
     }
@@ -134,8 +130,8 @@ impl Drop for Slapd {
     }
 }
 
-/// Not all of them are in the path of everyone.
-fn program(name: &str) -> Command {
+/// A program of OpenLDAP. Not all of them are in the path of everyone.
+pub(crate) fn program(name: &str) -> Command {
     let folders = ["/usr/sbin", "/usr/bin", "/usr/libexec", "/usr/local/sbin", "/usr/local/bin"];
     let found = folders.iter().map(|folder| Path::new(folder).join(name)).find(|path| path.is_file());
     Command::new(found.expect("install slapd: apt-get install slapd ldap-utils"))

@@ -22,10 +22,21 @@ pub(crate) struct Load {
     pub(crate) payload_bytes: usize,
     /// Messages a second while latency is measured: few enough for the slowest hub to keep up.
     rate: f64,
+    /// The next message is published when the last has arrived.
+    one_at_a_time: bool,
 }
 
-pub(crate) const ONE_TO_ONE: Load =
-    Load { name: "1 → 1, 128 B", id: "1:1", publishers: 1, subscribers: 1, payload_bytes: 128, rate: 500.0 };
+pub(crate) const ONE_TO_ONE: Load = Load {
+    name: "1 → 1, 128 B",
+    id: "1:1",
+    publishers: 1,
+    subscribers: 1,
+    payload_bytes: 128,
+    rate: 500.0,
+    one_at_a_time: false,
+};
+pub(crate) const ONE_AT_A_TIME: Load =
+    Load { name: "1 → 1, 128 B, one at a time", id: "1:1-waiting", one_at_a_time: true, ..ONE_TO_ONE };
 pub(crate) const ONE_TO_TEN: Load =
     Load { name: "1 → 10, 128 B", id: "1:10", subscribers: 10, rate: 100.0, ..ONE_TO_ONE };
 pub(crate) const ONE_TO_100: Load =
@@ -35,7 +46,7 @@ pub(crate) const ONE_TO_1000: Load =
 const TEN_TO_TEN: Load = Load { name: "10 → 10, 128 B", id: "10:10", publishers: 10, ..ONE_TO_TEN };
 const LARGE: Load = Load { name: "1 → 1, 16 KiB", id: "16KiB", payload_bytes: 16 * 1024, ..ONE_TO_ONE };
 
-pub(crate) const ALL: [Load; 6] = [ONE_TO_ONE, ONE_TO_TEN, ONE_TO_100, ONE_TO_1000, TEN_TO_TEN, LARGE];
+pub(crate) const ALL: [Load; 7] = [ONE_TO_ONE, ONE_AT_A_TIME, ONE_TO_TEN, ONE_TO_100, ONE_TO_1000, TEN_TO_TEN, LARGE];
 
 /// How often each load is measured at each system; the median of each figure counts. They take turns, so that a busy
 /// minute of the machine meets all.
@@ -155,6 +166,9 @@ struct Window {
 impl Window {
     fn of(load: Load, system: System) -> Self {
         let subscribers = load.subscribers as u64;
+        if load.one_at_a_time {
+            return Self { subscribers, full: subscribers, batch: 1 };
+        }
         // The same for each subscriber whatever their number, so that costs can be compared between loads; 512 KiB at
         // most, which every hub's queue holds. The Python hub is so slow that it would need minutes to work off as much.
         let most = if system == System::Python { 2_048 / subscribers } else { 256 };

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
@@ -22,6 +23,11 @@ pub trait Directory: Send + Sync + fmt::Debug {
         user: &'a str,
         password: &'a str,
     ) -> BoxFuture<'a, Result<Option<Arc<Rights>>, DirectoryError>>;
+
+    /// How often it is asked again about everyone who is still connected; `None` is never.
+    fn recheck(&self) -> Option<Duration> {
+        None
+    }
 }
 
 /// Why a directory gives no answer.

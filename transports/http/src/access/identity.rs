@@ -14,7 +14,8 @@ use super::{Credentials, Rights};
 /// nothing.
 ///
 /// An identity follows the access list: when the list is read again, the rights of everyone who is still connected are
-/// looked up anew. Who opened a stream before the list knew them gains the rights then.
+/// looked up anew. Who opened a stream before the list knew them gains the rights then. A directory is asked again from
+/// time to time, unless it has refused them; while it cannot say, they keep what they have.
 #[derive(Debug, Clone, Default)]
 pub struct Identity(Option<Arc<Standing>>);
 
@@ -53,11 +54,35 @@ impl Identity {
     }
 }
 
+/// What a directory says of someone.
+#[derive(Debug, Clone, Default)]
+pub(super) enum Said {
+    /// It was not asked, or could not say.
+    #[default]
+    Nothing,
+    /// It knows them.
+    Rights(Arc<Rights>),
+    /// There is no such user, or the password is wrong.
+    No,
+}
+
+impl Said {
+    fn rights(&self) -> Option<Arc<Rights>> {
+        if let Self::Rights(rights) = self { Some(Arc::clone(rights)) } else { None }
+    }
+}
+
+impl From<Option<Arc<Rights>>> for Said {
+    fn from(found: Option<Arc<Rights>>) -> Self {
+        found.map_or(Self::No, Self::Rights)
+    }
+}
+
 /// Credentials, and what they are worth now.
 pub(super) struct Standing {
     pub(super) credentials: Credentials,
-    /// Rights that the directory gave. They hold while the list does not have the user.
-    directory: Option<Arc<Rights>>,
+    /// Holds while the list does not have the user.
+    directory: Mutex<Said>,
     /// What the password was last compared with, and whether it was that.
     tried: Mutex<Option<(Arc<Secret>, bool)>>,
     rights: ArcSwapOption<Rights>,
@@ -68,13 +93,29 @@ impl Standing {
     pub(super) fn listed(credentials: Credentials, user: &User, fits: bool) -> Self {
         let tried = Mutex::new(user.secret.clone().map(|secret| (secret, fits)));
         let rights = ArcSwapOption::new(user.rights.clone().filter(|_| fits));
-        Self { credentials, directory: None, tried, rights }
+        Self { credentials, directory: Mutex::default(), tried, rights }
     }
 
     /// Of a user that the list does not have.
-    pub(super) fn unlisted(credentials: Credentials, directory: Option<Arc<Rights>>) -> Self {
-        let rights = ArcSwapOption::new(directory.clone());
-        Self { credentials, directory, tried: Mutex::default(), rights }
+    pub(super) fn unlisted(credentials: Credentials, said: Said) -> Self {
+        let rights = ArcSwapOption::new(said.rights());
+        Self { credentials, directory: Mutex::new(said), tried: Mutex::default(), rights }
+    }
+
+    /// Whether the directory has to be asked again. Who was refused is not tried on and on: it could look like an attack.
+    pub(super) fn is_open_question(&self) -> bool {
+        !matches!(*self.said(), Said::No)
+    }
+
+    /// The directory said something new. The list does not have the user.
+    pub(super) fn hear(&self, said: Said) {
+        self.rights.store(said.rights());
+        *self.said() = said;
+    }
+
+    // Nothing that is done under it can panic halfway.
+    fn said(&self) -> MutexGuard<'_, Said> {
+        self.directory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn has_rights(&self) -> bool {
@@ -89,7 +130,7 @@ impl Standing {
     /// [`settle`](Self::settle) says how that came out, the rights stay as they are.
     pub(super) fn follow(&self, list: &List) -> Option<Arc<Secret>> {
         let Some(user) = list.get(&self.credentials.user) else {
-            self.rights.store(self.directory.clone());
+            self.rights.store(self.said().rights());
             return None;
         };
         match &user.secret {

@@ -1,7 +1,7 @@
 //! The rules, by the vectors of the original and beyond.
 
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use eventhive_hub::{Cursor, Message};
 use futures_util::future::BoxFuture;
@@ -291,4 +291,68 @@ fn every_row_of_the_vectors_says_who_is_in_a_network() {
             Err(_) => assert_eq!(row[2], "AddrFormatError", "{row}"),
         }
     }
+}
+
+/// Says the same of everyone, until it says something else; counts how often it is asked.
+#[derive(Debug)]
+struct Oracle(std::sync::Mutex<(Answer, usize)>);
+
+type Answer = Result<Option<Arc<Rights>>, DirectoryError>;
+
+impl Directory for Oracle {
+    fn lookup<'a>(
+        &'a self,
+        _user: &'a str,
+        _password: &'a str,
+    ) -> BoxFuture<'a, Result<Option<Arc<Rights>>, DirectoryError>> {
+        let mut said = self.0.lock().unwrap();
+        said.1 += 1;
+        let said = said.0.clone();
+        Box::pin(async move { said })
+    }
+
+    fn recheck(&self) -> Option<Duration> {
+        Some(Duration::from_secs(10))
+    }
+}
+
+#[tokio::test]
+async fn the_directory_is_asked_again_about_those_who_stay() {
+    let rights = |topic: &str| Ok(Some(Arc::new(Rights { segments: vec![vec![topic.into()]], topics: vec![] })));
+    let oracle = Arc::new(Oracle(std::sync::Mutex::new((Err(DirectoryError::Unavailable), 0))));
+    let says = |said| *oracle.0.lock().unwrap() = (said, 0);
+    let (_file, users) = users("listed: {password: p, acl: {}}", Some(Arc::clone(&oracle) as _));
+    let early = users.identify(who("early", "x"), None).await.unwrap();
+    let _listed = users.identify(who("listed", "p"), None).await.unwrap();
+    says(rights("a"));
+    let late = users.identify(who("late", "x"), None).await.unwrap();
+    drop(users.identify(who("gone", "x"), None).await.unwrap());
+    users.recheck().await;
+    assert!(early.may_see("a"), "who came while it could not be asked gains what it says now");
+    assert_eq!(oracle.0.lock().unwrap().1, 4, "neither who is in the list nor who is gone is asked about");
+    says(rights("b"));
+    users.recheck().await;
+    assert!([&early, &late].iter().all(|who| who.may_see("b") && !who.may_see("a")));
+    for said in [Err(DirectoryError::Unavailable), Err(DirectoryError::Busy)] {
+        says(said);
+        users.recheck().await;
+        assert!(early.may_see("b"), "they keep what they have while it cannot say");
+    }
+    says(Ok(None));
+    users.recheck().await;
+    assert!([&early, &late].iter().all(|who| !who.may_see("b")));
+    says(rights("a"));
+    users.recheck().await;
+    assert!(!early.may_see("a") && oracle.0.lock().unwrap().1 == 0, "who was refused is not tried again");
+}
+
+#[tokio::test]
+async fn it_is_time_to_ask_again_once_in_a_period_and_never_without_a_directory() {
+    let oracle = Arc::new(Oracle(std::sync::Mutex::new((Ok(None), 0))));
+    let (_file, users) = users("", Some(oracle as _));
+    let (start, period) = (Instant::now(), Duration::from_secs(10));
+    let times = [start, start + period / 2, start + period, start + period, start + period * 2];
+    assert_eq!(times.map(|time| users.is_to_be_rechecked(time)), [false, false, true, false, true]);
+    let (_file, alone) = super::tests::users("", None);
+    assert!(!alone.is_to_be_rechecked(start) && !alone.is_to_be_rechecked(start + period * 9));
 }

@@ -13,7 +13,7 @@ use super::Credentials;
 use super::acl::{AclError, List};
 use super::directory::{Directory, DirectoryError};
 use super::file::AclFile;
-use super::identity::{Identity, Standing};
+use super::identity::{Identity, Said, Standing};
 use super::logins::Logins;
 use super::password::Secret;
 
@@ -25,6 +25,8 @@ pub struct Users {
     /// Replaced under the lock of `open`, so that whoever enters is either judged by the new list or followed up by it.
     list: ArcSwap<List>,
     open: Mutex<Open>,
+    /// Held while the directory is asked again about everyone.
+    rechecks: tokio::sync::Mutex<()>,
 }
 
 /// Everyone who was identified and may still be here.
@@ -33,6 +35,8 @@ struct Open {
     standings: Vec<Weak<Standing>>,
     /// At this many those that are gone are thrown out.
     full: usize,
+    /// When the directory was last asked about them.
+    rechecked: Option<Instant>,
 }
 
 /// Too many logins are being checked; nothing is known of this one.
@@ -49,7 +53,14 @@ impl Users {
         let file = file.map(AclFile::new);
         let list = file.as_ref().map(AclFile::read).transpose()?.unwrap_or_default();
         let logins = Logins::new();
-        Ok(Self { file, directory, logins, list: ArcSwap::from_pointee(list), open: Mutex::default() })
+        Ok(Self {
+            file,
+            directory,
+            logins,
+            list: ArcSwap::from_pointee(list),
+            open: Mutex::default(),
+            rechecks: tokio::sync::Mutex::default(),
+        })
     }
 
     /// Whose credentials these are. Wrong ones are nobody's, and become somebody's if the list is changed so.
@@ -86,8 +97,8 @@ impl Users {
             Some(directory) => directory.lookup(&credentials.user, &credentials.password).await,
         };
         match found {
-            Ok(rights) => Ok(Standing::unlisted(credentials, rights)),
-            Err(DirectoryError::Unavailable) => Ok(Standing::unlisted(credentials, None)),
+            Ok(found) => Ok(Standing::unlisted(credentials, found.into())),
+            Err(DirectoryError::Unavailable) => Ok(Standing::unlisted(credentials, Said::Nothing)),
             Err(DirectoryError::Busy) => Err(Busy),
         }
     }
@@ -155,6 +166,51 @@ impl Users {
         }
         drop(open);
         is_current
+    }
+
+    /// Whether it is time to [`recheck`](Self::recheck). Says so to one of those who ask.
+    pub fn is_to_be_rechecked(&self, now: Instant) -> bool {
+        let Some(period) = self.directory.as_ref().and_then(|directory| directory.recheck()) else { return false };
+        let mut open = self.lock();
+        let is_due = open.rechecked.is_some_and(|last| now.saturating_duration_since(last) >= period);
+        if is_due || open.rechecked.is_none() {
+            open.rechecked = Some(now);
+        }
+        is_due
+    }
+
+    /// Asks the directory again about everyone who is still here, one after the other. Who was taken out of a group loses
+    /// its rights; who came while the directory could not be asked gains them. Does nothing while that is still going on.
+    pub async fn recheck(&self) {
+        let Some(directory) = &self.directory else { return };
+        let Ok(_alone) = self.rechecks.try_lock() else { return };
+        for standing in self.questions() {
+            // They may have gone while others were asked about.
+            let Some(standing) = standing.upgrade() else { continue };
+            let credentials = &standing.credentials;
+            match directory.lookup(&credentials.user, &credentials.password).await {
+                Ok(found) => self.hear(&standing, found.into()),
+                Err(DirectoryError::Busy) => {}
+                Err(DirectoryError::Unavailable) => return,
+            }
+        }
+    }
+
+    /// Those that the directory is to be asked about.
+    fn questions(&self) -> Vec<Weak<Standing>> {
+        let mut open = self.lock();
+        let list = self.list.load();
+        let questions = open.living().filter(|it| list.get(&it.credentials.user).is_none() && it.is_open_question());
+        questions.map(|standing| Arc::downgrade(&standing)).collect()
+    }
+
+    /// Takes what the directory said, unless the list has the user by now.
+    fn hear(&self, standing: &Standing, said: Said) {
+        let open = self.lock();
+        if self.list.load().get(&standing.credentials.user).is_none() {
+            standing.hear(said);
+        }
+        drop(open);
     }
 
     /// What is wrong with single users of the list, each with file and line.

@@ -16,6 +16,7 @@ use super::form::Form;
 use super::live::Live;
 use super::stats::Counters;
 use crate::Config;
+use crate::access::Users;
 use crate::wire::chunk::Chunk;
 
 /// A time in milliseconds since the shard was made. It moves with the watchdog's looks, so reading it costs nothing.
@@ -153,12 +154,21 @@ async fn watch_over(shard: Weak<Shard>, tick: Duration, mut draining: watch::Rec
         }
         if followed.elapsed() >= FOLLOW {
             followed = Instant::now();
-            if let Some(users) = shard.config().access.users.clone() {
-                // Whoever does it, one look is enough; nobody waits for it.
-                drop(rt::task::spawn_blocking(move || users.follow(followed.into_std())));
+            if let Some(users) = &shard.config().access.users {
+                follow(users, followed.into_std());
             }
         }
     }
+}
+
+/// Whichever thread does it, once is enough; nobody waits for it.
+fn follow(users: &Arc<Users>, now: std::time::Instant) {
+    if users.is_to_be_rechecked(now) {
+        let users = Arc::clone(users);
+        rt::spawn(async move { users.recheck().await });
+    }
+    let users = Arc::clone(users);
+    drop(rt::task::spawn_blocking(move || users.follow(now)));
 }
 
 fn drain_step(streams: usize, within: Duration) -> usize {

@@ -154,11 +154,43 @@ fn since(headers: &HeaderMap) -> Start {
 
 /// What is no number, or lies before the epoch, is its beginning, as in the original.
 fn since_epoch(since: &str) -> Start {
-    let time = since.parse::<f64>().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    let time = since.parse::<f64>().ok().and_then(first_of);
     match time.map(|time| UNIX_EPOCH.checked_add(time)) {
         None => Start::Oldest,
         Some(None) => Start::Now,
         Some(Some(time)) if time > SystemTime::now() => Start::Now,
         Some(Some(time)) => Start::Since(time),
+    }
+}
+
+/// The first nanosecond whose timestamp in a line, a double, is not less. The nearest one may lie behind the event that
+/// shows this very number.
+fn first_of(timestamp: f64) -> Option<Duration> {
+    // More than the distance of two doubles for the next 270 years.
+    let slack = Duration::from_micros(1);
+    let near = Duration::try_from_secs_f64(timestamp).ok()?;
+    let (mut first, mut last) = (near.saturating_sub(slack), near.saturating_add(slack));
+    while first < last {
+        let middle = first + (last - first) / 2;
+        if middle.as_secs_f64() < timestamp { first = middle + Duration::from_nanos(1) } else { last = middle }
+    }
+    Some(first)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timestamp_of_a_line_finds_the_event_that_shows_it() {
+        for nanos in (0..10_000).map(|step| step * 7) {
+            let time = Duration::new(1_795_249_308, 230_328_000 + nanos);
+            let shown = time.as_secs_f64();
+            let first = first_of(shown).unwrap();
+            assert!(first <= time && first.as_secs_f64() == shown, "{time:?} {first:?}");
+            assert!((first - Duration::from_nanos(1)).as_secs_f64() < shown, "{first:?}");
+        }
+        assert_eq!(first_of(0.0), Some(Duration::ZERO));
+        assert_eq!(first_of(-1.0), None);
     }
 }

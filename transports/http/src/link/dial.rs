@@ -4,6 +4,7 @@ use std::io;
 
 use bytes::BytesMut;
 use rustls::pki_types::ServerName;
+use rustls::{CertificateError, Error};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -23,7 +24,28 @@ pub(super) async fn dial(settings: &LinkSettings) -> io::Result<Box<dyn Io>> {
     let Some(tls) = &settings.tls else { return Ok(Box::new(stream)) };
     let name = ServerName::try_from(settings.host.clone())
         .map_err(|_| broken(&format!("`{}` is no name that a certificate can have", settings.host)))?;
-    Ok(Box::new(tls.connect(name, stream).await?))
+    match tls.connect(name, stream).await {
+        Ok(stream) => Ok(Box::new(stream)),
+        Err(error) => Err(in_words(error)),
+    }
+}
+
+/// What failed in beginning TLS, with the key to change where there is one.
+fn in_words(error: io::Error) -> io::Error {
+    let Some(cause) = error.get_ref().and_then(|cause| cause.downcast_ref::<Error>()) else { return error };
+    let advice = match cause {
+        // A root of the same name that has not signed it shows as a bad signature.
+        Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature) => {
+            "nobody who is trusted has signed the server's certificate: name the file of its authority with `tls_ca`"
+        }
+        Error::InvalidCertificate(CertificateError::NotValidForName) => "`host` is not a name of the certificate",
+        Error::InvalidCertificate(CertificateError::NotValidForNameContext { .. }) => {
+            "set `host` to a name that the certificate has"
+        }
+        Error::InvalidMessage(_) => "the server does not speak TLS there: change `port`, or `scheme` to `http`",
+        _ => return error,
+    };
+    io::Error::new(error.kind(), format!("{advice} ({cause})"))
 }
 
 /// The head of a request, but for its last headers and the empty line.

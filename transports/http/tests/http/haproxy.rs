@@ -6,6 +6,9 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+/// Servers are not on everyone's path.
+const HAPROXY: &str = "/usr/sbin/haproxy";
+
 /// Kills the proxy when this process closes the pipe, however it ends.
 const GUARD: &str = r#""$@" & read -r _; kill -9 $!; wait"#;
 /// The bound of the wait until it listens.
@@ -31,7 +34,7 @@ pub(crate) struct HaProxy {
 
 impl HaProxy {
     pub(crate) fn start(way: Way, server: SocketAddr) -> Self {
-        let found = Command::new("haproxy").arg("-v").stdout(Stdio::null()).status();
+        let found = Command::new(HAPROXY).arg("-v").stdout(Stdio::null()).status();
         assert!(found.is_ok(), "install haproxy: apt-get install haproxy");
         let began = Instant::now();
         loop {
@@ -63,7 +66,7 @@ impl HaProxy {
         let file = folder.path().join("haproxy.cfg");
         std::fs::write(&file, text).unwrap();
         let mut command = Command::new("sh");
-        command.args(["-c", GUARD, "sh", "haproxy", "-db", "-f"]).arg(file);
+        command.args(["-c", GUARD, "sh", HAPROXY, "-db", "-f"]).arg(file);
         let guard = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         Self { address, guard, _folder: folder }
     }

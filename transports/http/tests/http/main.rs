@@ -14,3 +14,5 @@ mod slow;
 mod stopping;
 mod streams;
 mod support;
+#[path = "../vectors/requests.rs"]
+mod vector_requests;

@@ -13,7 +13,7 @@ use crate::support::{ENTRIES, directory, lookup, pair, segments, until};
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn many_logins_at_a_time_share_a_bounded_number_of_connections() {
     let slapd = Slapd::start(ENTRIES);
-    let proxy = FaultProxy::start(slapd.address()).await.unwrap();
+    let proxy = FaultProxy::start(([127, 0, 0, 1], slapd.port).into()).await.unwrap();
     let most = Arc::new(AtomicUsize::new(0));
     let (seen, mut open) = (Arc::clone(&most), proxy.open());
     tokio::spawn(async move {
@@ -49,7 +49,7 @@ async fn equal_logins_at_a_time_are_one() {
 #[tokio::test]
 async fn logins_that_find_no_connection_in_time_are_told_to_come_later() {
     let slapd = Slapd::start(ENTRIES);
-    let proxy = FaultProxy::start(slapd.address()).await.unwrap();
+    let proxy = FaultProxy::start(([127, 0, 0, 1], slapd.port).into()).await.unwrap();
     proxy.set(Mode::Stall).await.unwrap();
     let directory =
         directory(&format!("ldap://{}", proxy.address()), "connections: 1\ntimeout_secs: 0.3\nretry_secs: 3600");
@@ -96,7 +96,7 @@ async fn who_is_taken_out_of_a_group_loses_its_rights_after_the_time_of_the_cach
 #[tokio::test]
 async fn connections_that_nobody_uses_are_closed() {
     let slapd = Slapd::start(ENTRIES);
-    let proxy = FaultProxy::start(slapd.address()).await.unwrap();
+    let proxy = FaultProxy::start(([127, 0, 0, 1], slapd.port).into()).await.unwrap();
     let directory = directory(&format!("ldap://{}", proxy.address()), "idle_secs: 0.1");
     assert!(lookup(&directory, "bob", "builder").await.is_ok());
     let mut open = proxy.open();

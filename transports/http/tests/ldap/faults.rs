@@ -34,7 +34,7 @@ async fn a_connection_that_broke_while_nobody_used_it_costs_no_login() {
 #[tokio::test]
 async fn a_server_that_says_nothing_is_waited_for_once_and_not_by_everyone() {
     let slapd = Slapd::start(ENTRIES);
-    let proxy = FaultProxy::start(slapd.address()).await.unwrap();
+    let proxy = FaultProxy::start(([127, 0, 0, 1], slapd.port).into()).await.unwrap();
     let uri = format!("ldap://{}", proxy.address());
     let directory = directory(&uri, "timeout_secs: 0.3\nretry_secs: 3600");
     proxy.set(Mode::Stall).await.unwrap();
@@ -49,7 +49,7 @@ async fn a_server_that_says_nothing_is_waited_for_once_and_not_by_everyone() {
 #[tokio::test]
 async fn a_server_that_stops_in_the_middle_of_a_login_is_left_and_found_again() {
     let slapd = Slapd::start(ENTRIES);
-    let proxy = FaultProxy::start(slapd.address()).await.unwrap();
+    let proxy = FaultProxy::start(([127, 0, 0, 1], slapd.port).into()).await.unwrap();
     let uri = format!("ldap://{}", proxy.address());
     let directory = directory(&uri, "timeout_secs: 0.5");
     assert!(lookup(&directory, "bob", "builder").await.is_ok());

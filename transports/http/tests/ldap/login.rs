@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use eventhive_http::access::{Credentials, Users};
 
+use crate::slapd::program;
 use crate::support::{block, lookup, pair, read, segments};
 
 fn texts(texts: &[&str]) -> Option<Vec<String>> {
@@ -41,7 +42,7 @@ async fn a_wrong_password_and_an_unknown_user_are_nobody() {
 async fn an_empty_password_is_refused_before_the_server_is_asked() {
     let (slapd, directory) = pair("");
     // The server would let it in.
-    let mut whoami = std::process::Command::new("ldapwhoami");
+    let mut whoami = program("ldapwhoami");
     whoami.args(["-x", "-H", &slapd.uri(), "-D", "uid=alice,ou=people,dc=example,dc=org", "-w", ""]);
     assert!(whoami.status().unwrap().success());
     let long = "x".repeat(2000);

@@ -26,7 +26,7 @@ pub(super) struct LdapConfig {
     pub(super) groups: Groups,
     /// For one server.
     pub(super) connect_timeout: Duration,
-    /// For all that one login needs.
+    /// For all that one login needs of a server, and for waiting until it has its turn.
     pub(super) timeout: Duration,
     pub(super) retry: Duration,
     pub(super) connections: usize,
@@ -34,6 +34,7 @@ pub(super) struct LdapConfig {
     pub(super) cache: Duration,
     pub(super) refusal_cache: Duration,
     pub(super) cache_entries: usize,
+    pub(super) recheck: Duration,
 }
 
 /// One server.
@@ -92,6 +93,7 @@ impl LdapConfig {
             cache: time("cache_secs"),
             refusal_cache: time("refusal_cache_secs"),
             cache_entries: size("cache_entries"),
+            recheck: time("recheck_secs"),
         })
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use eventhive_transport::{Problem, Settings};
 use futures_util::FutureExt;
@@ -34,6 +34,7 @@ struct Inner {
     key: Zeroizing<[u8; 64]>,
     memory: Mutex<Memory>,
     counters: Counters,
+    recheck: Duration,
 }
 
 /// A name and a password.
@@ -99,7 +100,9 @@ impl LdapDirectory {
             refused: Cache::new(config.refusal_cache, config.cache_entries),
             flights: HashMap::new(),
         });
-        Ok(Self(Arc::new(Inner { lookup: Lookup::new(config), key, memory, counters: Counters::default() })))
+        let recheck = config.recheck;
+        let lookup = Lookup::new(config);
+        Ok(Self(Arc::new(Inner { lookup, key, memory, counters: Counters::default(), recheck })))
     }
 
     /// The numbers now.
@@ -241,6 +244,10 @@ impl Directory for LdapDirectory {
                 Err(Refused::Busy) => Err(DirectoryError::Busy),
             }
         })
+    }
+
+    fn recheck(&self) -> Option<Duration> {
+        Some(self.0.recheck)
     }
 }
 

@@ -12,6 +12,7 @@
 //! | `topics`, for publishing on secured topics, is a segment | it works |
 //! | names of groups are compared as text | as names: case, spaces and escapes do not matter |
 //! | each request binds and searches on a connection of its own, polling | pooled, and remembered for a while |
+//! | an open stream keeps its rights for ever | looked up anew every `recheck_secs` |
 //! | a server that hangs holds the request up | bounded; after a failure nobody waits for the next |
 //!
 //! # How to read it
@@ -85,7 +86,12 @@ pub const KEYS: &[Key] = &[
         "File with the certificates to trust, in PEM. Left out: those of the system. The server's name is always verified.",
     ),
     Key::with_default("connect_timeout_secs", TIME, "2", "How long one server may take to be connected to, with TLS."),
-    Key::with_default("timeout_secs", TIME, "5", "How long a login may take in all."),
+    Key::with_default(
+        "timeout_secs",
+        TIME,
+        "5",
+        "How long the server may take for a login. Waiting for a connection may take as long again.",
+    ),
     Key::with_default(
         "retry_secs",
         TIME,
@@ -117,6 +123,12 @@ pub const KEYS: &[Key] = &[
         "10000",
         "Logins that are remembered, and as many wrong ones; about 200 bytes each.",
     ),
+    Key::with_default(
+        "recheck_secs",
+        KeyKind::Seconds { min: 1.0 },
+        "60",
+        "How often the rights of streams that stay open are looked up anew.",
+    ),
 ];
 
 /// The directory that `settings` describe. They passed [`KEYS`].
@@ -131,4 +143,18 @@ pub(crate) fn open(settings: &Settings) -> Result<Arc<dyn Directory>, Vec<Proble
 #[cfg(not(feature = "ldap"))]
 pub(crate) fn open(settings: &Settings) -> Result<Arc<dyn Directory>, Vec<Problem>> {
     Err(vec![settings.problem_here("this build has no LDAP: build it with the feature `ldap`")])
+}
+
+#[cfg(all(test, not(feature = "ldap")))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_the_feature_the_block_says_how_to_get_it() {
+        let yaml = "uri: ldap://localhost\nuser_dn: '%s'\nbase_scope: ''\nacl: {}";
+        let node = eventhive_yaml::read(0, yaml).unwrap().unwrap();
+        let problems = open(&Settings::check("servers.a.init.ldap", &node, KEYS).unwrap()).err().unwrap();
+        let told = "servers.a.init.ldap: this build has no LDAP: build it with the feature `ldap`";
+        assert_eq!((problems[0].to_string().as_str(), problems[0].at.line), (told, 1));
+    }
 }
