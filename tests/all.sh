@@ -42,6 +42,8 @@ trap 'rm -f "$log"' EXIT
 
 status=0
 cargo test --workspace --no-fail-fast "$@" 2>&1 | tee "$log" || status=$?
+# The feature that is off by default, because its SDK takes minutes to build.
+cargo test -p eventhive-http --features sqs --test sqs --no-fail-fast "$@" 2>&1 | tee -a "$log" || status=$?
 
 # A run of some tests only has some results only.
 all=yes

@@ -38,9 +38,11 @@ impl LogArgs {
             (false, false) => quiet,
         };
         // The crates of this project all begin with `eventhive`; of others only what goes wrong here. What
-        // actix_http calls an error is a client's: any port scanner could fill the log with it.
-        let filter = EnvFilter::try_from_default_env()
-            .unwrap_or_else(|_| EnvFilter::new(format!("warn,actix_http=off,eventhive={level},hive_cli={level}")));
+        // actix_http calls an error is a client's: any port scanner could fill the log with it. What aws_config warns of
+        // comes with each try to read a queue, and is told by the reader, once.
+        let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| {
+            EnvFilter::new(format!("warn,actix_http=off,aws_config=off,eventhive={level},hive_cli={level}"))
+        });
         let colours =
             std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);

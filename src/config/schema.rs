@@ -136,6 +136,7 @@ fn of_kind(kind: KeyKind) -> Value {
         }),
         KeyKind::Secrets => secrets(),
         KeyKind::Map => json!({ "type": "object" }),
+        KeyKind::Named(table) => json!({ "type": "object", "additionalProperties": object(table) }),
         KeyKind::Table(keys) => Value::Object(object(keys)),
         // `KeyKind` may grow; a schema that says too little is better than one that is wrong.
         _ => json!({}),

@@ -123,6 +123,8 @@ pub enum KeyKind {
     Map,
     /// A mapping with keys of its own; see [`Settings::table`].
     Table(&'static [Key]),
+    /// A mapping from names of the user's choice to mappings with the keys of this table; see [`Settings::named`].
+    Named(&'static [Key]),
     /// Anything; kept as it is.
     Any,
 }
@@ -190,13 +192,9 @@ impl Settings {
             let place = format!("{path}.{}", entry.key);
             match table.iter().find(|key| key.name == entry.key) {
                 None => problems.push(unknown_key(entry.key_at, place, &entry.key, table.iter().map(|key| key.name))),
-                Some(Key { kind: KeyKind::Table(keys), .. }) => match Self::check(&place, &entry.node, keys) {
-                    Ok(inner) => entries.push(inner.into_entry(entry)),
-                    Err(found) => problems.extend(found),
-                },
-                Some(key) => match coerce(&entry.node, key.kind) {
+                Some(key) => match read(&entry.node, key.kind, place) {
                     Ok(value) => entries.push(Entry { node: Node { value, at: entry.node.at }, ..entry.clone() }),
-                    Err(message) => problems.push(Problem { at: entry.node.at, path: place, message }),
+                    Err(found) => problems.extend(found),
                 },
             }
         }
@@ -294,12 +292,6 @@ impl Settings {
         Some(Self { path: format!("{}.{name}", self.path), at: *at, entries: entries.clone() })
     }
 
-    /// As the value of `given`, which was checked.
-    fn into_entry(self, given: &Entry) -> Entry {
-        let node = Node { value: Value::Map(self.entries), at: given.node.at };
-        Entry { key: given.key.clone(), key_at: given.key_at, node }
-    }
-
     /// The secrets of a [`KeyKind::Secrets`] key, fetched from where they are kept; empty if the key is not there. Their
     /// memory is zeroed when they go.
     ///
@@ -308,6 +300,19 @@ impl Settings {
     pub fn secrets(&self, name: &str) -> Result<Vec<Zeroizing<String>>, Vec<Problem>> {
         let path = format!("{}.{name}", self.path);
         self.get(name).map_or_else(|| Ok(Vec::new()), |node| crate::secret::secrets(node, &path))
+    }
+
+    /// The settings of a [`KeyKind::Named`] key with their names, in the order of the file; none if the key is not there.
+    pub fn named(&self, name: &str) -> impl Iterator<Item = (&str, Self)> {
+        let entries: &[Entry] = match self.get(name) {
+            Some(Node { value: Value::Map(entries), .. }) => entries,
+            _ => &[],
+        };
+        entries.iter().filter_map(move |entry| {
+            let Value::Map(own) = &entry.node.value else { return None };
+            let path = format!("{}.{name}.{}", self.path, entry.key);
+            Some((entry.key.as_str(), Self { path, at: entry.node.at, entries: own.clone() }))
+        })
     }
 
     /// A problem with the value of `name`, placed where it stands.
@@ -360,6 +365,29 @@ impl Value {
     }
 }
 
+/// The value of a key at `path`, as its kind says.
+fn read(node: &Node, kind: KeyKind, path: String) -> Result<Value, Vec<Problem>> {
+    let problem = |message| vec![Problem { at: node.at, path: path.clone(), message }];
+    let table = match kind {
+        KeyKind::Table(keys) => return Settings::check(&path, node, keys).map(|inner| Value::Map(inner.entries)),
+        KeyKind::Named(keys) => keys,
+        _ => return coerce(node, kind).map_err(problem),
+    };
+    let Value::Map(given) = &node.value else {
+        return Err(problem(format!("expected a mapping of names, found {}", node.value.describe())));
+    };
+    let (mut entries, mut problems) = (Vec::with_capacity(given.len()), Vec::new());
+    for entry in given {
+        match Settings::check(&format!("{path}.{}", entry.key), &entry.node, table) {
+            Ok(Settings { at, entries: own, .. }) => {
+                entries.push(Entry { node: Node { value: Value::Map(own), at }, ..entry.clone() });
+            }
+            Err(found) => problems.extend(found),
+        }
+    }
+    if problems.is_empty() { Ok(Value::Map(entries)) } else { Err(problems) }
+}
+
 fn coerce(node: &Node, kind: KeyKind) -> Result<Value, String> {
     let value = &node.value;
     let found = value.describe();
@@ -389,7 +417,7 @@ fn coerce(node: &Node, kind: KeyKind) -> Result<Value, String> {
         (KeyKind::Texts | KeyKind::Secrets, Value::Text(_)) => Ok(Value::List(vec![node.clone()])),
         (KeyKind::Texts | KeyKind::Secrets, _) => Err(format!("expected a list of texts, found {found}")),
         // Tables are checked key by key before this.
-        (KeyKind::Map | KeyKind::Table(_), _) => Err(format!("expected a mapping, found {found}")),
+        (KeyKind::Map | KeyKind::Table(_) | KeyKind::Named(_), _) => Err(format!("expected a mapping, found {found}")),
     }
 }
 
@@ -427,7 +455,7 @@ fn default_value(text: &str, kind: KeyKind) -> Option<Value> {
         KeyKind::Integer { .. } => text.parse().ok().map(Value::Integer),
         KeyKind::Seconds { .. } => text.parse().ok().map(Value::Float),
         KeyKind::Text | KeyKind::Secret | KeyKind::Choice(_) => Some(Value::Text(text.to_owned())),
-        KeyKind::Texts | KeyKind::Secrets | KeyKind::Map | KeyKind::Table(_) | KeyKind::Any => None,
+        KeyKind::Texts | KeyKind::Secrets | KeyKind::Map | KeyKind::Table(_) | KeyKind::Named(_) | KeyKind::Any => None,
     }
 }
 
@@ -495,6 +523,28 @@ mod tests {
             ("servers.a.inner", Some("x"), Some(8085))
         );
         assert!(Settings::defaults("servers.a", &outer).unwrap().table("inner").is_none());
+    }
+
+    #[test]
+    fn named_settings_are_checked_each_by_their_table_and_problems_tell_the_name() {
+        let outer = [Key::optional("listeners", KeyKind::Named(TABLE), "where to listen")];
+        let host = |text: &str| map(vec![("host", Value::Text(text.into()))]).value;
+        let check = |inner| Settings::check("x", &map(vec![("listeners", inner)]), &outer);
+
+        let settings = check(map(vec![("one", host("::1")), ("two", host("::2"))]).value).unwrap();
+        let read: Vec<_> = settings
+            .named("listeners")
+            .map(|(name, own)| (name, own.path().to_owned(), own.text("host").map(str::to_owned), own.integer("port")))
+            .collect();
+        let expected = |name, host: &str| (name, format!("x.listeners.{name}"), Some(host.to_owned()), Some(8085));
+        assert_eq!(read, [expected("one", "::1"), expected("two", "::2")]);
+        assert_eq!(settings.named("others").count(), 0);
+
+        let wrong = map(vec![("one", Value::Null), ("two", Value::Text("::".into()))]);
+        let texts = |inner| check(inner).unwrap_err().iter().map(ToString::to_string).collect::<Vec<_>>();
+        let missing = "x.listeners.one: `host` is missing: the address to listen on";
+        assert_eq!(texts(wrong.value), [missing, "x.listeners.two: expected a mapping, found text"]);
+        assert_eq!(texts(Value::Bool(true)), ["x.listeners: expected a mapping of names, found a boolean"]);
     }
 
     #[test]

@@ -13,6 +13,7 @@ use eventhive_transport::{Key, KeyKind, Overflow, Problem, Settings};
 
 use crate::access::{Access, Users, ldap};
 use crate::door::HttpDoor;
+use crate::sqs;
 
 /// The HTTP transport. It is a [`DoorTransport`] for servers and a [`Transport`](eventhive_transport::Transport) for
 /// connectors.
@@ -52,6 +53,11 @@ const DOOR_KEYS: &[Key] = &[
         "File of the access list, in PyPubSub's format. Read again when it changes. Without it nobody sees private events.",
     ),
     Key::optional("ldap", KeyKind::Table(ldap::KEYS), "An LDAP directory for users who are not in the access list."),
+    Key::optional(
+        "sqs",
+        KeyKind::Named(sqs::KEYS),
+        "Queues of Amazon SQS whose messages become events, by names for the log. Needs the feature `sqs`.",
+    ),
     Key::optional(
         "oldschoolers",
         KeyKind::Texts,
@@ -147,6 +153,9 @@ pub struct Config {
     pub idempotency_time: Duration,
     /// The longest time in which a client takes nothing.
     pub send_timeout: Duration,
+    /// Queues whose messages become events.
+    #[cfg(feature = "sqs")]
+    pub queues: Vec<sqs::QueueConfig>,
 }
 
 impl Default for Config {
@@ -168,6 +177,8 @@ impl Default for Config {
             idempotency_keys: 10_000,
             idempotency_time: Duration::from_secs(600),
             send_timeout: Duration::from_secs(30),
+            #[cfg(feature = "sqs")]
+            queues: Vec::new(),
         }
     }
 }
@@ -176,12 +187,16 @@ impl Config {
     /// From settings that passed the table of [`Http`]'s door. Reads the access list.
     ///
     /// # Errors
-    /// An access list that cannot be read, networks that are none, and a path that is none.
+    /// An access list that cannot be read, networks that are none, a path that is none, and queues that cannot be read.
     pub fn from_settings(settings: &Settings) -> Result<Self, Vec<Problem>> {
         let default = Self::default();
         let mut problems = Vec::new();
         let access = access(settings).map_err(|found| problems.extend(found)).unwrap_or_default();
         let proxies = Proxies::from_settings(settings).map_err(|found| problems.extend(found)).unwrap_or_default();
+        #[cfg(feature = "sqs")]
+        let queues = sqs::QueueConfig::all(settings).map_err(|found| problems.extend(found)).unwrap_or_default();
+        #[cfg(not(feature = "sqs"))]
+        problems.extend(sqs::unsupported(settings));
         let endpoint = with_slash(settings.text("endpoint").unwrap_or_default());
         if let Some(odd) = endpoint.chars().find(|c| "?#{}*%,".contains(*c) || c.is_whitespace()) {
             problems.push(settings.problem("endpoint", format!("a path cannot have `{odd}`")));
@@ -212,6 +227,8 @@ impl Config {
             idempotency_keys: size("idempotency_keys", default.idempotency_keys),
             idempotency_time: time("idempotency_secs", default.idempotency_time),
             send_timeout: time("send_timeout_secs", default.send_timeout),
+            #[cfg(feature = "sqs")]
+            queues,
         })
     }
 }

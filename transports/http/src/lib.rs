@@ -7,11 +7,13 @@
 //! - [`config`]: the tables of keys, and what they mean.
 //! - [`door`]: the server's side.
 //! - [`link`]: the client's side.
+//! - [`sqs`]: events from queues of Amazon SQS.
 
 pub mod access;
 pub mod config;
 pub mod door;
 pub mod link;
+pub mod sqs;
 mod tls;
 pub mod wire;
 

@@ -165,6 +165,10 @@ pub trait Door: Send + Sync {
     /// Adds the door's routes to an application. Called on each worker thread, and again when a thread is replaced.
     fn mount(&self, config: &mut ServiceConfig);
 
+    /// Starts what the door does beside serving. Called once, when its listener accepts, on a thread of the listener's with
+    /// a runtime that lives as long as the listener; it must not block. Whatever it starts ends with [`drain`](Self::drain).
+    fn begin(&self) {}
+
     /// Ends the sessions without a reconnect storm and takes no new ones; done when none is left or after `within`.
     fn drain(&self, within: Duration) -> BoxFuture<'static, ()>;
 

@@ -48,8 +48,10 @@ pub(crate) fn start(serve: Serve) -> io::Result<Running> {
         let _alive = alive;
         // A system of its own: this thread may be started from inside another one, or from none.
         actix_web::rt::System::new().block_on(async move {
+            let doors = serve.doors.clone();
             match build(serve, &all) {
                 Ok(server) => {
+                    doors.iter().for_each(|guest| guest.door.begin());
                     // The caller waits for this word and is there to hear it.
                     _ = told.send(Ok(server.handle()));
                     if let Err(error) = server.await {

@@ -56,6 +56,8 @@ use tokio::sync::watch;
 
 use self::idempotency::Keys;
 use self::shard::Shard;
+#[cfg(feature = "sqs")]
+pub(crate) use self::stats::Count;
 use self::stats::Counters;
 pub use self::stats::DoorStats;
 use crate::Config;
@@ -63,6 +65,8 @@ use crate::Config;
 /// A door of PyPubSub's protocol. It serves every path below its own, on all threads.
 pub struct HttpDoor {
     common: Arc<Common>,
+    #[cfg(feature = "sqs")]
+    readers: crate::sqs::Readers,
 }
 
 /// What all threads of a door share.
@@ -84,7 +88,11 @@ impl HttpDoor {
         let keys = Keys::new(config.idempotency_keys, config.idempotency_time);
         let addresses = PerAddress::new(config.max_sessions_per_address);
         let (counters, draining) = (Counters::default(), watch::Sender::new(None));
-        Self { common: Arc::new(Common { hub, config, counters, keys, addresses, draining }) }
+        Self {
+            common: Arc::new(Common { hub, config, counters, keys, addresses, draining }),
+            #[cfg(feature = "sqs")]
+            readers: crate::sqs::Readers::default(),
+        }
     }
 
     /// The door as a scope for an application of one's own, at the path that [`Config::endpoint`] says; put it behind the
@@ -124,6 +132,13 @@ impl HttpDoor {
         web::scope(&self.common.config.endpoint).default_service(web::to(every))
     }
 
+    /// The numbers of the queues that the door reads.
+    #[cfg(feature = "sqs")]
+    #[must_use]
+    pub fn queue_stats(&self) -> crate::sqs::QueueStats {
+        self.readers.stats()
+    }
+
     /// The numbers now.
     #[must_use]
     pub fn stats(&self) -> DoorStats {
@@ -153,12 +168,29 @@ impl Door for HttpDoor {
         config.service(self.service(true));
     }
 
+    /// Starts the readers of the door's queues. An application of one's own calls this once, inside a tokio runtime.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime, if there are queues to read.
+    #[cfg(feature = "sqs")]
+    fn begin(&self) {
+        let Common { hub, config, draining, .. } = &*self.common;
+        let stop = crate::sqs::Stop::new(draining.subscribe(), hub.clone());
+        self.readers.start(&config.queues, hub, config.max_payload, &stop);
+    }
+
     fn drain(&self, within: Duration) -> BoxFuture<'static, ()> {
         let common = Arc::clone(&self.common);
+        #[cfg(feature = "sqs")]
+        let readers = self.readers.ended();
+        #[cfg(not(feature = "sqs"))]
+        let readers = std::future::ready(());
         Box::pin(async move {
             common.draining.send_replace(Some(within));
-            if tokio::time::timeout(within, common.counters.none()).await.is_err() {
-                tracing::warn!(streams = common.counters.sessions(), "streams did not end in the time for draining");
+            let streams = common.counters.none();
+            if tokio::time::timeout(within, async { tokio::join!(streams, readers) }).await.is_err() {
+                let streams = common.counters.sessions();
+                tracing::warn!(streams, "streams, or readers of queues, did not end in the time for draining");
             }
         })
     }

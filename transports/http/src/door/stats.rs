@@ -43,15 +43,20 @@ pub(super) struct Counters {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Count(AtomicU64);
+pub(crate) struct Count(AtomicU64);
 
 impl Count {
     /// Counts, and gives the number with this one.
-    pub(super) fn add_one(&self) -> u64 {
-        self.0.fetch_add(1, Ordering::Relaxed) + 1
+    pub(crate) fn add_one(&self) -> u64 {
+        self.add(1)
     }
 
-    fn get(&self) -> u64 {
+    /// Counts many, and gives the number with these.
+    pub(crate) fn add(&self, more: u64) -> u64 {
+        self.0.fetch_add(more, Ordering::Relaxed) + more
+    }
+
+    pub(crate) fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 }

@@ -48,11 +48,39 @@ const ORIGINAL: &str = "pubsub_text";
 /// # Errors
 /// The body is no JSON, or no object.
 pub fn draft(path: &str, body: &str, exact: bool) -> Result<Draft, JsonError> {
-    let (event, object) = (EventPath::new(path), Object::read(body)?);
+    draft_of(path, body, &Object::read(body)?, exact)
+}
+
+/// Why a payload that should say its own path gives no draft.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum AddressError {
+    /// It is no payload.
+    #[error(transparent)]
+    Json(#[from] JsonError),
+    /// What stands in the place of the path is none.
+    #[error("its `{PATH}` is no text")]
+    NoText,
+}
+
+/// A draft of a payload that says itself, under [`PATH`], by which decoded path it comes; by `/` if it does not.
+///
+/// # Errors
+/// The body is no JSON, or no object, or its path is no text.
+pub fn addressed(body: &str) -> Result<Draft, AddressError> {
+    let object = Object::read(body)?;
+    let path: Cow<'_, str> = match object.member(PATH) {
+        Some(value) => serde_json::from_str::<String>(value).map_err(|_| AddressError::NoText)?.into(),
+        None => "/".into(),
+    };
+    Ok(draft_of(&path, body, &object, false)?)
+}
+
+fn draft_of(path: &str, body: &str, object: &Object, exact: bool) -> Result<Draft, JsonError> {
+    let event = EventPath::new(path);
     let topic = if exact { event.exact_topic() } else { event.topic() };
     let regular = topics::path_of(&String::from_utf8_lossy(topic.as_bytes()), event.private) == path;
     let draft = match (exact, object.has_lone_surrogate) {
-        (true, _) => Draft::bytes(topic, unwrapped(&object).unwrap_or_else(|| Bytes::copy_from_slice(body.as_bytes()))),
+        (true, _) => Draft::bytes(topic, unwrapped(object).unwrap_or_else(|| Bytes::copy_from_slice(body.as_bytes()))),
         (false, false) => Draft::json(topic, Bytes::copy_from_slice(body.as_bytes())),
         (false, true) => {
             Draft::json(topic, Object::mended(body)?.text().to_owned()).attribute(ORIGINAL, body.to_owned())
@@ -131,9 +159,8 @@ pub fn body(payload: &[u8]) -> Cow<'_, str> {
 
 /// The payload inside a wrap; `None` if the object is none.
 fn unwrapped(object: &Object) -> Option<Bytes> {
-    let member = |name| object.members().find(|(key, _)| *key == name).map(|(_, value)| value);
-    let value = member(PAYLOAD)?;
-    match member(WRAPPED)? {
+    let value = object.member(PAYLOAD)?;
+    match object.member(WRAPPED)? {
         JSON => Some(value.to_owned().into()),
         TEXT => serde_json::from_str::<String>(value).ok().map(Bytes::from),
         BASE64 => STANDARD.decode(value.trim_matches('"')).ok().map(Bytes::from),
@@ -164,16 +191,15 @@ impl Line {
     #[must_use]
     pub fn read(line: &str) -> Option<Self> {
         let object = Object::read(line).ok()?;
-        let member = |name| object.members().find(|(key, _)| *key == name).map(|(_, value)| value);
-        let text = |name| member(name).and_then(|value| serde_json::from_str::<String>(value).ok());
-        let Some(path) = text(PATH) else { return member(STILLALIVE)?.parse().ok().map(Self::Ping) };
+        let text = |name| object.member(name).and_then(|value| serde_json::from_str::<String>(value).ok());
+        let Some(path) = text(PATH) else { return object.member(STILLALIVE)?.parse().ok().map(Self::Ping) };
         let payload = unwrapped(&object).unwrap_or_else(|| object.without(is_ours).into());
         Some(Self::Event {
             // After a restart the original gives paths without their first slash.
             topic: Topic::from(path.strip_prefix('/').unwrap_or(&path)),
             payload,
             cursor: text(CURSOR),
-            time: member(TIMESTAMP)?.parse().ok()?,
+            time: object.member(TIMESTAMP)?.parse().ok()?,
         })
     }
 }

@@ -88,6 +88,12 @@ impl Object {
         })
     }
 
+    /// The text of the value that has this key, as it is written between the quotes.
+    #[must_use]
+    pub fn member(&self, name: &str) -> Option<&str> {
+        self.members().find(|(key, _)| *key == name).map(|(_, value)| value)
+    }
+
     /// The text with these members: in place of one of the same key, else at the end. A line feed can be put behind it
     /// without a copy.
     #[must_use]

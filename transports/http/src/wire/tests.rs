@@ -50,6 +50,27 @@ fn every_path_of_the_vectors_gives_its_topics_and_its_path() {
 }
 
 #[test]
+fn a_payload_that_says_its_own_path_keeps_it_in_its_place_and_to_the_letter() {
+    let line = |body: &str| line(&stamped(event::addressed(body).unwrap()));
+    let said = line(r#"{"pubsub_path": "no//slash%2F", "a": 1}"#);
+    assert!(said.starts_with(r#"{"pubsub_path": "no//slash%2F", "a": 1, "pubsub_timestamp": "#), "{said}");
+    assert!(said.contains(r#""pubsub_topics": ["no", "slash%2F"]"#), "{said}");
+    let unsaid = line(r#"{"a": 1}"#);
+    assert!(unsaid.contains(r#""pubsub_topics": [], "pubsub_path": "/", "pubsub_cursor": "#), "{unsaid}");
+    let private = event::addressed(r#"{"pubsub_path": "private/a"}"#).unwrap();
+    assert_eq!(private.topic(), &Topic::from("a"));
+    assert!(stamped(private).is_private());
+    for (body, reason) in [
+        ("[]", "it is JSON, and no object"),
+        ("{", "it is no JSON: see byte 1"),
+        (r#"{"pubsub_path": null}"#, "its `pubsub_path` is no text"),
+        (r#"{"pubsub_path": "\ud800"}"#, "its `pubsub_path` is no text"),
+    ] {
+        assert_eq!(event::addressed(body).unwrap_err().to_string(), reason, "{body}");
+    }
+}
+
+#[test]
 fn every_rendering_of_the_vectors_is_as_python_writes_it() {
     for row in rows("rendering") {
         let body = text(&row["body"]);

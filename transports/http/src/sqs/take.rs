@@ -1,0 +1,123 @@
+//! From messages to events.
+
+use eventhive_hub::{Cursor, Draft, PublishError, PublishRefused};
+
+use super::failure::Failure;
+use super::queue::{Queue, Received};
+use super::reader::{Found, Reader};
+use crate::wire::event::{self, AddressError};
+
+/// Why a message became no event.
+enum Refused {
+    /// It never will.
+    Bad(String),
+    /// It may when it comes again.
+    Hub(Failure),
+    /// The door stops.
+    Stopped,
+}
+
+impl Reader {
+    /// Publishes messages, in their order, and deletes those that are done with, if that is wanted.
+    ///
+    /// # Errors
+    /// What keeps the hub from taking events. Those that it did not take come again.
+    pub(super) async fn take(&mut self, queue: &Queue, messages: Vec<Received>) -> Result<Found, Failure> {
+        if messages.is_empty() {
+            return Ok(Found::Nothing);
+        }
+        let (mut done, mut failed) = (Vec::with_capacity(messages.len()), None);
+        let mut taken: Vec<(Received, Cursor)> = Vec::with_capacity(messages.len());
+        for message in messages {
+            if self.seen.has(&message.id) || taken.iter().any(|(other, _)| other.id == message.id) {
+                self.counters.repeated.add_one();
+                done.push(message);
+                continue;
+            }
+            match self.publish(&message.body).await {
+                Ok(cursor) => taken.push((message, cursor)),
+                Err(Refused::Bad(reason)) => {
+                    self.leave_out(&message, &reason);
+                    done.push(message);
+                }
+                Err(Refused::Hub(failure)) => {
+                    failed = Some(failure);
+                    break;
+                }
+                Err(Refused::Stopped) => break,
+            }
+        }
+        let found = if taken.is_empty() { Found::OnlyKnown } else { Found::New };
+        for (message, cursor) in taken {
+            match self.store(cursor).await {
+                Ok(()) => {
+                    self.counters.published.add_one();
+                    self.seen.note(&message.id);
+                    done.push(message);
+                }
+                Err(failure) => failed = Some(failure),
+            }
+        }
+        if self.config.delete && !done.is_empty() {
+            self.delete(queue, &done).await;
+        }
+        failed.map_or(Ok(found), Err)
+    }
+
+    fn leave_out(&mut self, message: &Received, reason: &str) {
+        self.counters.bad.add_one();
+        self.seen.note(&message.id);
+        tracing::warn!(queue = self.config.name, id = message.id, reason, "a message became no event");
+    }
+
+    /// Publishes when the hub has room. That wait holds the queue back.
+    async fn publish(&self, body: &str) -> Result<Cursor, Refused> {
+        let mut draft = self.draft(body).map_err(Refused::Bad)?;
+        loop {
+            self.stop.unless(self.hub.ready()).await.ok_or(Refused::Stopped)?;
+            match self.hub.publish(draft) {
+                Ok(published) => return Ok(published.cursor),
+                Err(PublishError { draft: back, reason: PublishRefused::Busy }) => draft = *back,
+                Err(PublishError { reason: PublishRefused::Closed, .. }) => return Err(Refused::Stopped),
+                Err(PublishError { reason: reason @ PublishRefused::TopicTooLong { .. }, .. }) => {
+                    return Err(Refused::Bad(reason.to_string()));
+                }
+                Err(PublishError { reason, .. }) => return Err(Refused::Hub(Failure::new("hub", reason))),
+            }
+        }
+    }
+
+    fn draft(&self, body: &str) -> Result<Draft, String> {
+        if body.len() > self.largest {
+            let (size, largest) = (body.len(), self.largest);
+            return Err(format!("it has {size} bytes, and the door takes {largest} (`max_payload_bytes`)"));
+        }
+        event::addressed(body).map_err(|error: AddressError| error.to_string())
+    }
+
+    /// Waits until the event is as safe as the hub promises.
+    async fn store(&self, cursor: Cursor) -> Result<(), Failure> {
+        if !self.hub.is_durable() {
+            return Ok(());
+        }
+        self.hub.stored(cursor).await.map_err(|error| Failure::new("hub", error))
+    }
+
+    /// Deletes messages. Those that stay come again, are known then, and are tried again.
+    async fn delete(&mut self, queue: &Queue, messages: &[Received]) {
+        let (deleted, failure) = queue.delete(messages).await;
+        self.counters.deleted.add(deleted);
+        match failure {
+            Some(failure) => {
+                self.counters.failures.add_one();
+                if self.deleting.failed(&failure) {
+                    tracing::warn!(queue = self.config.name, %failure, "messages cannot be deleted; they are not published again");
+                }
+            }
+            None if self.deleting.worked() => {
+                tracing::info!(queue = self.config.name, "messages can be deleted again");
+            }
+            None => {}
+        }
+    }
+}
