@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use super::idempotency::{MAX_KEY, Once};
 use super::origin;
 use super::reply::Reply;
-use super::request::{credentials, text};
+use super::request::{claim, text};
 use super::shard::Shard;
 use crate::access::Identity;
 use crate::wire::answers::{
@@ -171,8 +171,11 @@ impl<'a> Publisher<'a> {
         let (config, headers) = (self.shard.config(), self.request.headers());
         let (access, client) = (&config.access, config.proxies.client(self.request));
         if self.identity.is_none() && access.is_secured(path) {
-            let identity = access.identify(credentials(headers), client).await;
-            self.identity = Some(identity.map_err(|_| (StatusCode::SERVICE_UNAVAILABLE, BUSY))?);
+            let identity = access.identify(claim(headers), client).await;
+            self.identity = Some(identity.map_err(|_| {
+                self.shard.counters().put_off.add_one();
+                (StatusCode::SERVICE_UNAVAILABLE, BUSY)
+            })?);
         }
         let foreign = origin::is_foreign(headers, &config.origins, &config.host);
         let identity = self.identity.as_ref().unwrap_or(const { &Identity::nobody() });

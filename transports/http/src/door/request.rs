@@ -9,7 +9,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use super::reply::Reply;
 use super::shard::Shard;
 use super::{origin, publish, stream};
-use crate::access::Credentials;
+use crate::access::Claim;
 use crate::wire::answers::{BAD_REQUEST, MAX_TARGET};
 use crate::wire::target;
 
@@ -45,8 +45,8 @@ fn path(request: &HttpRequest, endpoint: &str) -> Option<String> {
 }
 
 /// Who sent it, by its own word.
-pub(super) fn credentials(headers: &HeaderMap) -> Option<Credentials> {
-    headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(Credentials::read)
+pub(super) fn claim(headers: &HeaderMap) -> Option<Claim> {
+    headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(Claim::read)
 }
 
 /// A header as text.

@@ -16,7 +16,7 @@ use super::form::{Form, Wish};
 use super::live::Live;
 use super::output::{Compressed, Output};
 use super::reply::Reply;
-use super::request::{credentials, text};
+use super::request::{claim, text};
 use super::shard::Shard;
 use crate::wire::answers::{BAD_REQUEST, BUSY, LAST_EVENT_ID, X_FETCH_SINCE, X_FETCH_SINCE_CURSOR, X_PUBSUB_REPLAY};
 use crate::wire::topics;
@@ -28,7 +28,8 @@ pub(super) async fn open(shard: &Rc<Shard>, reply: &Reply, request: HttpRequest,
     let headers = request.headers();
     let wish = Wish::of(headers, &shard.config().oldschoolers);
     let client = shard.config().proxies.client(&request);
-    let Ok(identity) = shard.config().access.identify(credentials(headers), client).await else {
+    let Ok(identity) = shard.config().access.identify(claim(headers), client).await else {
+        shard.counters().put_off.add_one();
         return reply.later(BUSY);
     };
     let beginning = match Beginning::find(shard, headers, wish.form).await {

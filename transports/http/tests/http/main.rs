@@ -10,6 +10,7 @@ mod haproxy;
 mod matching;
 mod proxied;
 mod requests;
+mod rights;
 mod slow;
 mod stopping;
 mod streams;
