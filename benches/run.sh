@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Takes all figures of benches/README.md: one event in one process, the link to Redis beside bare loops, then the hub beside
-# nats-server, redis-server and the Python hub. Prints tables. Arguments name the systems to measure (nats redis eventhive
-# http python) and leave the first parts out; `http` alone is the HTTP door beside NATS and Redis. Needs what tests/all.sh needs, and the two servers, which it installs from Debian's
-# packages when it runs as root.
+# Takes all figures of benches/README.md: one event in one process, the link to Redis beside bare loops, the hub alone, then
+# hubs side by side: nats-server, redis-server, ours with its websocket and its HTTP door, the Python hub. Prints tables.
+# Arguments name the systems to measure (nats redis eventhive http python) and leave the first parts out; `http` alone is the
+# hub alone, and the HTTP door beside NATS and Redis. Needs what tests/all.sh needs, and the two servers, which it installs
+# from Debian's packages when it runs as root.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -19,9 +20,16 @@ if [ "${#missing[@]}" -gt 0 ]; then
     { apt-get update -q && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "${missing[@]}"; } >&2
 fi
 
+hub() {
+    printf '\n### In the hub\n\n```text'
+    cargo bench --locked --package eventhive-hub --bench fanout
+    printf '```\n\n### Side by side\n'
+}
+
 if [ "$*" = http ]; then
     set -- nats redis http
     peers=
+    hub
 else
     peers="$(tests/peers/setup.sh)"
 fi
@@ -31,7 +39,7 @@ if [ "$#" -eq 0 ]; then
     cargo bench --locked --bench in_process
     printf '```\n\n### Redis\n\n'
     cargo bench --locked --package eventhive-redis --bench throughput
-    printf '\n### Side by side\n'
+    hub
 fi
 
 # Ten thousand subscribers need as many files at the load's end, and twice as many at the server's.

@@ -8,7 +8,8 @@ cd "$(dirname "$0")/.."
 EVENTHIVE_PEERS="$(tests/discovery/setup.sh)" # which runs tests/peers/setup.sh
 export EVENTHIVE_PEERS
 
-# Programs that tests start, and the Debian packages that have them. Tests that find one missing fail and say so.
+# Programs that tests start, with a folder where not everyone's path has it, and the Debian packages that have them. Tests
+# that find one missing fail and say so.
 missing=()
 while read -r program package; do
     command -v "$program" >/dev/null || missing+=("$package")
@@ -17,7 +18,7 @@ chromium chromium
 curl curl
 /usr/sbin/haproxy haproxy
 ldapmodify ldap-utils
-nginx nginx
+/usr/sbin/nginx nginx
 node nodejs
 redis-server redis-server
 ruby ruby

@@ -7,7 +7,7 @@ use eventhive_listener::tls::Certificate;
 use eventhive_listener::{DoorPlan, DoorTransport};
 use eventhive_transport::Problem;
 
-use crate::config::{Create, ServerConfig};
+use crate::config::{Create, DoorConfig, ServerConfig};
 
 /// A hub, and the doors that it is to have.
 pub(super) struct Planned {
@@ -32,7 +32,7 @@ pub(crate) fn check(config: &ServerConfig, kinds: &[Arc<dyn DoorTransport>]) -> 
     }
     let of_backlog = config.backlog.settings.check().into_iter();
     findings.problems.extend(of_backlog.map(|(key, what)| config.backlog.given.problem(key, what)));
-    match doors(config, &Hub::new(settings(config)), kinds) {
+    match doors(config, &Hub::new(settings(config, kinds)), kinds) {
         Err(problems) => findings.problems.extend(problems),
         Ok(doors) => {
             for (plan, door) in doors.into_iter().zip(&config.doors) {
@@ -45,8 +45,13 @@ pub(crate) fn check(config: &ServerConfig, kinds: &[Arc<dyn DoorTransport>]) -> 
     findings
 }
 
-fn settings(config: &ServerConfig) -> HubSettings {
-    HubSettings { name: config.name.clone(), ..HubSettings::default() }
+fn settings(config: &ServerConfig, kinds: &[Arc<dyn DoorTransport>]) -> HubSettings {
+    let private_topics = config.doors.iter().filter_map(|door| find(kinds, door)).any(|kind| kind.has_private_topics());
+    HubSettings { name: config.name.clone(), private_topics, ..HubSettings::default() }
+}
+
+fn find<'a>(kinds: &'a [Arc<dyn DoorTransport>], door: &DoorConfig) -> Option<&'a Arc<dyn DoorTransport>> {
+    kinds.iter().find(|kind| kind.kind() == door.pubsub_type)
 }
 
 /// Opens the hub with its backlog, and plans its doors. The error is for people.
@@ -59,7 +64,7 @@ pub(super) async fn plan(config: &ServerConfig, kinds: &[Arc<dyn DoorTransport>]
         Ok(Err(error)) => return Err(config.backlog.given.problem("path", error.to_string()).to_string()),
         Err(error) => return Err(error.to_string()),
     };
-    let hub = Hub::with_backlog(settings(config), backlog);
+    let hub = Hub::with_backlog(settings(config, kinds), backlog);
     match doors(config, &hub, kinds) {
         Ok(doors) => Ok(Planned { hub, doors }),
         Err(problems) => {
@@ -73,7 +78,7 @@ fn doors(config: &ServerConfig, hub: &Hub, kinds: &[Arc<dyn DoorTransport>]) -> 
     let mut doors = Vec::with_capacity(config.doors.len());
     let mut problems = Vec::new();
     for door in &config.doors {
-        let planned = match kinds.iter().find(|kind| kind.kind() == door.pubsub_type) {
+        let planned = match find(kinds, door) {
             Some(kind) => kind.plan(&door.init, hub),
             None => Err(vec![
                 door.init

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use eventhive::{Hive, ServerOutcome, StartOptions};
+use futures_util::FutureExt;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -156,6 +157,54 @@ async fn a_stream_sees_what_hives_publish_and_hives_what_is_put() {
         assert_eq!(next(&mut events).await.payload().as_value().unwrap()["number"], number);
     }
     worker.stop(Duration::from_secs(5)).await;
+    assert!(hub.stop(Duration::from_secs(5)).await);
+}
+
+/// A hive says so by the name of its network, any other client by the topic.
+#[tokio::test]
+async fn what_is_published_as_private_by_websocket_is_private_on_every_door() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let acl = folder.path().join("acl.yaml");
+    std::fs::write(&acl, "u: {password: p, acl: {all: []}}\n").unwrap();
+    let acl = acl.display();
+    let yaml = format!(
+        "servers: {{net: {{create: always, doors: [\
+         {{pubsub_type: http, init: {{port: 0, ping_interval_secs: 0.5, acl_file: {acl}}}}}, {{pubsub_type: websocket, init: {{port: 0}}}}]}}}}"
+    );
+    let hub = Hive::from_yaml(&yaml).unwrap();
+    let started = hub.start().await.unwrap();
+    let ServerOutcome::Listening(bound) = &started.servers[0].outcome else { panic!("{started:?}") };
+    let address = bound[0].address;
+    let init = format!("{{host: {}, port: {}}}", address.ip(), address.port());
+    let publisher = format!("connectors: {{private: {{pubsub_type: websocket, input_channel: '', init: {init}}}}}");
+    let publisher = Hive::from_yaml(&publisher).unwrap();
+    publisher.start_with(StartOptions::new().require("private")).await.unwrap();
+    let receiver = format!("connectors: {{private: {{pubsub_type: websocket, input_channel: net, init: {init}}}}}");
+    let receiver = Hive::from_yaml(&receiver).unwrap();
+    let mut received = receiver.stream("net/*").unwrap();
+    receiver.define("net/event", "").unwrap();
+    receiver.start_with(StartOptions::new().require("private")).await.unwrap();
+    let member = member(address, "websocket", "event", "").await;
+    let mut seen = member.stream("event/action").unwrap();
+
+    let (mut anyone, _) = Plain::get(address, "/", "").await;
+    let (mut user, _) = Plain::get(address, "/net", "Authorization: Basic dTpw\r\n").await;
+    anyone.until("stillalive").await;
+    user.until("stillalive").await;
+    anyone.until("}\n").await;
+    user.until("}\n").await;
+    publisher.emit("private/net/event", json!({"number": 1})).unwrap().published.unwrap().unwrap();
+    assert!(publisher.flush(PATIENCE).await);
+    Plain::put(address, "/net/event/action", "{\"number\": 2}").await;
+    assert_eq!(anyone.event().await["number"], 2);
+    let event = user.event().await;
+    assert_eq!((&event["number"], &event["pubsub_path"]), (&json!(1), &json!("/private/net/event")));
+    assert_eq!(event["pubsub_topics"], json!(["net", "event"]));
+    assert_eq!(next(&mut seen).await.payload().as_value().unwrap(), &json!({"number": 2}));
+    assert!(received.next().now_or_never().is_none(), "websockets have no right to it");
+    for hive in [publisher, receiver, member] {
+        hive.stop(Duration::from_secs(5)).await;
+    }
     assert!(hub.stop(Duration::from_secs(5)).await);
 }
 

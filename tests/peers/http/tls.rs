@@ -93,7 +93,7 @@ fn a_new_certificate_is_for_new_connections_and_streams_that_are_open_live_on() 
 
     install(hub.served.folder(), "two");
     hub.served.process.signal("HUP");
-    hub.served.process.said("certificates read again");
+    hub.served.process.said("certificates and access lists read again");
     assert_eq!(asks(&one).unwrap_err(), UNTRUSTED);
     assert!(asks(&two).is_ok());
     let mut new = Stream::subscribed(&["--cacert", &two, &hub.url("/a")]);

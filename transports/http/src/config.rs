@@ -272,6 +272,10 @@ impl DoorTransport for Http {
         DOOR_KEYS
     }
 
+    fn has_private_topics(&self) -> bool {
+        true
+    }
+
     fn plan(&self, settings: &Settings, hub: &Hub) -> Result<DoorPlan, Vec<Problem>> {
         let (config, tls) = match (Config::from_settings(settings), TlsFiles::from_settings(settings)) {
             (Ok(config), Ok(tls)) => (config, tls),

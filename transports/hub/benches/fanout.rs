@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use eventhive_hub::{BacklogBounds, Draft, Hub, HubSettings, Outgoing, Session, SessionSettings, SubscriptionId};
 use eventhive_transport::{Filter, Glob, Topic};
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt};
 use tokio::task::{LocalSet, yield_now};
 
 const ROUNDS: usize = 5;
@@ -34,9 +34,31 @@ fn main() {
             let (tasks, drained) = (with_tasks(sessions).await, drained(sessions).await);
             println!("  1 -> {sessions:<5} {tasks:>28.0} {drained:>18.0}");
         }
+        let (told, found) = cursors();
+        println!("a cursor, ns: told to clients with its text {told:.0}, read from a client {found:.0}");
         println!("publish to nobody, ns, beside   one topic         new topics   (x: of that beside none)");
         beside_others();
     });
+}
+
+/// What it costs that clients learn nothing from a cursor: once for each form in which an event is sent.
+fn cursors() -> (f64, f64) {
+    const TIMES: u32 = 200_000;
+    let hub = hub();
+    let per = |run: &dyn Fn()| {
+        let rounds = (0..ROUNDS).map(|_| {
+            let start = Instant::now();
+            (0..TIMES).for_each(|_| run());
+            start.elapsed()
+        });
+        rounds.min().unwrap_or_default().as_nanos() as f64 / f64::from(TIMES)
+    };
+    let cursor = hub.newest();
+    let text = hub.public(cursor, false).to_string();
+    let tell = || _ = black_box(hub.public(black_box(cursor), false).to_string());
+    // In memory, it never waits.
+    let find = || _ = black_box(hub.find(text.parse().unwrap(), None).now_or_never().unwrap().unwrap());
+    (per(&tell), per(&find))
 }
 
 fn hub() -> Hub {

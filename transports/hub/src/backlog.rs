@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use futures_util::future::BoxFuture;
 
-use crate::{BacklogError, Cursor, CursorError, Message};
+use crate::{BacklogError, Cursor, CursorError, CursorKey, Message};
 
 /// Messages that a replay reads at a time.
 pub(crate) const PAGE_MESSAGES: usize = 256;
@@ -91,6 +91,12 @@ pub trait Backlog: Send + Sync {
     /// The newest message's time, whether it is still kept or not: the hub's time goes on from there.
     fn newest_time(&self) -> SystemTime {
         SystemTime::UNIX_EPOCH
+    }
+
+    /// The key under which cursors leave the process. The hub asks once. A log that outlives its process must give the same
+    /// each time, or no client finds its place again.
+    fn cursor_key(&self) -> CursorKey {
+        CursorKey::random()
     }
 
     /// Whether publishers need not wait for [`ready`](Self::ready). Asked for each publish: it must cost nothing.

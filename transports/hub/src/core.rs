@@ -14,6 +14,7 @@ use uuid::Uuid;
 use crate::backlog::RECENT_MESSAGES;
 use crate::index::{Group, Index, Matched, NewSession};
 use crate::lane::{Gate, Lane, Parcel};
+use crate::veil::Veil;
 use crate::{
     Access, Backlog, Cursor, Draft, Ended, HubSettings, HubStats, Message, PublishError, PublishRefused, Published,
     SessionId, SessionSettings, SubscribeError, SubscriptionId, Tracker, lock,
@@ -28,6 +29,8 @@ pub(crate) struct Core {
     pub(crate) deserted: Notify,
     /// Told when the hub begins to close.
     pub(crate) closing: Notify,
+    /// Covers the cursors that clients have.
+    pub(crate) veil: Veil,
     order: Mutex<Order>,
 }
 
@@ -67,7 +70,9 @@ impl Core {
             past: HubStats::default(),
         };
         let gate = Arc::new(Gate::new(settings.worker_inbox_bytes));
-        Self { settings, backlog, gate, deserted: Notify::new(), closing: Notify::new(), order: Mutex::new(order) }
+        let veil = Veil::new(&backlog.cursor_key());
+        let (deserted, closing) = (Notify::new(), Notify::new());
+        Self { settings, backlog, gate, deserted, closing, veil, order: Mutex::new(order) }
     }
 
     /// Stamps a draft, keeps it, and hands it to the workers concerned.
@@ -95,7 +100,7 @@ impl Core {
         let receivers = receivers(&matched, message.excluded());
         let (wake, fallen) = hand_over(&matched, &message, tracker.as_ref());
         order.past.drops.ended += fallen;
-        Ok(Stamped { published: Published { id, cursor, receivers }, wake, _tracker: tracker })
+        Ok(Stamped { published: Published { id, cursor, private, receivers }, wake, _tracker: tracker })
     }
 
     pub(crate) fn add_lane(&self) -> (usize, Arc<Lane>) {

@@ -119,15 +119,11 @@ pub enum CursorError {
     #[error("the text is no cursor")]
     Malformed,
     /// The backlog does not reach back to it, or it is of another log: messages may have been missed.
-    #[error("the cursor is unknown: {}", oldest_words(.oldest.as_ref()))]
+    #[error("the cursor is unknown: it is of another log, or the backlog does not reach back to it")]
     Unknown {
         /// The oldest message that can be had; `None` if the backlog is empty.
         oldest: Option<Cursor>,
     },
-}
-
-fn oldest_words(oldest: Option<&Cursor>) -> String {
-    oldest.map_or_else(|| "the backlog is empty".to_owned(), |cursor| format!("the oldest message kept is {cursor}"))
 }
 
 /// Why a backlog did not do its work.

@@ -8,8 +8,8 @@ use uuid::Uuid;
 
 use crate::core::Core;
 use crate::{
-    Backlog, BacklogError, Cursor, Draft, HubSettings, HubStats, MemoryBacklog, PublishError, PublishRefused, Start,
-    Worker,
+    Access, Backlog, BacklogError, Cursor, CursorError, Draft, HubSettings, HubStats, MemoryBacklog, PublicCursor,
+    PublishError, PublishRefused, Start, Worker,
 };
 
 /// How long a closing hub waits for workers to end sessions that did not take their rest in time. Only a worker whose
@@ -27,6 +27,8 @@ pub struct Published {
     pub id: Uuid,
     /// Its place in the hub's order.
     pub cursor: Cursor,
+    /// Whether only sessions with a matching [`Access`] see it.
+    pub private: bool,
     /// Sessions that it was handed to: they matched, were not excluded, and may see it.
     pub receivers: u64,
 }
@@ -63,6 +65,7 @@ impl Hub {
         if size > largest {
             return Err(PublishError::new(draft, PublishRefused::TopicTooLong { size, largest }));
         }
+        let draft = if self.0.settings.private_topics { draft.marked() } else { draft };
         // Made outside the lock: it is the dearest part.
         let id = Uuid::now_v7();
         let stamped = self.0.publish(draft, id)?;
@@ -108,6 +111,43 @@ impl Hub {
     #[must_use]
     pub fn worker(&self) -> Worker {
         Worker::of_this_thread(&self.0)
+    }
+
+    /// A message's cursor as its door tells it to clients. It costs some 100 ns: ask for it where the message is
+    /// [`encoded`](crate::Message::encoded), which is once.
+    #[must_use]
+    pub fn public(&self, cursor: Cursor, private: bool) -> PublicCursor {
+        self.0.veil.cover(cursor, private)
+    }
+
+    /// The place of a cursor that a client has brought, for [`Start::After`]. `access` is what the client may see.
+    ///
+    /// A cursor of a private message is as unknown as any other text to whoever may not see that message: that there is such
+    /// a message, and where, is a part of what is private. It is also unknown when the message is no longer kept, which
+    /// other cursors need not be.
+    ///
+    /// # Errors
+    /// [`CursorError::Unknown`] for a cursor that is not of this log, or that the log cannot go on from;
+    /// [`BacklogError::Storage`].
+    pub async fn find(&self, cursor: PublicCursor, access: Option<&dyn Access>) -> Result<Cursor, BacklogError> {
+        let (cursor, private) = self.0.veil.uncover(cursor);
+        let place = self.locate(Start::After(cursor)).await?;
+        if private && !self.may_see(cursor, access).await? {
+            return Err(CursorError::Unknown { oldest: self.0.backlog.extent().oldest }.into());
+        }
+        Ok(place)
+    }
+
+    async fn may_see(&self, cursor: Cursor, access: Option<&dyn Access>) -> Result<bool, BacklogError> {
+        let Some(access) = access else { return Ok(false) };
+        match self.0.backlog.read(cursor.previous(), 1).await {
+            Ok(page) => {
+                let message = page.first().filter(|message| message.cursor() == cursor);
+                Ok(message.is_some_and(|message| access.may_see(message)))
+            }
+            Err(BacklogError::Cursor(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Where a replay from `start` would begin, for doors that must know before they answer.

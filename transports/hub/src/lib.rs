@@ -33,7 +33,8 @@
 //! # Layout
 //!
 //! - `hub`: the [`Hub`]: publish, ready, close. `core`: what its lock guards.
-//! - `message`, `cursor`, `tracker`, `access`: what travels, its place, who waits for it, who may see it.
+//! - `message`, `cursor`, `tracker`, `access`: what travels, its place, who waits for it, who may see it. `veil`: what of its
+//!   place clients are told.
 //! - `index`: filters to sessions; a cache of whole matches.
 //! - `lane`: the way from publishers to one worker. `worker`: the fan-out on a thread.
 //! - `session`, `queue`, `outgoing`: a session's handle, its bounded queue, and what the socket reads.
@@ -62,6 +63,7 @@ mod session;
 mod settings;
 mod stats;
 mod tracker;
+mod veil;
 mod worker;
 
 pub use access::Access;
@@ -81,6 +83,7 @@ pub use session::{Monitor, Session, SessionId};
 pub use settings::{BacklogBounds, HubSettings, SessionSettings};
 pub use stats::{Drops, HubStats};
 pub use tracker::{Tracked, Tracker};
+pub use veil::{CursorKey, PublicCursor};
 pub use worker::Worker;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

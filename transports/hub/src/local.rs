@@ -113,6 +113,8 @@ impl Link for LocalLink {
         if self.is_closed() {
             return Err(Refused { topic, payload, reason: RefusedReason::Closed });
         }
+        // As it was given: the hub may have read in it that the event is private.
+        let given = topic.clone();
         match self.hub.publish(Draft::bytes(topic, payload)) {
             Ok(published) => Ok(self.receipt(published)),
             Err(error) => {
@@ -121,8 +123,8 @@ impl Link for LocalLink {
                     PublishRefused::Busy => RefusedReason::Full,
                     other => RefusedReason::Unrepresentable(other.to_string()),
                 };
-                let (topic, payload) = error.draft.into_parts();
-                Err(Refused { topic, payload, reason })
+                let (_, payload) = error.draft.into_parts();
+                Err(Refused { topic: given, payload, reason })
             }
         }
     }

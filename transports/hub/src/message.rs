@@ -83,6 +83,20 @@ impl Draft {
         self
     }
 
+    /// Private if its topic says so: the first segment is `private`, which is then none of the topic's.
+    pub(crate) fn marked(self) -> Self {
+        let bytes = self.topic.as_bytes();
+        let slashes = bytes.iter().take_while(|byte| **byte == b'/').count();
+        let rest = bytes.get(slashes..).and_then(|bytes| bytes.strip_prefix(b"private"));
+        match rest {
+            Some(rest) if !self.private && (rest.is_empty() || rest.starts_with(b"/")) => {
+                let topic = Topic::new(rest.strip_prefix(b"/").unwrap_or(rest).to_vec());
+                Self { topic, private: true, ..self }
+            }
+            _ => self,
+        }
+    }
+
     /// The topic.
     #[must_use]
     pub const fn topic(&self) -> &Topic {
@@ -282,6 +296,23 @@ mod tests {
             }
         });
         assert_eq!(encoded.into_inner(), 3);
+    }
+
+    #[test]
+    fn the_first_segment_may_say_that_a_message_is_private() {
+        let marked = |topic: &str, private| Draft::json(topic, "1").private(private).marked();
+        for (topic, rest) in
+            [("private/a/b", "a/b"), ("private", ""), ("//private//a", "/a"), ("private/private", "private")]
+        {
+            let draft = marked(topic, false);
+            assert_eq!((draft.topic.as_str(), draft.private), (Some(rest), true), "{topic}");
+        }
+        for (topic, private) in
+            [("privately/a", false), ("a/private", false), ("Private/a", false), ("private/a", true)]
+        {
+            let draft = marked(topic, private);
+            assert_eq!((draft.topic.as_str(), draft.private), (Some(topic), private), "{topic}");
+        }
     }
 
     #[test]

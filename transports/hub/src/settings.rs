@@ -21,6 +21,9 @@ pub struct HubSettings {
     pub worker_inbox_max_bytes: usize,
     /// Longer topics are refused: looking for the subscribers of a topic takes time by its length.
     pub max_topic_bytes: usize,
+    /// Whether what is published under a topic whose first segment is `private` is private, by whichever door it comes. The
+    /// topic is what follows then. Protocols that say so by the topic have a door on the hub.
+    pub private_topics: bool,
     /// How long [`Hub::close`](crate::Hub::close) waits for sessions to take what is queued for them.
     pub close_deadline: Duration,
 }
@@ -34,6 +37,7 @@ impl Default for HubSettings {
             worker_inbox_bytes: 4 << 20,
             worker_inbox_max_bytes: 64 << 20,
             max_topic_bytes: 4096,
+            private_topics: false,
             close_deadline: Duration::from_secs(10),
         }
     }

@@ -25,6 +25,12 @@ pub trait DoorTransport: Send + Sync {
     /// The keys of a server's `init`. The table checks, explains and documents them.
     fn keys(&self) -> &'static [Key];
 
+    /// Whether its protocol says by a first segment `private` of the topic that an event is private. On a hub with such a door
+    /// that holds for every door, so that no event is private on one and public on another.
+    fn has_private_topics(&self) -> bool {
+        false
+    }
+
     /// Makes a door to `hub` with settings that passed [`keys`](Self::keys). Nothing is bound yet.
     ///
     /// # Errors

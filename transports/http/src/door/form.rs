@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use actix_web::http::header::{self, HeaderMap};
-use eventhive_hub::{Message, ProtocolId};
+use eventhive_hub::{Hub, Message, ProtocolId};
 
 use crate::wire::answers::{NDJSON_TYPE, SSE_TYPE, STREAM_TYPE};
 use crate::wire::chunk::Chunk;
@@ -78,8 +78,10 @@ impl Form {
     }
 
     /// The chunk of an event. All streams of one form share it.
-    pub(super) fn event(self, message: &Message) -> Chunk {
-        let line = |message: &Message| Chunk::new(event::line(message).as_bytes()).into_bytes();
+    pub(super) fn event(self, hub: &Hub, message: &Message) -> Chunk {
+        let cursor = |message: &Message| hub.public(message.cursor(), message.is_private());
+        let line = |message: &Message| Chunk::new(event::line(message, cursor(message)).as_bytes()).into_bytes();
+        let sse = |message: &Message| Chunk::new(&sse::event(message, cursor(message))).into_bytes();
         Chunk::from_bytes(match self {
             Self::Lines | Self::NdJson => message.encoded(*LINES, line),
             Self::OldSchool => {
@@ -87,7 +89,7 @@ impl Form {
                 let line = Chunk::from_bytes(message.encoded(*LINES, line)).content();
                 message.encoded(*OLD_SCHOOL, |_| Chunk::new(&[&line[..], b"\0"].concat()).into_bytes())
             }
-            Self::Events => message.encoded(*EVENTS, |message| Chunk::new(&sse::event(message)).into_bytes()),
+            Self::Events => message.encoded(*EVENTS, sse),
         })
     }
 

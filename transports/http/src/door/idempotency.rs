@@ -8,7 +8,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use eventhive_hub::Cursor;
+use eventhive_hub::{Cursor, Published};
 
 /// The longest key, in bytes.
 pub(super) const MAX_KEY: usize = 255;
@@ -29,15 +29,15 @@ struct Known {
 
 struct Done {
     body: u64,
-    cursor: Cursor,
+    published: Published,
 }
 
 /// What became of a publish with a key.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Once<E> {
-    Published(Cursor),
-    /// It had been published before, at this place.
-    Repeated(Cursor),
+    Published(Published),
+    /// It had been published before, as this.
+    Repeated(Published),
     /// It had come before with another body.
     Differs,
     Failed(E),
@@ -55,7 +55,7 @@ impl Keys {
         key: &str,
         path: &str,
         body: &[u8],
-        publish: impl FnOnce() -> Result<Cursor, E>,
+        publish: impl FnOnce() -> Result<Published, E>,
     ) -> Once<E> {
         let name = self.name(key, path);
         let body = self.hasher.hash_one(body);
@@ -64,15 +64,15 @@ impl Keys {
         known.forget(|since, count| now - since > self.time || count > self.most);
         match known.done.get(&name) {
             Some(done) if done.body != body => return Once::Differs,
-            Some(done) => return Once::Repeated(done.cursor),
+            Some(done) => return Once::Repeated(done.published),
             None => {}
         }
         match publish() {
-            Ok(cursor) => {
-                known.done.insert(name, Done { body, cursor });
+            Ok(published) => {
+                known.done.insert(name, Done { body, published });
                 known.order.push_back((now, name));
                 known.forget(|_, count| count > self.most);
-                Once::Published(cursor)
+                Once::Published(published)
             }
             Err(error) => Once::Failed(error),
         }
@@ -82,7 +82,7 @@ impl Keys {
     pub(super) fn forget(&self, key: &str, path: &str, cursor: Cursor) {
         let name = self.name(key, path);
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.done.get(&name).is_some_and(|done| done.cursor == cursor) {
+        if known.done.get(&name).is_some_and(|done| done.published.cursor == cursor) {
             known.done.remove(&name);
             known.order.retain(|(_, other)| *other != name);
         }
@@ -107,16 +107,21 @@ impl Known {
 
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::*;
 
-    fn publish(keys: &Keys, key: &str, body: &str, cursor: Cursor) -> Once<()> {
-        keys.once(key, "/a", body.as_bytes(), || Ok(cursor))
+    fn at(number: u64) -> Published {
+        Published { id: Uuid::nil(), cursor: Cursor::new(1, number), private: false, receivers: 0 }
+    }
+
+    fn publish(keys: &Keys, key: &str, body: &str, published: Published) -> Once<()> {
+        keys.once(key, "/a", body.as_bytes(), || Ok(published))
     }
 
     #[test]
     fn a_key_publishes_once_until_it_is_forgotten() {
         let keys = Keys::new(2, Duration::from_secs(1000));
-        let at = |number| Cursor::new(1, number);
         assert_eq!(publish(&keys, "k", "x", at(1)), Once::Published(at(1)));
         assert_eq!(publish(&keys, "k", "x", at(2)), Once::Repeated(at(1)));
         assert_eq!(publish(&keys, "k", "y", at(2)), Once::Differs);
@@ -131,11 +136,10 @@ mod tests {
     #[test]
     fn what_was_lost_is_forgotten_and_what_came_after_it_is_not() {
         let keys = Keys::new(2, Duration::from_secs(1000));
-        let at = |number| Cursor::new(1, number);
         assert_eq!(publish(&keys, "k", "x", at(1)), Once::Published(at(1)));
-        keys.forget("k", "/a", at(1));
+        keys.forget("k", "/a", at(1).cursor);
         assert_eq!(publish(&keys, "k", "x", at(2)), Once::Published(at(2)));
-        keys.forget("k", "/a", at(1));
+        keys.forget("k", "/a", at(1).cursor);
         assert_eq!(publish(&keys, "k", "x", at(3)), Once::Repeated(at(2)));
         assert_eq!(publish(&keys, "l", "x", at(4)), Once::Published(at(4)));
         assert_eq!(publish(&keys, "k", "x", at(5)), Once::Repeated(at(2)), "it is remembered once, not twice");
@@ -145,6 +149,6 @@ mod tests {
     fn what_failed_is_not_remembered() {
         let keys = Keys::new(2, Duration::from_secs(1000));
         assert_eq!(keys.once("k", "/", b"", || Err("busy")), Once::Failed("busy"));
-        assert_eq!(keys.once("k", "/", b"", || Ok::<_, ()>(Cursor::new(1, 1))), Once::Published(Cursor::new(1, 1)));
+        assert_eq!(keys.once("k", "/", b"", || Ok::<_, ()>(at(1))), Once::Published(at(1)));
     }
 }

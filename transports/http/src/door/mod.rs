@@ -20,7 +20,8 @@
 //! Beyond it: `Accept: text/event-stream` and `application/x-ndjson`, `Last-Event-ID`, gzip and zstd for clients that name
 //! the form they want, CORS, the cursor of a published event in `X-Pubsub-Cursor`, `Idempotency-Key`.
 //!
-//! Cursors are the hub's; they say how many events lie between two of them, private ones included.
+//! Cursors are the hub's, opaque and under a key: two of them do not say how many events lie between, nor which is the newer.
+//! One of a private event is unknown to whoever may not see that event.
 //!
 //! # How to read it
 //! - [`HttpDoor`]: the door on all threads; [`scope`] puts one into an application of one's own.

@@ -66,7 +66,7 @@ impl Output {
 
     fn chunk(&mut self, item: Outbound) -> io::Result<Bytes> {
         let chunk = match item {
-            Outbound::Event { message, .. } => self.live.form.event(&message),
+            Outbound::Event { message, .. } => self.live.form.event(self.live.shard.hub(), &message),
             Outbound::Own(chunk) => {
                 self.live.ping_is_taken();
                 Chunk::from_bytes(chunk)

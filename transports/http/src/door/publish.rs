@@ -11,7 +11,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::{Bytes, BytesMut};
-use eventhive_hub::{Cursor, Draft, Hub, PublishError, PublishRefused};
+use eventhive_hub::{Draft, Hub, PublishError, PublishRefused, Published};
 use futures_util::StreamExt;
 use tokio::time::timeout;
 
@@ -53,7 +53,8 @@ pub(super) async fn publish(
     let answer = if is_batch && is_link(request) {
         batch(shard, reply, request, body).await
     } else {
-        one(shard, request, path, body).await.map(|cursor| {
+        one(shard, request, path, body).await.map(|published| {
+            let cursor = shard.hub().public(published.cursor, published.private);
             reply
                 .builder(StatusCode::ACCEPTED, TEXT_TYPE)
                 .insert_header((X_PUBSUB_CURSOR, cursor.to_string()))
@@ -71,7 +72,7 @@ fn is_link(request: &HttpRequest) -> bool {
     request.headers().contains_key(LINK_HEADER)
 }
 
-async fn one(shard: &Shard, request: &HttpRequest, path: &str, body: web::Payload) -> Result<Cursor, Refusal> {
+async fn one(shard: &Shard, request: &HttpRequest, path: &str, body: web::Payload) -> Result<Published, Refusal> {
     let (config, headers) = (shard.config(), request.headers());
     Publisher::new(shard, request).admit(path).await?;
     let body = read(request, body, config.max_payload, config.send_timeout).await?;
@@ -81,8 +82,8 @@ async fn one(shard: &Shard, request: &HttpRequest, path: &str, body: web::Payloa
     let draft = draft(path, &payload, is_link(request))?;
     match headers.get(IDEMPOTENCY_KEY).filter(|_| config.idempotency_keys > 0) {
         None => {
-            let cursor = hand_in(shard.hub(), draft).await?;
-            stored(shard.hub(), cursor).await
+            let published = hand_in(shard.hub(), draft).await?;
+            stored(shard.hub(), published).await
         }
         Some(key) => {
             let key = key.to_str().ok().filter(|key| !key.is_empty() && key.len() <= MAX_KEY).ok_or(bad)?;
@@ -119,11 +120,11 @@ async fn batch(
 }
 
 /// A line for each event of a batch, up to the first that could not be taken for now.
-async fn answers(hub: &Hub, outcomes: Vec<Result<Cursor, Refusal>>) -> String {
+async fn answers(hub: &Hub, outcomes: Vec<Result<Published, Refusal>>) -> String {
     let mut answers = String::with_capacity(outcomes.len() * 4);
     for outcome in outcomes {
         let outcome = match outcome {
-            Ok(cursor) => stored(hub, cursor).await,
+            Ok(published) => stored(hub, published).await,
             refused => refused,
         };
         match outcome {
@@ -144,7 +145,7 @@ fn is_for_now((status, _): Refusal) -> bool {
     status == StatusCode::SERVICE_UNAVAILABLE
 }
 
-async fn batched(publisher: &mut Publisher<'_>, target: &str, payload: &str) -> Result<Cursor, Refusal> {
+async fn batched(publisher: &mut Publisher<'_>, target: &str, payload: &str) -> Result<Published, Refusal> {
     let shard = publisher.shard;
     if payload.len() > shard.config().max_payload {
         return Err((StatusCode::BAD_REQUEST, TOO_LARGE));
@@ -228,28 +229,31 @@ async fn read(
 }
 
 /// Publishes when the hub has room. That wait is what holds a publisher back.
-async fn hand_in(hub: &Hub, mut draft: Draft) -> Result<Cursor, Refusal> {
+async fn hand_in(hub: &Hub, mut draft: Draft) -> Result<Published, Refusal> {
     loop {
         hub.ready().await;
         match hub.publish(draft) {
-            Ok(published) => return Ok(published.cursor),
+            Ok(published) => return Ok(published),
             Err(PublishError { draft: back, reason: PublishRefused::Busy }) => draft = *back,
             Err(PublishError { reason, .. }) => return Err(refusal(&reason)),
         }
     }
 }
 
-async fn hand_in_once(shard: &Shard, draft: Draft, key: &str, path: &str, body: &[u8]) -> Result<Cursor, Refusal> {
+async fn hand_in_once(shard: &Shard, draft: Draft, key: &str, path: &str, body: &[u8]) -> Result<Published, Refusal> {
     let hub = shard.hub();
     loop {
         hub.ready().await;
-        let publish = || hub.publish(draft.clone()).map(|published| published.cursor);
+        let publish = || hub.publish(draft.clone());
         let keys = &shard.common().keys;
         match keys.once(key, path, body, publish) {
-            Once::Published(cursor) => return stored_once(hub, cursor, || keys.forget(key, path, cursor)).await,
-            Once::Repeated(cursor) => {
-                shard.counters().repeated.add_one();
-                return stored_once(hub, cursor, || keys.forget(key, path, cursor)).await;
+            once @ (Once::Published(published) | Once::Repeated(published)) => {
+                if matches!(once, Once::Repeated(_)) {
+                    shard.counters().repeated.add_one();
+                }
+                let stored = stored(hub, published).await;
+                // What is lost must not be taken for done when it comes again.
+                return stored.inspect_err(|_| keys.forget(key, path, published.cursor));
             }
             Once::Differs => return Err(DIFFERS),
             Once::Failed(PublishError { reason: PublishRefused::Busy, .. }) => {}
@@ -259,20 +263,15 @@ async fn hand_in_once(shard: &Shard, draft: Draft, key: &str, path: &str, body: 
 }
 
 /// Resolves when the backlog has the event, at once where it is not durable.
-async fn stored(hub: &Hub, cursor: Cursor) -> Result<Cursor, Refusal> {
+async fn stored(hub: &Hub, published: Published) -> Result<Published, Refusal> {
     if hub.is_durable()
-        && let Err(error) = hub.stored(cursor).await
+        && let Err(error) = hub.stored(published.cursor).await
     {
         // The backlog has said so, once for all events that it lost together.
         tracing::debug!(%error, "an event was not stored");
         return Err(NOT_STORED);
     }
-    Ok(cursor)
-}
-
-/// The same for a publish with a key. What is lost must not be taken for done when it comes again.
-async fn stored_once(hub: &Hub, cursor: Cursor, forget: impl FnOnce()) -> Result<Cursor, Refusal> {
-    stored(hub, cursor).await.inspect_err(|_| forget())
+    Ok(published)
 }
 
 fn refusal(reason: &PublishRefused) -> Refusal {

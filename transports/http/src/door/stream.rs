@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse};
-use eventhive_hub::{BacklogError, Cursor, SessionSettings, Start};
+use eventhive_hub::{Access, BacklogError, PublicCursor, SessionSettings, Start};
 use eventhive_listener::Connection;
 use eventhive_transport::Filter;
 
@@ -32,7 +32,8 @@ pub(super) async fn open(shard: &Rc<Shard>, reply: &Reply, request: HttpRequest,
         shard.counters().put_off.add_one();
         return reply.later(BUSY);
     };
-    let beginning = match Beginning::find(shard, headers, wish.form).await {
+    let access = identity.viewer();
+    let beginning = match Beginning::find(shard, headers, wish.form, access.as_deref()).await {
         Ok(beginning) => beginning,
         Err(error) => {
             tracing::error!(%error, "a stream could not be opened in the past");
@@ -53,7 +54,7 @@ pub(super) async fn open(shard: &Rc<Shard>, reply: &Reply, request: HttpRequest,
         queue_bytes: config.queue_bytes,
         overflow: config.overflow,
         max_subscriptions: 1,
-        access: identity.viewer(),
+        access,
         ..SessionSettings::default()
     };
     let coding = Coding::of(headers).filter(|_| wish.by_name);
@@ -121,16 +122,16 @@ struct Beginning {
 
 impl Beginning {
     /// A cursor goes before a time: it is exact.
-    async fn find(shard: &Shard, headers: &HeaderMap, form: Form) -> Result<Self, BacklogError> {
+    async fn find(
+        shard: &Shard,
+        headers: &HeaderMap,
+        form: Form,
+        access: Option<&dyn Access>,
+    ) -> Result<Self, BacklogError> {
         let wanted = if form == Form::Events { text(headers, LAST_EVENT_ID) } else { None };
         let wanted = wanted.or_else(|| text(headers, X_FETCH_SINCE_CURSOR));
         if let Some(wanted) = wanted.filter(|cursor| cursor.len() == CURSOR_CHARS) {
-            // Another spelling of a cursor was never given out.
-            let cursor = wanted.parse::<Cursor>().ok().filter(|cursor| cursor.to_string() == wanted);
-            let start = match cursor {
-                Some(cursor) => located(shard, Start::After(cursor)).await?,
-                None => None,
-            };
+            let start = located(shard, wanted, access).await?;
             // Events may have been missed. Who gives a time as well gets at least what followed that.
             let (is_unknown, start) = (start.is_none(), start.unwrap_or_else(|| since(headers)));
             return Ok(Self { start, was_asked_for: true, is_unknown });
@@ -140,9 +141,10 @@ impl Beginning {
     }
 }
 
-async fn located(shard: &Shard, start: Start) -> Result<Option<Start>, BacklogError> {
-    match shard.hub().locate(start).await {
-        Ok(_) => Ok(Some(start)),
+async fn located(shard: &Shard, cursor: &str, access: Option<&dyn Access>) -> Result<Option<Start>, BacklogError> {
+    let Ok(cursor) = cursor.parse::<PublicCursor>() else { return Ok(None) };
+    match shard.hub().find(cursor, access).await {
+        Ok(place) => Ok(Some(Start::After(place))),
         Err(BacklogError::Cursor(_)) => Ok(None),
         Err(error) => Err(error),
     }

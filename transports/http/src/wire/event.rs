@@ -19,7 +19,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use eventhive_hub::{Draft, Format, Message};
+use eventhive_hub::{Draft, Format, Message, PublicCursor};
 use eventhive_transport::Topic;
 
 use super::answers::STILLALIVE;
@@ -90,23 +90,23 @@ fn draft_of(path: &str, body: &str, object: &Object, exact: bool) -> Result<Draf
     Ok(if regular { draft } else { draft.attribute(PATH, path.to_owned()) })
 }
 
-/// The line of a message, with its line feed. One chunk of a stream.
+/// The line of a message, whose cursor is said by this, with its line feed. One chunk of a stream.
 #[must_use]
-pub fn line(message: &Message) -> String {
+pub fn line(message: &Message, cursor: PublicCursor) -> String {
     let topic = String::from_utf8_lossy(message.topic().as_bytes());
-    let mut line = decorated(message, &topic);
+    let mut line = decorated(message, &topic, cursor);
     line.push('\n');
     line
 }
 
-fn decorated(message: &Message, topic: &str) -> String {
+fn decorated(message: &Message, topic: &str, cursor: PublicCursor) -> String {
     let timestamp = float(seconds(message.time()));
     let topics = list(topics::topics_of(topic));
     let path = string(&match message.attribute(PATH) {
         Some(path) => String::from_utf8_lossy(path),
         None => Cow::Owned(topics::path_of(topic, message.is_private())),
     });
-    let cursor = format!("\"{}\"", message.cursor());
+    let cursor = format!("\"{cursor}\"");
     let added = [(TIMESTAMP, &*timestamp), (TOPICS, &topics), (PATH, &path), (CURSOR, &cursor)];
     match content(message) {
         Ok(object) => object.with(&added),

@@ -5,17 +5,17 @@
 
 use std::time::Duration;
 
-use eventhive_hub::Message;
+use eventhive_hub::{Message, PublicCursor};
 
 use super::event;
 
-/// The event of a message.
+/// The event of a message, whose cursor is said by this.
 #[must_use]
-pub fn event(message: &Message) -> Vec<u8> {
-    let line = event::line(message);
+pub fn event(message: &Message, cursor: PublicCursor) -> Vec<u8> {
+    let line = event::line(message, cursor);
     let mut text = Vec::with_capacity(line.len() + 60);
     text.extend_from_slice(b"id: ");
-    text.extend_from_slice(message.cursor().to_string().as_bytes());
+    text.extend_from_slice(cursor.to_string().as_bytes());
     text.extend_from_slice(b"\ndata: ");
     text.extend_from_slice(line.as_bytes());
     text.push(b'\n');

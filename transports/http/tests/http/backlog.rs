@@ -110,3 +110,37 @@ async fn private_events_are_replayed_to_those_with_the_right_alone() {
     let mut user = server.stream("/git", "X-Fetch-Since: 0\r\nAuthorization: Basic dGVzdHVzZXI6Zm9vYmFy\r\n").await;
     assert_eq!(replayed(&mut user).await, [1, 2]);
 }
+
+#[tokio::test]
+async fn the_cursor_of_a_private_event_is_as_any_that_is_made_up_to_who_has_no_right_to_it() {
+    let server = Server::start(config_of_vectors());
+    let mut cursors = Vec::new();
+    for (path, i) in [("/git", 1), ("/private/git/privaterepo.git", 2), ("/private/other", 3), ("/git", 4)] {
+        let head = server.put(path, &format!("{{\"i\":{i}}}")).await;
+        cursors.push(header(&head, "x-pubsub-cursor").unwrap().to_owned());
+    }
+    let made_up = "8c13f3e9-2e8c-8a51-8a05-0123456789ab";
+    let user = "Authorization: Basic dGVzdHVzZXI6Zm9vYmFy\r\n";
+    let asked = async |cursor: &str, more: &str| {
+        let mut stream = server.stream("/", &format!("X-Fetch-Since-Cursor: {cursor}\r\n{more}")).await;
+        let varies = |line: &&str| ["date", "x-requests", "x-subscribers"].iter().any(|name| line.starts_with(name));
+        let mut head: Vec<_> = stream.head.lines().filter(|line| !varies(line)).map(str::to_owned).collect();
+        // Theirs is any order.
+        head.sort();
+        (head.concat().contains("x-pubsub-replay: found"), head, replayed(&mut stream).await)
+    };
+    for more in ["", "X-Fetch-Since: 0\r\n", user] {
+        let unknown = asked(made_up, more).await;
+        assert!(!unknown.0);
+        for (at, cursor) in cursors.iter().enumerate() {
+            let (is_found, _, events) = asked(cursor, more).await;
+            match (at, more == user) {
+                (0, true) => assert_eq!((is_found, events), (true, vec![2.into(), 4.into()])),
+                (0, false) => assert_eq!((is_found, events), (true, vec![4.into()])),
+                (1, true) => assert_eq!((is_found, events), (true, vec![4.into()]), "it may see this one"),
+                (3, _) => assert_eq!((is_found, events), (true, vec![])),
+                _ => assert_eq!(asked(cursor, more).await, unknown, "{at} {more}"),
+            }
+        }
+    }
+}

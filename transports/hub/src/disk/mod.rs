@@ -5,9 +5,10 @@
 //! - `segment`, `record`: the files, byte by byte.
 //! - `open`: what they tell after a restart or a crash. `state`: what is known while the log is open.
 //! - `writer`: the thread that writes. `reader`: how files are read.
-//! - `import`: the backlog of PyPubSub.
+//! - `import`: the backlog of PyPubSub. `key`: the key of its cursors.
 
 mod import;
+mod key;
 mod open;
 mod reader;
 mod record;
@@ -36,7 +37,7 @@ pub use self::open::OpenError;
 pub(crate) use self::open::check_folder;
 use self::state::{State, storage};
 use self::writer::{Create, Writer};
-use crate::{Backlog, BacklogError, Cursor, Extent, Message, Start, lock};
+use crate::{Backlog, BacklogError, Cursor, CursorKey, Extent, Message, Start, lock};
 
 /// Threads that read files of one log at a time: further readers wait without one.
 const READERS: usize = 4;
@@ -89,6 +90,7 @@ pub struct DiskBacklog {
     shared: Arc<Shared>,
     durable: bool,
     folder: PathBuf,
+    key: CursorKey,
     writer: Option<JoinHandle<()>>,
     /// Locked until it is closed.
     lock: Mutex<Option<File>>,
@@ -130,6 +132,7 @@ impl DiskBacklog {
     fn open_with(settings: DiskSettings, create: Create) -> Result<Self, OpenError> {
         let lock = Mutex::new(Some(open::take(&settings.path)?));
         import::start_over(&settings.path)?;
+        let key = key::load(&settings.path)?;
         let state = open::load(&settings)?;
         let shared = Arc::new(Shared {
             first_of_run: state.newest + 1,
@@ -144,7 +147,7 @@ impl DiskBacklog {
         let writer = Writer::new(Arc::clone(&shared), settings, create);
         let thread = thread::Builder::new().name("eventhive-backlog".to_owned());
         let writer = thread.spawn(move || writer.run()).map_err(|source| open::at(&folder, source))?;
-        Ok(Self { shared, durable, folder, writer: Some(writer), lock })
+        Ok(Self { shared, durable, folder, key, writer: Some(writer), lock })
     }
 
     /// Messages kept now.
@@ -185,6 +188,10 @@ impl Backlog for DiskBacklog {
 
     fn newest_time(&self) -> SystemTime {
         record::from_nanos(lock(&self.shared.state).newest_time)
+    }
+
+    fn cursor_key(&self) -> CursorKey {
+        self.key.clone()
     }
 
     fn append(&self, message: &Arc<Message>) -> Result<(), BacklogError> {

@@ -46,7 +46,7 @@ pub enum OpenError {
 }
 
 /// Sequences that are passed over at each opening: more than can have been handed out without having come to the disk.
-/// So no cursor is ever given to two messages, though the first of them be lost. The sequences last for 2^30 openings.
+/// So no cursor is ever given to two messages, though the first of them be lost. The sequences last for 2^29 openings.
 const SKIPPED: u64 = 1 << 32;
 
 /// Whether the log could be opened, as far as its folder is concerned. Leaves nothing behind.
@@ -68,12 +68,7 @@ pub(super) fn has_files(folder: &Path) -> Result<bool, OpenError> {
 
 /// Takes the log for this process, for as long as the file is open.
 pub(super) fn take(folder: &Path) -> Result<File, OpenError> {
-    let made = fs::create_dir_all(folder).and_then(|()| match folder.parent() {
-        // So that the folder is still there after a power failure.
-        Some(parent) if !parent.as_os_str().is_empty() => sync_folder(parent),
-        _ => Ok(()),
-    });
-    made.map_err(|source| at(folder, source))?;
+    make(folder).map_err(|source| at(folder, source))?;
     let path = folder.join("lock");
     let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
     let file = file.map_err(|source| at(&path, source))?;
@@ -113,6 +108,21 @@ pub(super) fn load(settings: &DiskSettings) -> Result<State, OpenError> {
     let mut state = State::new(epoch, last + skipped, segments, settings.max_messages);
     state.recall(newest.messages);
     Ok(state)
+}
+
+/// Makes the folder, if there is none. What is in it is for its owner alone: some of it may be private.
+fn make(folder: &Path) -> io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::create_dir_all(parent)?;
+    let mut maker = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut maker, 0o700);
+    maker.create(folder)?;
+    // So that the folder is still there after a power failure.
+    sync_folder(parent)
 }
 
 /// The segments and their heads, oldest first.

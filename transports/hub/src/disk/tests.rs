@@ -527,6 +527,28 @@ fn a_backlog_is_taken_over_once_and_half_of_one_never() {
     assert!(check_import(&other.path, &file).is_err() && check_import(&small(&folder).path, &file).is_ok());
 }
 
+#[cfg(unix)]
+#[test]
+fn the_key_of_the_cursors_is_kept_where_only_the_owner_reads_it() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempdir().unwrap();
+    let key = DiskBacklog::open(small(&folder)).unwrap().cursor_key();
+    assert_eq!(DiskBacklog::open(small(&folder)).unwrap().cursor_key(), key);
+    let path = small(&folder).path;
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&path.join("cursor.key")), mode(&path)), (0o600, 0o700));
+    // As if the process had ended while the key was being written.
+    std::fs::rename(path.join("cursor.key"), path.join("cursor.key.new")).unwrap();
+    let log = DiskBacklog::open(small(&folder)).unwrap();
+    assert_ne!(log.cursor_key(), key);
+    drop(log);
+    std::fs::write(path.join("cursor.key"), "short").unwrap();
+    let error = DiskBacklog::open(small(&folder)).unwrap_err().to_string();
+    assert!(error.contains("cursor.key is damaged (it has 5 bytes, not 16)"), "{error}");
+    let other = DiskBacklog::open(DiskSettings::new(folder.path().join("other"))).unwrap();
+    assert_ne!(other.cursor_key(), key);
+}
+
 #[test]
 fn a_folder_that_cannot_be_written_is_told_and_a_look_leaves_nothing_behind() {
     let folder = tempdir().unwrap();

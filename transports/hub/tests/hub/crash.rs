@@ -39,12 +39,9 @@ fn publishes_until_it_is_killed() {
                     let payload = format!("\"{}-{publisher}-{number}\"", std::process::id());
                     let published = hub.publish(Draft::json("a", payload.clone())).unwrap();
                     runtime.block_on(hub.stored(published.cursor)).unwrap();
+                    let cursor = hub.public(published.cursor, false);
                     // One write, so that no line is cut short by the end.
-                    answers
-                        .lock()
-                        .unwrap()
-                        .write_all(format!("ack {} {payload}\n", published.cursor).as_bytes())
-                        .unwrap();
+                    answers.lock().unwrap().write_all(format!("ack {cursor} {payload}\n").as_bytes()).unwrap();
                 }
             })
         })
@@ -86,7 +83,8 @@ fn a_killed_process_has_stored_everything_that_it_answered() {
             assert_eq!(answered.insert(cursor.clone(), payload), None, "{cursor} was given twice");
         }
         let stored: HashMap<String, String> = run(async {
-            let log = DiskBacklog::open(settings(&path)).unwrap();
+            let log = Arc::new(DiskBacklog::open(settings(&path)).unwrap());
+            let hub = Hub::with_backlog(HubSettings::default(), Arc::clone(&log) as _);
             let (mut place, mut stored) = (log.locate(Start::Oldest).await.unwrap(), HashMap::new());
             loop {
                 let page = log.read(place, 256).await.unwrap();
@@ -94,7 +92,8 @@ fn a_killed_process_has_stored_everything_that_it_answered() {
                 place = last.cursor();
                 for message in page {
                     let payload = String::from_utf8(message.payload().to_vec()).unwrap();
-                    assert_eq!(stored.insert(message.cursor().to_string(), payload), None);
+                    let cursor = hub.public(message.cursor(), false).to_string();
+                    assert_eq!(stored.insert(cursor, payload), None);
                 }
             }
         });

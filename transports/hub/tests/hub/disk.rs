@@ -31,11 +31,12 @@ fn a_session_resumes_by_its_cursor_after_a_restart_and_goes_live() {
         let hub = open(&folder, |settings| settings);
         let cursors: Vec<Cursor> =
             (0..500).map(|n| hub.publish(Draft::json("a", n.to_string())).unwrap().cursor).collect();
+        let given = hub.public(cursors[9], false).to_string();
         hub.close().await;
         assert!(matches!(hub.publish(Draft::json("a", "1")).unwrap_err().reason, PublishRefused::Closed));
         drop(hub);
         let hub = open(&folder, |settings| settings);
-        let known: Cursor = cursors[9].to_string().parse().unwrap();
+        let known = hub.find(given.parse().unwrap(), None).await.unwrap();
         let (session, mut outgoing) = session(&hub, SessionSettings::default(), &[]);
         session.subscribe_from(Filter::All, Start::After(known)).await.unwrap();
         publish(&hub, "a", "500");

@@ -4,6 +4,7 @@
 mod close;
 mod conformance;
 mod crash;
+mod cursors;
 mod delivery;
 mod disk;
 mod order;

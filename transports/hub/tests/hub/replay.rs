@@ -207,7 +207,8 @@ fn a_cursor_resumes_with_the_message_after_it() {
         let hub = hub();
         let cursors: Vec<Cursor> =
             (0..5).map(|n| hub.publish(Draft::json("a", n.to_string())).unwrap().cursor).collect();
-        let resumed: Cursor = cursors[2].to_string().parse().unwrap();
+        let given = hub.public(cursors[2], false).to_string();
+        let resumed = hub.find(given.parse().unwrap(), None).await.unwrap();
         let (session, mut outgoing) = session(&hub, SessionSettings::default(), &[]);
         session.subscribe_from(Filter::All, Start::After(resumed)).await.unwrap();
         publish(&hub, "a", "5");
