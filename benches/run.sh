@@ -21,7 +21,7 @@ if [ "${#missing[@]}" -gt 0 ]; then
 fi
 
 hub() {
-    printf '\n### In the hub\n\n```text'
+    printf '\n### In the hub\n\n```text\n'
     cargo bench --locked --package eventhive-hub --bench fanout
     printf '```\n\n### Side by side\n'
 }

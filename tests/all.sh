@@ -16,6 +16,7 @@ while read -r program package; do
 done <<'PROGRAMS'
 chromium chromium
 curl curl
+/usr/sbin/haproxy haproxy
 ldapmodify ldap-utils
 /usr/sbin/nginx nginx
 node nodejs

@@ -1,7 +1,6 @@
 //! What is wrong with a configuration, for people and for programs.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use eventhive_transport::settings::{Position, Problem};
@@ -16,17 +15,15 @@ pub(super) struct Documents(Vec<Arc<Document>>);
 
 struct Document {
     name: String,
-    /// Of the file; empty, which is the working directory, if it is none.
-    folder: PathBuf,
     text: Zeroizing<String>,
     shown: Vec<Shown>,
 }
 
 impl Documents {
     /// Notes a text and gives its number.
-    pub(super) fn add(&mut self, name: impl Into<String>, folder: &Path, text: &str) -> u32 {
-        let (shown, folder) = (mask(text), folder.to_owned());
-        self.0.push(Arc::new(Document { name: name.into(), folder, text: Zeroizing::new(text.to_owned()), shown }));
+    pub(super) fn add(&mut self, name: impl Into<String>, text: &str) -> u32 {
+        let shown = mask(text);
+        self.0.push(Arc::new(Document { name: name.into(), text: Zeroizing::new(text.to_owned()), shown }));
         u32::try_from(self.0.len() - 1).unwrap_or(u32::MAX)
     }
 
@@ -38,11 +35,6 @@ impl Documents {
     /// What they are called.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|document| document.name.as_str())
-    }
-
-    /// The folder from which relative paths are meant that stand here.
-    pub(super) fn folder(&self, at: Position) -> &Path {
-        self.of(at).map_or(Path::new(""), |document| &document.folder)
     }
 
     /// The document of a position; none if it stands in no file.

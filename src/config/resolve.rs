@@ -165,9 +165,8 @@ impl Resolve<'_> {
 
     fn backlog(&mut self, path: &str, node: &Node) -> Option<Backlog> {
         let given = self.part(path, node, "backlog", BACKLOG_KEYS)?;
-        let sources = self.sources;
-        let read = BacklogSettings::from_settings(&given, |at| sources.documents.folder(at));
-        let settings = read.map_err(|problems| self.problems.extend(problems)).ok()?;
+        let settings =
+            BacklogSettings::from_settings(&given).map_err(|problems| self.problems.extend(problems)).ok()?;
         Some(Backlog { settings, given })
     }
 

@@ -101,10 +101,7 @@ impl Sources {
 
     fn read_file_as(&mut self, path: &Path, why: &str) -> &mut Self {
         match text_of(path, why) {
-            Ok(text) => {
-                let folder = path.parent().unwrap_or(Path::new(""));
-                self.read_text(path.display().to_string(), folder, &text)
-            }
+            Ok(text) => self.read_named(path.display().to_string(), &text),
             Err(message) => self.refuse(message),
         }
     }
@@ -118,7 +115,7 @@ impl Sources {
             Ok(text) => text,
             Err(message) => return self.refuse(message),
         };
-        let document = self.documents.add(path.display().to_string(), Path::new(""), &text);
+        let document = self.documents.add(path.display().to_string(), &text);
         let node = match eventhive_yaml::read(document, &text) {
             Ok(node) => node.unwrap_or_else(empty),
             Err(problems) => {
@@ -143,11 +140,7 @@ impl Sources {
 
     /// Reads text that messages call `name`.
     pub fn read_named(&mut self, name: impl Into<String>, text: &str) -> &mut Self {
-        self.read_text(name.into(), Path::new(""), text)
-    }
-
-    fn read_text(&mut self, name: String, folder: &Path, text: &str) -> &mut Self {
-        let document = self.documents.add(name, folder, text);
+        let document = self.documents.add(name, text);
         match eventhive_yaml::read(document, text) {
             Ok(None) => {}
             Ok(Some(node)) if matches!(node.value, Value::Map(_)) => {

@@ -30,6 +30,19 @@ fn a_password_from_a_pipe_becomes_another_hash_each_time() {
 }
 
 #[test]
+fn a_token_that_keygen_makes_becomes_its_sha256_and_one_that_can_be_guessed_is_refused() {
+    let folder = TempDir::new().unwrap();
+    run_in(folder.path(), &["keygen", "-o", "robot.token"]);
+    let token = std::fs::read(folder.path().join("robot.token")).unwrap();
+    let ended = hashed(&["--token"], &token);
+    assert!(ended.code == 0 && ended.out.starts_with("sha256:") && ended.out.trim_end().len() == 71, "{ended:?}");
+    let json = hashed(&["--token", "--json"], &token).json();
+    assert_eq!((json["hash"].as_str(), json["scheme"].as_str()), (Some(ended.out.trim_end()), Some("sha256")));
+    let weak = hashed(&["--token"], b"hunter2");
+    assert!(weak.code == 2 && weak.err.contains("hive-cli keygen"), "{weak:?}");
+}
+
+#[test]
 fn what_is_no_password_is_refused_and_none_is_taken_from_the_command_line() {
     let long = "x".repeat(72);
     for (arguments, input, why) in [
@@ -103,7 +116,7 @@ fn check_warns_of_plain_passwords_and_broken_hashes_with_the_line_in_the_list() 
     assert_eq!(text.code, 0, "{text:?}");
     for part in [
         "warning: eventhive.yaml:1:",
-        "acl_file: the access list `acl.yaml`, line 1: the password is plain text",
+        "acl_file: the access list `acl.yaml`, line 1: a password or token is plain text",
         "line 4: user `two`",
     ] {
         assert!(text.out.contains(part), "{part} is not in {}", text.out);

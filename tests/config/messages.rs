@@ -133,3 +133,50 @@ fn debug_output_of_a_configuration_shows_no_secret() {
     assert!(!shown.contains("hunter2"), "{shown}");
     assert!(shown.contains("Secrets(1 hidden)"), "{shown}");
 }
+
+#[cfg(feature = "http")]
+#[test]
+fn what_is_wrong_with_access_names_the_key_its_place_and_the_fix() {
+    let folder = tempfile::tempdir().unwrap();
+    let list = folder.path().join("acl.yaml");
+    std::fs::write(&list, "one:\n  password: p\n  acl: {}\ntwo: [\n").unwrap();
+    let text = format!(
+        "servers:\n  \
+           a:\n    \
+             pubsub_type: http\n    \
+             create: always\n    \
+             init:\n      \
+               payloaders: [localhost]\n      \
+               trusted_proxies: [10.0.0.0/33]\n      \
+               acl_file: {}\n  \
+           b:\n    \
+             pubsub_type: websocket\n    \
+             create: always\n    \
+             init:\n      \
+               proxy_protocol: true\n",
+        list.display()
+    );
+    let mut sources = Sources::new();
+    sources.read_named("file.yaml", &text);
+    let config = sources.resolve(&Kinds::compiled_in()).unwrap();
+    let found = eventhive::Hive::builder().check(&config);
+    let report = config.error(found.problems).to_string();
+    for part in [
+        "file.yaml:6:19: servers.a.init.payloaders: `localhost` is no network: write it as `10.0.0.0/8`",
+        "file.yaml:7:24: servers.a.init.trusted_proxies: `10.0.0.0/33` is no network: write it as `10.0.0.0/8`",
+        "file.yaml:8:17: servers.a.init.acl_file: the access list `",
+        "acl.yaml` is wrong: line 4: ",
+        "file.yaml:13:23: servers.b.init.proxy_protocol: nobody may speak it: name the proxies under `trusted_proxies`",
+    ] {
+        assert!(report.contains(part), "{part} is not in {report}");
+    }
+    for (key, value, why) in [
+        ("proxy_protocol", "perhaps", "expected true or false"),
+        ("trusted_proxies", "{}", "expected"),
+        ("max_sessions_per_address", "0", "out of range"),
+    ] {
+        let text = format!("servers: {{a: {{pubsub_type: http, create: always, init: {{{key}: {value}}}}}}}");
+        let error = error("file.yaml", &text).to_string();
+        assert!(error.contains(key) && error.contains(why), "{error}");
+    }
+}

@@ -1,6 +1,7 @@
 use std::io::{self, IsTerminal as _, Read as _};
 
 use eventhive_http::access::password::{HashError, Scheme, hash};
+use eventhive_http::access::token;
 use serde_json::json;
 use zeroize::Zeroizing;
 
@@ -18,25 +19,38 @@ pub(crate) struct HashPassword {
     /// Hash it with bcrypt, for programs that know nothing better; the default is argon2id
     #[arg(long)]
     bcrypt: bool,
+
+    /// Hash a bearer token instead of a password; `hive-cli keygen` makes one
+    #[arg(long, conflicts_with = "bcrypt")]
+    token: bool,
 }
 
 impl Verb for HashPassword {
     const NAME: &'static str = "hash-password";
-    const ABOUT: &'static str = "Make the hash of a password for the access list of an HTTP server";
+    const ABOUT: &'static str = "Make the hash of a password or token for the access list of an HTTP server";
     const MORE: &'static str = "\
 In the access list:
   testuser:
     password: $argon2id$v=19$m=19456,t=2,p=1$...
     acl:
       git: [git, private.git]
+  testrobot:
+    tokens: ['sha256:...']
+    acl: {all: []}
 
 The password is asked for twice, and not shown; it is never taken from the command line, which others can see.
 From a program: printf %s \"$PASSWORD\" | hive-cli hash-password
+A token is made with: hive-cli keygen -o robot.token; hive-cli hash-password --token < robot.token
 
 Streams that are open stay logged in when a plain password is replaced by its hash.";
 
     fn run(self, console: Console) -> Result<Exit, Failure> {
         let password = if self.stdin || !io::stdin().is_terminal() { read()? } else { ask()? };
+        if self.token {
+            let hash = token::hash(&password).map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
+            console.answer(|| hash.clone(), || json!({ "hash": hash, "scheme": "sha256" }))?;
+            return Ok(Exit::Ok);
+        }
         let (scheme, name) = if self.bcrypt { (Scheme::Bcrypt, "bcrypt") } else { (Scheme::Argon2id, "argon2id") };
         let hash = hash(&password, scheme).map_err(|error| {
             let exit = if matches!(error, HashError::Failed(_)) { Exit::Failed } else { Exit::Usage };

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use eventhive_hub::Hub;
-use eventhive_listener::{DoorPlan, DoorTransport, Limits, Listen, TLS_KEYS, TlsFiles};
+use eventhive_listener::proxies::{PROXY_PROTOCOL, TRUSTED_PROXIES};
+use eventhive_listener::{DoorPlan, DoorTransport, Limits, Listen, Networks, Proxies, TLS_KEYS, TlsFiles};
 use eventhive_transport::settings::PORT;
 use eventhive_transport::{Key, KeyKind, Overflow, Problem, Settings};
 
-use crate::access::{Access, Payloaders, Users, ldap};
+use crate::access::{Access, Users, ldap};
 use crate::door::HttpDoor;
 use crate::sqs;
 
@@ -43,6 +44,8 @@ const DOOR_KEYS: &[Key] = &[
         KeyKind::Texts,
         "Networks and addresses whose clients may publish. Left out: the machine itself.",
     ),
+    TRUSTED_PROXIES,
+    PROXY_PROTOCOL,
     Key::optional("secure_topics", KeyKind::Texts, "Topics that only users with the right to them publish on."),
     Key::optional(
         "acl_file",
@@ -72,6 +75,13 @@ const DOOR_KEYS: &[Key] = &[
         "The largest body of a publish.",
     ),
     Key::with_default("max_sessions", COUNT, "20000", "Streams of this server; further ones are told to come later."),
+    Key::with_default(
+        "max_sessions_per_address",
+        COUNT,
+        "10000",
+        "Streams of one remote address (of IPv6, of one /64). Behind a proxy that is not among the `trusted_proxies` all \
+         clients have the proxy's address: set it as high as `max_sessions` there.",
+    ),
     Key::with_default("max_connections", COUNT, "25000", "TCP connections of the listener; further ones wait."),
     Key::with_default(
         "ping_interval_secs",
@@ -117,6 +127,8 @@ pub struct Config {
     pub host: String,
     /// Who may do what.
     pub access: Access,
+    /// The proxies in front, which say whom they speak for.
+    pub proxies: Proxies,
     /// Parts of the names of clients that want a NUL behind each line.
     pub oldschoolers: Vec<String>,
     /// Web origins whose pages may use the door; `*` is any.
@@ -125,6 +137,8 @@ pub struct Config {
     pub max_payload: usize,
     /// Streams at a time.
     pub max_sessions: usize,
+    /// Streams of one remote address, as [`PerAddress`](eventhive_listener::PerAddress) counts them.
+    pub max_sessions_per_address: usize,
     /// Time between pings.
     pub ping_interval: Duration,
     /// What may wait for a slow stream, in bytes.
@@ -150,10 +164,12 @@ impl Default for Config {
             endpoint: String::new(),
             host: "127.0.0.1".to_owned(),
             access: Access::default(),
+            proxies: Proxies::default(),
             oldschoolers: Vec::new(),
             origins: Vec::new(),
             max_payload: 102_400,
             max_sessions: 20_000,
+            max_sessions_per_address: 10_000,
             ping_interval: Duration::from_secs(5),
             queue_bytes: 1 << 20,
             overflow: Overflow::Disconnect,
@@ -176,6 +192,7 @@ impl Config {
         let default = Self::default();
         let mut problems = Vec::new();
         let access = access(settings).map_err(|found| problems.extend(found)).unwrap_or_default();
+        let proxies = Proxies::from_settings(settings).map_err(|found| problems.extend(found)).unwrap_or_default();
         #[cfg(feature = "sqs")]
         let queues = sqs::QueueConfig::all(settings).map_err(|found| problems.extend(found)).unwrap_or_default();
         #[cfg(not(feature = "sqs"))]
@@ -194,10 +211,12 @@ impl Config {
             endpoint: endpoint.trim_end_matches('/').to_owned(),
             host: settings.text("host").map_or(default.host, str::to_owned),
             access,
+            proxies,
             oldschoolers: texts("oldschoolers"),
             origins: texts("origins"),
             max_payload: size("max_payload_bytes", default.max_payload),
             max_sessions: size("max_sessions", default.max_sessions),
+            max_sessions_per_address: size("max_sessions_per_address", default.max_sessions_per_address),
             ping_interval: time("ping_interval_secs", default.ping_interval),
             queue_bytes: size("queue_bytes", default.queue_bytes),
             overflow: settings
@@ -216,8 +235,8 @@ impl Config {
 
 fn access(settings: &Settings) -> Result<Access, Vec<Problem>> {
     let payloaders = match settings.get("payloaders") {
-        None => Ok(Payloaders::default()),
-        Some(_) => Payloaders::parse(settings.texts("payloaders"))
+        None => Ok(Networks::loopback()),
+        Some(_) => Networks::parse(settings.texts("payloaders"))
             .map_err(|wrong| wrong.into_iter().map(|what| settings.problem("payloaders", what)).collect::<Vec<_>>()),
     };
     match (payloaders, users(settings)) {
@@ -273,6 +292,7 @@ impl DoorTransport for Http {
             host: config.host.clone(),
             port: settings.integer("port").and_then(|port| u16::try_from(port).ok()).unwrap_or(PORT_NUMBER),
             tls,
+            proxies: config.proxies.of_connections(),
             limits,
         };
         let path = with_slash(&config.endpoint);

@@ -1,10 +1,10 @@
 //! The backlog in a configuration: a `backlog:` block under a server.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use eventhive_transport::settings::{Position, Value};
+use eventhive_transport::settings::Value;
 use eventhive_transport::{Key, KeyKind, Problem, Settings};
 
 use crate::disk::{self, OpenError};
@@ -17,8 +17,7 @@ pub const BACKLOG_KEYS: &[Key] = &[
     Key::optional(
         "path",
         KeyKind::Text,
-        "Folder of the backlog on disk, which survives a restart; each server needs its own. A relative one is meant from \
-         the folder of the configuration's file. Without it the backlog is in memory.",
+        "Folder of the backlog on disk, which survives a restart; each server needs its own. Without it the backlog is in memory.",
     ),
     Key::with_default(
         "durable",
@@ -65,16 +64,12 @@ pub struct BacklogSettings {
 }
 
 impl BacklogSettings {
-    /// From settings that passed [`BACKLOG_KEYS`]. `base` gives the folder that a relative path is taken from, usually that
-    /// of the configuration's file in which it stands.
+    /// From settings that passed [`BACKLOG_KEYS`].
     ///
     /// # Errors
     /// Every problem that the table cannot see.
-    pub fn from_settings<'a>(settings: &Settings, base: impl Fn(Position) -> &'a Path) -> Result<Self, Vec<Problem>> {
-        let place = |name| {
-            let at = settings.get(name)?.at;
-            settings.text(name).map(|path| base(at).join(path))
-        };
+    pub fn from_settings(settings: &Settings) -> Result<Self, Vec<Problem>> {
+        let place = |name| settings.text(name).map(PathBuf::from);
         let number = |name| settings.integer(name).and_then(|number| u64::try_from(number).ok());
         let (path, import_pypubsub) = (place("path"), place("import_pypubsub"));
         let mut problems = misplaced(settings);
@@ -201,7 +196,7 @@ fn age_problem() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use eventhive_transport::settings::{Entry, Node};
+    use eventhive_transport::settings::{Entry, Node, Position};
 
     fn read(entries: &[(&str, Value)]) -> Result<BacklogSettings, Vec<String>> {
         let at = Position::default();
@@ -213,7 +208,7 @@ mod tests {
         let node = Node { value: Value::Map(entries.iter().map(entry).collect()), at };
         let words = |problems: Vec<Problem>| problems.iter().map(ToString::to_string).collect::<Vec<_>>();
         let settings = Settings::check("servers.x.backlog", &node, BACKLOG_KEYS).map_err(words)?;
-        BacklogSettings::from_settings(&settings, |_| Path::new("/etc/hive")).map_err(words)
+        BacklogSettings::from_settings(&settings).map_err(words)
     }
 
     /// PyPubSub's readings (`backlog_max_age` of its vectors), but for those by which it would fail later.
@@ -247,7 +242,7 @@ mod tests {
         .unwrap();
         assert_eq!(given.import_pypubsub, Some(PathBuf::from("/old/backlog")));
         let age = Some(Duration::from_secs(604_800));
-        let path = PathBuf::from("/etc/hive/log");
+        let path = PathBuf::from("log");
         let disk = DiskSettings { path, durable: true, max_messages: 5, max_bytes: 6, max_age: age };
         assert_eq!(given.disk(), Some(disk));
         let memory = read(&[("max_age", Value::Integer(0)), ("max_messages", Value::Integer(0))]).unwrap().memory();

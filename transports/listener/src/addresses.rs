@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Counts things by remote address, up to a limit for each: sessions, or refusals that are held back.
 ///
 /// An IPv4 address counts by itself, however it is written. An IPv6 address counts with all of its /64, since whoever has
-/// one of these usually has them all. Behind a proxy every client has the proxy's address: a door there needs the limit
-/// of its clients together. An unknown address (a connection that is gone already) is an address like any other.
+/// one of these usually has them all. Behind a proxy that is not [trusted](crate::Proxies) every client has the proxy's
+/// address. An unknown address is an address like any other.
 ///
 /// Costs about 50 bytes for each address that has something now.
 pub struct PerAddress {
@@ -33,8 +33,8 @@ impl PerAddress {
 
     /// One more for the address; `None` if it has all that it may have.
     #[must_use]
-    pub fn take(self: &Arc<Self>, peer: Option<SocketAddr>) -> Option<Place> {
-        let address = counted(peer);
+    pub fn take(self: &Arc<Self>, client: Option<IpAddr>) -> Option<Place> {
+        let address = counted(client);
         let mut counts = self.lock();
         let has = counts.entry(address).or_default();
         if *has >= self.most {
@@ -51,8 +51,8 @@ impl PerAddress {
 
     /// Whether the address has all that it may have.
     #[must_use]
-    pub fn is_full(&self, peer: Option<SocketAddr>) -> bool {
-        self.lock().get(&counted(peer)).copied().unwrap_or_default() >= self.most
+    pub fn is_full(&self, client: Option<IpAddr>) -> bool {
+        self.lock().get(&counted(client)).copied().unwrap_or_default() >= self.most
     }
 
     /// Addresses that have something now.
@@ -68,9 +68,9 @@ impl PerAddress {
 }
 
 /// What an address is counted as.
-fn counted(peer: Option<SocketAddr>) -> IpAddr {
+fn counted(client: Option<IpAddr>) -> IpAddr {
     const NETWORK: u128 = !0 << 64;
-    match peer.map(|peer| peer.ip().to_canonical()) {
+    match client.map(|client| client.to_canonical()) {
         Some(IpAddr::V6(address)) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & NETWORK)),
         Some(address) => address,
         None => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
@@ -105,8 +105,8 @@ impl fmt::Debug for Place {
 mod tests {
     use super::*;
 
-    fn peer(text: &str) -> Option<SocketAddr> {
-        Some(SocketAddr::new(text.parse().unwrap(), 1))
+    fn peer(text: &str) -> Option<IpAddr> {
+        Some(text.parse().unwrap())
     }
 
     #[test]

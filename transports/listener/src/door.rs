@@ -9,6 +9,8 @@ use eventhive_hub::Hub;
 use eventhive_transport::{Key, KeyKind, Problem, Settings};
 use futures_util::future::BoxFuture;
 
+use crate::Networks;
+
 /// A kind of wire that can serve a hub: the server's half of a
 /// [`Transport`](eventhive_transport::Transport).
 pub trait DoorTransport: Send + Sync {
@@ -75,6 +77,8 @@ pub struct Listen {
     pub port: u16,
     /// Certificate and key; without them the listener speaks plain HTTP.
     pub tls: Option<TlsFiles>,
+    /// Proxies whose connections begin with a header of the PROXY protocol, if any do.
+    pub proxies: Option<Networks>,
     /// What the listener bears. Where doors that share it differ, the larger number holds.
     pub limits: Limits,
 }

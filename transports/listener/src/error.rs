@@ -30,6 +30,18 @@ pub enum StartError {
         /// Host and port.
         address: String,
     },
+    /// Two doors of one address differ in who speaks the PROXY protocol.
+    #[error(
+        "`{first}` and `{second}` share {address} but not `proxy_protocol` and the `trusted_proxies` that speak it: give both the same, or another `port`"
+    )]
+    ProxiesDiffer {
+        /// The one that came first.
+        first: String,
+        /// The other.
+        second: String,
+        /// Host and port.
+        address: String,
+    },
     /// The host's name leads to no address.
     #[error("`{door}`: the host `{host}` has no address: use a name or an address of this machine")]
     Resolve {

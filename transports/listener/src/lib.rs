@@ -13,11 +13,12 @@
 //! - [`connection`]: the kernel's side of a connection: timeouts, and the handle with which a watchdog ends it.
 //! - [`tls`]: certificates, and replacing them without a restart.
 //! - [`listeners`]: starting, sharing, stopping.
+//! - [`proxies`]: who a client is that comes through one. [`networks`]: sets of addresses.
 //! - [`addresses`]: what one remote address may have at a time.
 //! - `files`: enough file descriptors for the connections that are allowed.
 //! - `bind`: from a host and a port to sockets.
 //! - `share`: which doors share a listener, and which clash.
-//! - `serve`: the threads behind one listener.
+//! - `serve`: the threads behind one listener. `preface`: what comes before HTTP: the PROXY protocol, TLS.
 
 pub mod addresses;
 mod bind;
@@ -26,6 +27,9 @@ pub mod door;
 mod error;
 mod files;
 pub mod listeners;
+pub mod networks;
+mod preface;
+pub mod proxies;
 mod serve;
 mod share;
 pub mod tls;
@@ -35,3 +39,5 @@ pub use connection::Connection;
 pub use door::{Door, DoorPlan, DoorTransport, Limits, Listen, TLS_KEYS, TlsFiles};
 pub use error::{StartError, TlsError};
 pub use listeners::{Bound, BoundDoor, Listeners, Reload};
+pub use networks::Networks;
+pub use proxies::Proxies;

@@ -222,6 +222,7 @@ fn prepare(shared: &Shared) -> Result<(Serve, Listener), StartError> {
         name: format!("http {}", shared.address()),
         sockets,
         certificate,
+        proxies: shared.proxies.clone(),
         limits: shared.limits,
         doors: shared.doors.clone(),
     };

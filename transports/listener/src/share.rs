@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use crate::{Door, DoorPlan, Limits, StartError, TlsFiles};
+use crate::{Door, DoorPlan, Limits, Listen, Networks, StartError, TlsFiles};
 
 /// The doors of one address.
 pub(crate) struct Shared {
     pub(crate) host: String,
     pub(crate) port: u16,
     pub(crate) tls: Option<TlsFiles>,
+    pub(crate) proxies: Option<Networks>,
     pub(crate) limits: Limits,
     pub(crate) doors: Vec<Guest>,
 }
@@ -50,10 +51,11 @@ pub(crate) fn share(plans: Vec<DoorPlan>) -> Result<Vec<Shared>, Vec<StartError>
                 host: listen.host,
                 port: listen.port,
                 tls: listen.tls,
+                proxies: listen.proxies,
                 limits: listen.limits,
                 doors: vec![guest],
             }),
-            Some(shared) => match clash(shared, &listen.tls, &guest) {
+            Some(shared) => match clash(shared, &listen, &guest) {
                 Some(error) => clashes.push(error),
                 None => {
                     shared.limits = shared.limits.larger(listen.limits);
@@ -65,15 +67,15 @@ pub(crate) fn share(plans: Vec<DoorPlan>) -> Result<Vec<Shared>, Vec<StartError>
     if clashes.is_empty() { Ok(all) } else { Err(clashes) }
 }
 
-fn clash(shared: &Shared, tls: &Option<TlsFiles>, guest: &Guest) -> Option<StartError> {
+fn clash(shared: &Shared, listen: &Listen, guest: &Guest) -> Option<StartError> {
     let second = guest.name.clone();
     if let Some(first) = shared.doors.iter().find(|other| other.path == guest.path) {
         let (first, path) = (first.name.clone(), guest.path.clone());
         return Some(StartError::PathTaken { first, second, address: shared.address(), path });
     }
-    (shared.tls != *tls).then(|| StartError::TlsDiffers {
-        first: shared.first_name().to_owned(),
-        second,
-        address: shared.address(),
-    })
+    let (first, address) = (shared.first_name().to_owned(), shared.address());
+    if shared.tls != listen.tls {
+        return Some(StartError::TlsDiffers { first, second, address });
+    }
+    (shared.proxies != listen.proxies).then_some(StartError::ProxiesDiffer { first, second, address })
 }

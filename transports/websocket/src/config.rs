@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use eventhive_hub::Hub;
-use eventhive_listener::{DoorPlan, DoorTransport, Limits, Listen, TLS_KEYS, TlsFiles};
+use eventhive_listener::proxies::{PROXY_PROTOCOL, TRUSTED_PROXIES};
+use eventhive_listener::{DoorPlan, DoorTransport, Limits, Listen, Proxies, TLS_KEYS, TlsFiles};
 use eventhive_transport::settings::PORT;
 use eventhive_transport::{Key, KeyKind, Overflow, Problem, Settings};
 use zeroize::Zeroizing;
@@ -76,9 +77,11 @@ const DOOR_KEYS: &[Key] = &[
         "max_sessions_per_address",
         COUNT,
         "10000",
-        "Sessions of one remote address (of IPv6, of one /64). Behind a proxy all clients have the proxy's address: set it \
-         as high as `max_sessions` there.",
+        "Sessions of one remote address (of IPv6, of one /64). Behind a proxy that is not among the `trusted_proxies` all \
+         clients have the proxy's address: set it as high as `max_sessions` there.",
     ),
+    TRUSTED_PROXIES,
+    PROXY_PROTOCOL,
     Key::with_default("max_connections", COUNT, "25000", "TCP connections of the listener; further ones wait."),
     Key::with_default("ping_interval_secs", TIME, "20", "A client that was silent this long is sent a ping."),
     Key::with_default(
@@ -137,6 +140,8 @@ pub struct Config {
     pub max_sessions: usize,
     /// Sessions of one remote address, as [`PerAddress`](eventhive_listener::PerAddress) counts them.
     pub max_sessions_per_address: usize,
+    /// The proxies in front, which say whom they speak for.
+    pub proxies: Proxies,
     /// Silence after which a ping is sent.
     pub ping_interval: Duration,
     /// Silence after a ping that ends the session.
@@ -165,6 +170,7 @@ impl Default for Config {
             max_patterns: 1000,
             max_sessions: 20_000,
             max_sessions_per_address: 10_000,
+            proxies: Proxies::default(),
             ping_interval: Duration::from_secs(20),
             ping_timeout: Duration::from_secs(20),
             queue_bytes: 1 << 20,
@@ -209,6 +215,7 @@ impl Config {
             max_patterns: size("max_patterns", default.max_patterns),
             max_sessions: size("max_sessions", default.max_sessions),
             max_sessions_per_address: size("max_sessions_per_address", default.max_sessions_per_address),
+            proxies: Proxies::from_settings(settings)?,
             ping_interval: time("ping_interval_secs", default.ping_interval),
             ping_timeout: time("ping_timeout_secs", default.ping_timeout),
             queue_bytes: size("queue_bytes", default.queue_bytes),
@@ -251,6 +258,7 @@ impl DoorTransport for WebSocket {
             host: settings.text("host").unwrap_or("127.0.0.1").to_owned(),
             port: settings.integer("port").and_then(|port| u16::try_from(port).ok()).unwrap_or(8085),
             tls,
+            proxies: config.proxies.of_connections(),
             limits,
         };
         let path = config.endpoint.clone();

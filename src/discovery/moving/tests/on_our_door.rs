@@ -43,7 +43,7 @@ fn listen(port: u16) -> (Hub, Listeners) {
     let config = Config { max_message: MESSAGE, max_frame: MESSAGE, queue_bytes: 4 * MESSAGE, ..Config::default() };
     let door = Arc::new(WebSocketDoor::new(hub.clone(), config));
     let limits = Limits { workers: Some(2), ..Limits::default() };
-    let listen = Listen { host: "127.0.0.1".to_owned(), port, tls: None, limits };
+    let listen = Listen { host: "127.0.0.1".to_owned(), port, tls: None, proxies: None, limits };
     let plan = DoorPlan::new("servers.test", listen, "ws", "/pubsub", door);
     (hub, Listeners::start(vec![plan]).unwrap())
 }

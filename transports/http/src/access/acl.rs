@@ -7,10 +7,14 @@
 //!     segment1: [git, privaterepo.git]
 //!     segment2: []
 //!   topics: [bread]
+//!   tokens: ['sha256:b5a2...']
 //! ```
 //!
 //! The password may be a hash of argon2id or bcrypt, which `hive-cli hash-password` makes; one that is plain is warned
 //! about.
+//!
+//! Not in the original: `tokens`, a list of bearer tokens that stand for the user, with or without a password beside them. Each
+//! is a SHA-256, which `hive-cli hash-password --token` makes, or the token itself, which is warned about.
 //!
 //! What is wrong with one user is a [warning](super::Users::warnings) and keeps the others from nothing. A user whose `acl` is not a
 //! mapping of lists has no rights at all, as in the original. A password that is no text, such as a number without quotes,
@@ -25,6 +29,7 @@ use eventhive_transport::settings::{Entry, Node, Value};
 
 use super::Rights;
 use super::password::Secret;
+use super::token::Token;
 
 /// Why an access list cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +56,8 @@ pub enum AclError {
 #[derive(Debug, Default)]
 pub(super) struct List {
     users: HashMap<String, User>,
+    /// What each token gives; `None` if that is nothing, or the token is not one user's alone.
+    tokens: HashMap<Token, Option<Arc<Rights>>>,
     /// The first hash. Whoever is not in the list takes as long as a wrong password of whoever has it.
     decoy: Option<Arc<Secret>>,
     warnings: Vec<String>,
@@ -87,15 +94,28 @@ impl List {
             };
             let secret = secret(entry).map_err(&mut warn).ok().flatten().map(Arc::new);
             let rights = rights(entry).map_err(&mut warn).ok().map(Arc::new);
-            match &secret {
-                Some(secret) if secret.is_plain() => plain.push(entry.key_at.line),
-                Some(secret) => _ = list.decoy.get_or_insert_with(|| Arc::clone(secret)),
-                None => {}
+            let tokens = tokens(entry).map_err(&mut warn).unwrap_or_default();
+            if secret.as_ref().is_some_and(|it| it.is_plain()) || tokens.iter().any(|(_, is_plain)| *is_plain) {
+                plain.push(entry.key_at.line);
+            }
+            if let Some(hash) = secret.as_ref().filter(|it| !it.is_plain()) {
+                list.decoy.get_or_insert_with(|| Arc::clone(hash));
+            }
+            for (token, _) in tokens {
+                if list.tokens.insert(token, rights.clone()).is_some() {
+                    warn("has a token that was there before, which now is nobody's: give each its own".to_owned());
+                    list.tokens.insert(token, None);
+                }
             }
             list.users.insert(entry.key.clone(), User { secret, rights });
         }
         list.warnings.extend(warning_of_plain(&plain));
         list
+    }
+
+    /// What whoever has this token may.
+    pub(super) fn of_token(&self, token: &Token) -> Option<Arc<Rights>> {
+        self.tokens.get(token).cloned().flatten()
     }
 
     pub(super) fn get(&self, user: &str) -> Option<&User> {
@@ -125,7 +145,7 @@ fn warning_of_plain(lines: &[u32]) -> Option<String> {
     let more = if lines.len() > NAMED { format!(" and {} more", lines.len() - NAMED) } else { String::new() };
     (!lines.is_empty()).then(|| {
         format!(
-            "line {}{more}: the password is plain text: put its hash there, which `hive-cli hash-password` makes",
+            "line {}{more}: a password or token is plain text: put its hash there, which `hive-cli hash-password` makes",
             named.join(", ")
         )
     })
@@ -136,9 +156,26 @@ fn secret(entry: &Entry) -> Result<Option<Secret>, String> {
         Some(Value::Text(text)) if !text.is_empty() => Secret::read(text).map(Some).map_err(|why| {
             format!("`password` begins like a hash and is none ({why}), so nothing fits: `hive-cli hash-password` makes one; between braces it needs quotes")
         }),
-        None | Some(Value::Text(_) | Value::Null) => Err("has no `password`, so none fits: give one".to_owned()),
+        None | Some(Value::Text(_) | Value::Null) if get(&entry.node, "tokens").is_some() => Ok(None),
+        None | Some(Value::Text(_) | Value::Null) => {
+            Err("has neither a `password` nor `tokens`, so nobody is this user: give one".to_owned())
+        }
         Some(other) => Err(format!("`password` is {}, so none fits: put it in quotes", other.describe())),
     }
+}
+
+/// Each with whether it is plain.
+fn tokens(entry: &Entry) -> Result<Vec<(Token, bool)>, String> {
+    let Some(node) = get(&entry.node, "tokens") else { return Ok(Vec::new()) };
+    let texts = match &node.value {
+        Value::Text(text) => Some(vec![text.clone()]),
+        _ => texts(node),
+    };
+    let texts = texts.filter(|texts| texts.iter().all(|text| !text.is_empty()));
+    let texts =
+        texts.ok_or("`tokens` is no list of texts, so none fits: write it as `tokens: [TOKEN]`, numbers in quotes")?;
+    let listed: Result<_, String> = texts.iter().map(|text| Token::listed(text)).collect();
+    listed.map_err(|why| format!("no token fits, since one of `tokens` is none: {why}"))
 }
 
 fn rights(entry: &Entry) -> Result<Rights, String> {
@@ -205,11 +242,11 @@ mod tests {
             list.warnings(),
             [
                 "line 3: user `number`: `password` is a whole number, so none fits: put it in quotes",
-                "line 4: user `none`: has no `password`, so none fits: give one",
+                "line 4: user `none`: has neither a `password` nor `tokens`, so nobody is this user: give one",
                 "line 5: user `broken`: `password` begins like a hash and is none (Invalid hash: the hash format is \
                  malformed; expected 60 ASCII bytes), so nothing fits: `hive-cli hash-password` makes one; between braces \
                  it needs quotes",
-                "line 2, 6: the password is plain text: put its hash there, which `hive-cli hash-password` makes",
+                "line 2, 6: a password or token is plain text: put its hash there, which `hive-cli hash-password` makes",
             ]
         );
         assert_eq!(list.decoy().unwrap().text(), hash);

@@ -1,4 +1,4 @@
-//! `Authorization: Basic`, read as leniently as the original reads it.
+//! What a request says of who brings it: `Authorization: Basic`, read as leniently as the original reads it, and `Bearer`.
 
 use std::fmt;
 
@@ -6,6 +6,8 @@ use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use zeroize::Zeroizing;
+
+use super::token::Token;
 
 /// A name and a password, as a request claims them.
 #[derive(Clone)]
@@ -29,6 +31,34 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
         .with_decode_padding_mode(DecodePaddingMode::Indifferent)
         .with_decode_allow_trailing_bits(true),
 );
+
+/// What a request says of who brings it.
+#[derive(Debug, Clone)]
+pub enum Claim {
+    /// By a name and a password.
+    Login(Credentials),
+    /// By a token.
+    Token(Token),
+}
+
+impl Claim {
+    /// Reads the value of the header: what does not begin with `Bearer` is a [login](Credentials::read).
+    #[must_use]
+    pub fn read(header: &str) -> Option<Self> {
+        match header.trim_start().split_once(' ') {
+            Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => {
+                Some(token.trim()).filter(|token| !token.is_empty()).map(|token| Self::Token(Token::new(token)))
+            }
+            _ => Credentials::read(header).map(Self::Login),
+        }
+    }
+}
+
+impl From<Credentials> for Claim {
+    fn from(credentials: Credentials) -> Self {
+        Self::Login(credentials)
+    }
+}
 
 impl Credentials {
     /// Reads the value of the header. The scheme may be missing and of any case, there may be several spaces, and what is
@@ -72,6 +102,12 @@ mod tests {
         for header in ["", "Basic", "Basic !!!", "Basic dGVzdHVzZXI=", "Bearer x", "ä"] {
             assert_eq!(read(header), None, "{header}");
         }
+        let token =
+            |header: &str| matches!(Claim::read(header), Some(Claim::Token(token)) if token == Token::new("abc"));
+        assert!(token("Bearer abc") && token(" bearer  abc ") && !token("Bearer abd") && !token("Basic abc"));
+        // Not read as a login, though it is one in base64.
+        assert!(matches!(Claim::read("Bearer dGVzdHVzZXI6Zm9vYmFy"), Some(Claim::Token(_))));
+        assert!(Claim::read("Bearer ").is_none() && Claim::read("Bearer").is_none());
         assert!(!format!("{:?}", Credentials::read("Basic dGVzdHVzZXI6Zm9vYmFy")).contains("foobar"));
     }
 }

@@ -8,7 +8,8 @@ use eventhive_hub::Message;
 
 use super::acl::{List, User};
 use super::password::Secret;
-use super::{Credentials, Rights};
+use super::token::Token;
+use super::{Claim, Credentials, Rights};
 
 /// Who brings a request. Made once for it by [`Access::identify`](super::Access::identify); after that asking costs next to
 /// nothing.
@@ -78,9 +79,9 @@ impl From<Option<Arc<Rights>>> for Said {
     }
 }
 
-/// Credentials, and what they are worth now.
+/// A claim, and what it is worth now.
 pub(super) struct Standing {
-    pub(super) credentials: Credentials,
+    claim: Claim,
     /// Holds while the list does not have the user.
     directory: Mutex<Said>,
     /// What the password was last compared with, and whether it was that.
@@ -93,13 +94,31 @@ impl Standing {
     pub(super) fn listed(credentials: Credentials, user: &User, fits: bool) -> Self {
         let tried = Mutex::new(user.secret.clone().map(|secret| (secret, fits)));
         let rights = ArcSwapOption::new(user.rights.clone().filter(|_| fits));
-        Self { credentials, directory: Mutex::default(), tried, rights }
+        Self { claim: Claim::Login(credentials), directory: Mutex::default(), tried, rights }
     }
 
     /// Of a user that the list does not have.
     pub(super) fn unlisted(credentials: Credentials, said: Said) -> Self {
         let rights = ArcSwapOption::new(said.rights());
-        Self { credentials, directory: Mutex::new(said), tried: Mutex::default(), rights }
+        Self { claim: Claim::Login(credentials), directory: Mutex::new(said), tried: Mutex::default(), rights }
+    }
+
+    /// Of whoever has a token.
+    pub(super) fn with_token(token: Token, list: &List) -> Self {
+        let rights = ArcSwapOption::new(list.of_token(&token));
+        Self { claim: Claim::Token(token), directory: Mutex::default(), tried: Mutex::default(), rights }
+    }
+
+    pub(super) fn into_claim(self) -> Claim {
+        self.claim
+    }
+
+    /// Who they say they are; `None` if they have a token, which says enough.
+    pub(super) const fn login(&self) -> Option<&Credentials> {
+        match &self.claim {
+            Claim::Login(credentials) => Some(credentials),
+            Claim::Token(_) => None,
+        }
     }
 
     /// Whether the directory has to be asked again. Who was refused is not tried on and on: it could look like an attack.
@@ -129,13 +148,20 @@ impl Standing {
     /// Looks the rights up in another list. Gives what the password has to be compared with first if that takes time; until
     /// [`settle`](Self::settle) says how that came out, the rights stay as they are.
     pub(super) fn follow(&self, list: &List) -> Option<Arc<Secret>> {
-        let Some(user) = list.get(&self.credentials.user) else {
+        let credentials = match &self.claim {
+            Claim::Login(credentials) => credentials,
+            Claim::Token(token) => {
+                self.rights.store(list.of_token(token));
+                return None;
+            }
+        };
+        let Some(user) = list.get(&credentials.user) else {
             self.rights.store(self.said().rights());
             return None;
         };
         match &user.secret {
             None => self.rights.store(None),
-            Some(secret) => match self.known(secret) {
+            Some(secret) => match self.known(secret, &credentials.password) {
                 Some(fits) => self.settle(user, secret, fits),
                 None => return Some(Arc::clone(secret)),
             },
@@ -144,10 +170,10 @@ impl Standing {
     }
 
     /// Whether the password fits, if that is known or takes no time.
-    fn known(&self, secret: &Secret) -> Option<bool> {
+    fn known(&self, secret: &Secret, password: &str) -> Option<bool> {
         match &*self.tried() {
             Some((tried, fits)) if **tried == *secret => Some(*fits),
-            _ => secret.is_plain().then(|| secret.fits(&self.credentials.password)),
+            _ => secret.is_plain().then(|| secret.fits(password)),
         }
     }
 
@@ -165,6 +191,6 @@ impl Standing {
 
 impl fmt::Debug for Standing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Standing").field("credentials", &self.credentials).field("rights", &self.rights).finish()
+        f.debug_struct("Standing").field("claim", &self.claim).field("rights", &self.rights).finish()
     }
 }

@@ -6,7 +6,7 @@
 //! the many connections of one program cost one check, and neither wait nor are put off while others flood.
 
 use std::collections::{HashMap, HashSet};
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -150,7 +150,7 @@ impl Shared {
         if waiting.len() >= MOST_WAIT {
             return Err(Busy);
         }
-        let place = self.addresses.take(peer.map(|peer| SocketAddr::new(peer, 0))).ok_or(Busy)?;
+        let place = self.addresses.take(peer).ok_or(Busy)?;
         let (tell, verdict) = watch::channel(None);
         waiting.insert(digest, verdict.clone());
         drop(waiting);

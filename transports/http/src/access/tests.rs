@@ -59,7 +59,7 @@ async fn every_row_of_the_vectors_says_who_sees_which_private_event() {
 async fn secured_topics_are_for_users_who_have_them_all_and_not_for_payloaders() {
     let (_file, users) = users(vectors()["_about"]["acl_yaml"].as_str().unwrap(), None);
     let access = Access {
-        payloaders: Payloaders::parse(["127.0.0.1"]).unwrap(),
+        payloaders: Networks::parse(["127.0.0.1"]).unwrap(),
         secure_topics: vec!["bread".into(), "syrup".into()],
         users: Some(users),
     };
@@ -76,7 +76,7 @@ async fn secured_topics_are_for_users_who_have_them_all_and_not_for_payloaders()
         (local, "/private/bread", None, false),
         (local, "/bread,x", None, true),
     ] {
-        let identity = access.identify(credentials.clone(), peer).await.unwrap();
+        let identity = access.identify(credentials.clone().map(Claim::Login), peer).await.unwrap();
         assert_eq!(access.may_publish(peer, path, &identity), allowed, "{path} {credentials:?}");
     }
 }
@@ -279,6 +279,20 @@ async fn logins_beyond_the_bound_are_put_off_and_those_that_were_right_lately_ar
     assert_eq!(users.logins().waiting(), 0);
 }
 
+#[test]
+fn every_row_of_the_vectors_says_who_is_in_a_network() {
+    let all = vectors();
+    let rows = all["payloader_cidr"]["rows"].as_array().unwrap();
+    assert!(rows.len() > 50);
+    for row in rows {
+        let (entry, address) = (row[0].as_str().unwrap(), row[1].as_str().unwrap().parse().unwrap());
+        match Networks::parse([entry]) {
+            Ok(payloaders) => assert_eq!(row[2], payloaders.contain(address), "{row}"),
+            Err(_) => assert_eq!(row[2], "AddrFormatError", "{row}"),
+        }
+    }
+}
+
 /// Says the same of everyone, until it says something else; counts how often it is asked.
 #[derive(Debug)]
 struct Oracle(std::sync::Mutex<(Answer, usize)>);
@@ -341,4 +355,42 @@ async fn it_is_time_to_ask_again_once_in_a_period_and_never_without_a_directory(
     assert_eq!(times.map(|time| users.is_to_be_rechecked(time)), [false, false, true, false, true]);
     let (_file, alone) = super::tests::users("", None);
     assert!(!alone.is_to_be_rechecked(start) && !alone.is_to_be_rechecked(start + period * 9));
+}
+
+#[tokio::test]
+async fn a_token_stands_for_its_user_for_as_long_as_the_list_says_so() {
+    let hash = token::hash("hive-0123456789abcdef").unwrap();
+    let (file, users) = users(
+        &format!("robot: {{tokens: ['{hash}', hive-plain-0123456789], acl: {{all: []}}, topics: [bread]}}"),
+        None,
+    );
+    let claim = |token: &str| Claim::read(&format!("Bearer {token}")).unwrap();
+    for (token, seen) in [
+        ("hive-0123456789abcdef", true),
+        ("hive-plain-0123456789", true),
+        ("hive-0123456789abcdeg", false),
+        (&*hash, false),
+        (hash.strip_prefix("sha256:").unwrap(), false),
+    ] {
+        let identity = users.identify(claim(token), None).await.unwrap();
+        assert_eq!((identity.may_see("a"), identity.may_publish(["bread"].into_iter())), (seen, seen), "{token}");
+    }
+    // Its name opens nothing without a password.
+    assert!(!users.identify(who("robot", ""), None).await.unwrap().may_see("a"));
+    let robot = users.identify(claim("hive-0123456789abcdef"), None).await.unwrap();
+    let other = users.identify(claim("hive-other-0123456789"), None).await.unwrap();
+    for (list, seen) in [
+        ("robot: {tokens: hive-other-0123456789, acl: {all: []}}".to_owned(), (false, true)),
+        (format!("robot: {{tokens: ['{hash}'], acl: nonsense}}"), (false, false)),
+        (format!("robot: {{tokens: ['{hash}'], acl: {{all: []}}}}"), (true, false)),
+        (
+            format!("one: {{tokens: ['{hash}'], acl: {{all: []}}}}\ntwo: {{tokens: ['{hash}'], acl: {{all: []}}}}"),
+            (false, false),
+        ),
+        ("robot: {tokens: ['sha256:12', hive-other-0123456789], acl: {all: []}}".to_owned(), (false, false)),
+    ] {
+        std::fs::write(file.path(), &list).unwrap();
+        users.reload().unwrap();
+        assert_eq!((robot.may_see("a"), other.may_see("a")), seen, "{list}");
+    }
 }

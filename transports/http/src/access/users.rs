@@ -9,13 +9,13 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 
-use super::Credentials;
 use super::acl::{AclError, List};
 use super::directory::{Directory, DirectoryError};
 use super::file::AclFile;
 use super::identity::{Identity, Said, Standing};
 use super::logins::Logins;
 use super::password::Secret;
+use super::{Claim, Credentials};
 
 /// Turns credentials into identities.
 pub struct Users {
@@ -63,17 +63,21 @@ impl Users {
         })
     }
 
-    /// Whose credentials these are. Wrong ones are nobody's, and become somebody's if the list is changed so.
+    /// Who makes this claim. A wrong one is nobody's, and becomes somebody's if the list is changed so.
     ///
     /// # Errors
     /// [`Busy`]: it was not found out.
-    pub async fn identify(&self, mut credentials: Credentials, peer: Option<IpAddr>) -> Result<Identity, Busy> {
+    pub async fn identify(&self, claim: impl Into<Claim>, peer: Option<IpAddr>) -> Result<Identity, Busy> {
+        let mut claim = claim.into();
         loop {
             let list = self.list.load_full();
-            let standing = self.judge(&list, credentials, peer).await?;
+            let standing = match claim {
+                Claim::Login(credentials) => self.judge(&list, credentials, peer).await?,
+                Claim::Token(token) => Standing::with_token(token, &list),
+            };
             match self.enter(&list, standing) {
                 Ok(identity) => return Ok(identity),
-                Err(replaced) => credentials = replaced.credentials,
+                Err(replaced) => claim = replaced.into_claim(),
             }
         }
     }
@@ -142,7 +146,8 @@ impl Users {
         later.sort_by_key(|(standing, _)| !standing.has_rights());
         let mut wrong = HashSet::new();
         for (standing, secret) in later {
-            let fits = self.logins.fits_now(&secret, &standing.credentials.password, &mut wrong);
+            let Some(login) = standing.login() else { continue };
+            let fits = self.logins.fits_now(&secret, &login.password, &mut wrong);
             if !self.settle(&list, &standing, &secret, fits) {
                 break;
             }
@@ -161,7 +166,8 @@ impl Users {
     fn settle(&self, list: &Arc<List>, standing: &Standing, secret: &Arc<Secret>, fits: bool) -> bool {
         let open = self.lock();
         let is_current = Arc::ptr_eq(list, &self.list.load());
-        if is_current && let Some(user) = list.get(&standing.credentials.user) {
+        let user = standing.login().and_then(|login| list.get(&login.user));
+        if is_current && let Some(user) = user {
             standing.settle(user, secret, fits);
         }
         drop(open);
@@ -187,8 +193,8 @@ impl Users {
         for standing in self.questions() {
             // They may have gone while others were asked about.
             let Some(standing) = standing.upgrade() else { continue };
-            let credentials = &standing.credentials;
-            match directory.lookup(&credentials.user, &credentials.password).await {
+            let Some(login) = standing.login() else { continue };
+            match directory.lookup(&login.user, &login.password).await {
                 Ok(found) => self.hear(&standing, found.into()),
                 Err(DirectoryError::Busy) => {}
                 Err(DirectoryError::Unavailable) => return,
@@ -200,14 +206,15 @@ impl Users {
     fn questions(&self) -> Vec<Weak<Standing>> {
         let mut open = self.lock();
         let list = self.list.load();
-        let questions = open.living().filter(|it| list.get(&it.credentials.user).is_none() && it.is_open_question());
+        let is_unlisted = |it: &Arc<Standing>| it.login().is_some_and(|login| list.get(&login.user).is_none());
+        let questions = open.living().filter(|it| is_unlisted(it) && it.is_open_question());
         questions.map(|standing| Arc::downgrade(&standing)).collect()
     }
 
     /// Takes what the directory said, unless the list has the user by now.
     fn hear(&self, standing: &Standing, said: Said) {
         let open = self.lock();
-        if self.list.load().get(&standing.credentials.user).is_none() {
+        if standing.login().is_some_and(|login| self.list.load().get(&login.user).is_none()) {
             standing.hear(said);
         }
         drop(open);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use eventhive_hub::{Ended, Monitor, ReplayError, Session};
 use eventhive_listener::Connection;
+use eventhive_listener::addresses::Place;
 
 use super::form::Form;
 use super::shard::{Millis, Pings, Shard};
@@ -18,6 +19,8 @@ pub(super) struct Live {
     pub(super) form: Form,
     monitor: Monitor,
     connection: Option<Arc<Connection>>,
+    /// Its place among the streams of its client's address.
+    _place: Place,
     next_ping: Cell<Ping>,
     /// Since when the session has ended without its socket having taken the end.
     ended_since: Cell<Option<Millis>>,
@@ -37,7 +40,13 @@ enum Ping {
 const GRACE: Millis = 2000;
 
 impl Live {
-    pub(super) fn new(shard: Rc<Shard>, session: Session, connection: Option<Arc<Connection>>, form: Form) -> Self {
+    pub(super) fn new(
+        shard: Rc<Shard>,
+        session: Session,
+        connection: Option<Arc<Connection>>,
+        place: Place,
+        form: Form,
+    ) -> Self {
         let (monitor, next_ping) = (session.monitor(), Cell::new(Ping::NotYet));
         Self {
             shard,
@@ -45,6 +54,7 @@ impl Live {
             form,
             monitor,
             connection,
+            _place: place,
             next_ping,
             ended_since: Cell::new(None),
             cut: Cell::new(false),

@@ -51,7 +51,7 @@ use std::time::Duration;
 use actix_web::web::ServiceConfig;
 use actix_web::{Scope, web};
 use eventhive_hub::Hub;
-use eventhive_listener::Door;
+use eventhive_listener::{Door, PerAddress};
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
@@ -76,6 +76,8 @@ struct Common {
     config: Config,
     counters: Counters,
     keys: Keys,
+    /// Streams of each client's address.
+    addresses: Arc<PerAddress>,
     /// The time there is for draining, once the door drains.
     draining: watch::Sender<Option<Duration>>,
 }
@@ -85,9 +87,10 @@ impl HttpDoor {
     #[must_use]
     pub fn new(hub: Hub, config: Config) -> Self {
         let keys = Keys::new(config.idempotency_keys, config.idempotency_time);
+        let addresses = PerAddress::new(config.max_sessions_per_address);
         let (counters, draining) = (Counters::default(), watch::Sender::new(None));
         Self {
-            common: Arc::new(Common { hub, config, counters, keys, draining }),
+            common: Arc::new(Common { hub, config, counters, keys, addresses, draining }),
             #[cfg(feature = "sqs")]
             readers: crate::sqs::Readers::default(),
         }

@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use super::idempotency::{MAX_KEY, Once};
 use super::origin;
 use super::reply::Reply;
-use super::request::{credentials, peer, text};
+use super::request::{claim, text};
 use super::shard::Shard;
 use crate::access::Identity;
 use crate::wire::answers::{
@@ -170,14 +170,17 @@ impl<'a> Publisher<'a> {
     /// Whether the request may publish on this path.
     async fn admit(&mut self, path: &str) -> Result<(), Refusal> {
         let (config, headers) = (self.shard.config(), self.request.headers());
-        let (access, peer) = (&config.access, peer(self.request));
+        let (access, client) = (&config.access, config.proxies.client(self.request));
         if self.identity.is_none() && access.is_secured(path) {
-            let identity = access.identify(credentials(headers), peer).await;
-            self.identity = Some(identity.map_err(|_| (StatusCode::SERVICE_UNAVAILABLE, BUSY))?);
+            let identity = access.identify(claim(headers), client).await;
+            self.identity = Some(identity.map_err(|_| {
+                self.shard.counters().put_off.add_one();
+                (StatusCode::SERVICE_UNAVAILABLE, BUSY)
+            })?);
         }
         let foreign = origin::is_foreign(headers, &config.origins, &config.host);
         let identity = self.identity.as_ref().unwrap_or(const { &Identity::nobody() });
-        if foreign || !access.may_publish(peer, path, identity) {
+        if foreign || !access.may_publish(client, path, identity) {
             self.shard.counters().refused.add_one();
             return Err((StatusCode::FORBIDDEN, NOT_ALLOWED));
         }

@@ -1,18 +1,15 @@
 //! Which request does what.
 
-use std::net::IpAddr;
 use std::rc::Rc;
-use std::sync::Arc;
 
 use actix_web::http::header::{self, HeaderMap};
 use actix_web::http::{Method, StatusCode, Version};
 use actix_web::{HttpRequest, HttpResponse, web};
-use eventhive_listener::Connection;
 
 use super::reply::Reply;
 use super::shard::Shard;
 use super::{origin, publish, stream};
-use crate::access::Credentials;
+use crate::access::Claim;
 use crate::wire::answers::{BAD_REQUEST, MAX_TARGET};
 use crate::wire::target;
 
@@ -47,15 +44,9 @@ fn path(request: &HttpRequest, endpoint: &str) -> Option<String> {
     }
 }
 
-/// Who sent it, as far as the network tells. A socket for both versions of IP shows IPv4 addresses as mapped ones.
-pub(super) fn peer(request: &HttpRequest) -> Option<IpAddr> {
-    let known = request.conn_data::<Arc<Connection>>().and_then(|connection| connection.peer());
-    known.or_else(|| request.peer_addr()).map(|address| address.ip().to_canonical())
-}
-
 /// Who sent it, by its own word.
-pub(super) fn credentials(headers: &HeaderMap) -> Option<Credentials> {
-    headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(Credentials::read)
+pub(super) fn claim(headers: &HeaderMap) -> Option<Claim> {
+    headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(Claim::read)
 }
 
 /// A header as text.

@@ -16,7 +16,7 @@ use super::form::{Form, Wish};
 use super::live::Live;
 use super::output::{Compressed, Output};
 use super::reply::Reply;
-use super::request::{credentials, peer, text};
+use super::request::{claim, text};
 use super::shard::Shard;
 use crate::wire::answers::{BAD_REQUEST, BUSY, LAST_EVENT_ID, X_FETCH_SINCE, X_FETCH_SINCE_CURSOR, X_PUBSUB_REPLAY};
 use crate::wire::topics;
@@ -27,12 +27,14 @@ const CURSOR_CHARS: usize = 36;
 pub(super) async fn open(shard: &Rc<Shard>, reply: &Reply, request: HttpRequest, path: &str) -> HttpResponse {
     let headers = request.headers();
     let wish = Wish::of(headers, &shard.config().oldschoolers);
-    let Ok(identity) = shard.config().access.identify(credentials(headers), peer(&request)).await else {
+    let client = shard.config().proxies.client(&request);
+    let Ok(identity) = shard.config().access.identify(claim(headers), client).await else {
+        shard.counters().put_off.add_one();
         return reply.later(BUSY);
     };
     let access = identity.viewer();
-    let place = match Place::find(shard, headers, wish.form, access.as_deref()).await {
-        Ok(place) => place,
+    let beginning = match Beginning::find(shard, headers, wish.form, access.as_deref()).await {
+        Ok(beginning) => beginning,
         Err(error) => {
             tracing::error!(%error, "a stream could not be opened in the past");
             return reply.later("The backlog cannot be read, please come again.\n");
@@ -40,6 +42,10 @@ pub(super) async fn open(shard: &Rc<Shard>, reply: &Reply, request: HttpRequest,
     };
     let config = shard.config();
     let draining = shard.common().draining.borrow().is_some();
+    let Some(place) = shard.common().addresses.take(client) else {
+        shard.counters().put_off.add_one();
+        return reply.later("There are as many streams of your address as there may be, please come again.\n");
+    };
     if draining || shard.hub().is_closing() || !shard.counters().enter(config.max_sessions) {
         shard.counters().put_off.add_one();
         return reply.later("There are as many streams as there may be, please come again.\n");
@@ -56,19 +62,19 @@ pub(super) async fn open(shard: &Rc<Shard>, reply: &Reply, request: HttpRequest,
     // The request's parts go back to their pool now instead of living as long as the stream.
     drop(request);
     let (session, outgoing) = shard.worker().open(settings);
-    let live = Rc::new(Live::new(Rc::clone(shard), session, connection, wish.form));
+    let live = Rc::new(Live::new(Rc::clone(shard), session, connection, place, wish.form));
     let compressed = coding.and_then(|coding| Compressed::open(shard, coding));
     let output = Output::new(outgoing, Rc::clone(&live), compressed);
-    if let Some(opening) = wish.form.opening(place.is_unknown) {
+    if let Some(opening) = wish.form.opening(beginning.is_unknown) {
         live.send(opening);
     }
-    if begin(&live, topics::subscription(path), place.start).is_err() {
+    if begin(&live, topics::subscription(path), beginning.start).is_err() {
         return reply.text(StatusCode::BAD_REQUEST, BAD_REQUEST);
     }
-    respond(reply, wish.form, &place, output)
+    respond(reply, wish.form, &beginning, output)
 }
 
-fn respond(reply: &Reply, form: Form, place: &Place, output: Output) -> HttpResponse {
+fn respond(reply: &Reply, form: Form, beginning: &Beginning, output: Output) -> HttpResponse {
     let mut response = reply.builder(StatusCode::OK, form.content_type());
     if let Some(coding) = output.coding() {
         response.insert_header((header::CONTENT_ENCODING, coding.name()));
@@ -77,8 +83,8 @@ fn respond(reply: &Reply, form: Form, place: &Place, output: Output) -> HttpResp
         // Neither stored nor collected by what stands between.
         response.insert_header((header::CACHE_CONTROL, "no-store")).insert_header(("x-accel-buffering", "no"));
     }
-    if place.was_asked_for {
-        response.insert_header((X_PUBSUB_REPLAY, if place.is_unknown { "unknown" } else { "found" }));
+    if beginning.was_asked_for {
+        response.insert_header((X_PUBSUB_REPLAY, if beginning.is_unknown { "unknown" } else { "found" }));
     }
     let chunks = output.has_chunks();
     let mut response = response.streaming(output);
@@ -107,14 +113,14 @@ fn begin(live: &Rc<Live>, filter: Filter, start: Start) -> Result<(), eventhive_
 }
 
 /// Where a stream begins.
-struct Place {
+struct Beginning {
     start: Start,
     was_asked_for: bool,
     /// The place that was asked for cannot be found.
     is_unknown: bool,
 }
 
-impl Place {
+impl Beginning {
     /// A cursor goes before a time: it is exact.
     async fn find(
         shard: &Shard,

@@ -18,10 +18,13 @@
 //! credentials are refused) is told in the log once, tried again after one second, later after up to a minute, and told
 //! again when it works.
 //!
+//! Who we are is `key` and `secret`, or what AWS's tools take: environment, profiles with their roles and programs, web
+//! identities, the role of a container or machine. Logins of people in a browser (`aws sso login`) are not among it.
+//!
 //! Source: the API of SQS of 2012-11-05; the keys and `pubsub_path` are those of PyPubSub 0.7.4.
 //!
 //! # How to read it
-//! - `keys`: what stands in the configuration. [`QueueConfig`]: what that means.
+//! - `keys`: what stands in the configuration. `config`: what that means.
 //! - `reader`: the life of a reader. `take`: from messages to events. `seen`: which were there before.
 //! - `queue`: what is asked of the server. `failure`: what goes wrong, and when it is told.
 //! - `readers`: all of a door.

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use eventhive_http::Config;
-use eventhive_http::access::{Access, Credentials, Payloaders, Users};
+use eventhive_http::access::{Access, Credentials, Users};
+use eventhive_listener::Networks;
 
 use crate::support::{Server, config_of_vectors, header, until};
 
@@ -20,7 +21,7 @@ async fn status(server: &Server, target: &str, headers: &str) -> u16 {
 async fn only_payloaders_publish_and_by_default_the_machine_itself() {
     let default = Server::start(Config::default());
     assert_eq!(status(&default, "/a", "").await, 202);
-    let payloaders = Payloaders::parse(["10.0.0.0/8", "::1"]).unwrap();
+    let payloaders = Networks::parse(["10.0.0.0/8", "::1"]).unwrap();
     let closed = Server::start(Config { access: Access { payloaders, ..Access::default() }, ..Config::default() });
     assert_eq!(status(&closed, "/a", "").await, 403);
     // Whatever a client says of itself.

@@ -4,10 +4,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use eventhive_http::access::{Access, Payloaders, Users};
+use eventhive_http::access::{Access, Users};
 use eventhive_http::{Config, DoorStats, HttpDoor};
 use eventhive_hub::{Hub, HubSettings};
-use eventhive_listener::{DoorPlan, Limits, Listen, Listeners};
+use eventhive_listener::{DoorPlan, Limits, Listen, Listeners, Networks};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -28,7 +28,7 @@ pub(crate) fn config_of_vectors() -> Config {
         max_payload: 1000,
         oldschoolers: vec!["svnwcsub".into()],
         access: Access {
-            payloaders: Payloaders::parse(["127.0.0.1/32"]).unwrap(),
+            payloaders: Networks::parse(["127.0.0.1/32"]).unwrap(),
             secure_topics: vec!["bread".into(), "syrup".into()],
             users: Some(Arc::new(Users::open(Some(file.path().to_owned()), None).unwrap())),
         },
@@ -53,9 +53,10 @@ impl Server {
     }
 
     pub(crate) fn serve(hub: Hub, config: Config, limits: Limits) -> Self {
+        let proxies = config.proxies.of_connections();
         let door = Arc::new(HttpDoor::new(hub.clone(), config));
         let limits = Limits { workers: Some(2), ..limits };
-        let listen = Listen { host: "127.0.0.1".to_owned(), port: 0, tls: None, limits };
+        let listen = Listen { host: "127.0.0.1".to_owned(), port: 0, tls: None, proxies, limits };
         let plan = DoorPlan::new("servers.test", listen, "http", "/", Arc::clone(&door) as _);
         let listeners = Listeners::start(vec![plan]).unwrap();
         let address = listeners.addresses()[0].address;
@@ -135,7 +136,10 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) async fn connect(address: SocketAddr) -> Self {
-        let socket = TcpStream::connect(address).await.unwrap();
+        Self::of(TcpStream::connect(address).await.unwrap())
+    }
+
+    pub(crate) fn of(socket: TcpStream) -> Self {
         socket.set_nodelay(true).unwrap();
         Self { socket, buffer: Vec::new(), head: String::new() }
     }

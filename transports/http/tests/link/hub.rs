@@ -56,6 +56,7 @@ fn listen(port: u16) -> (Hub, Listeners) {
         host: "127.0.0.1".to_owned(),
         port,
         tls: None,
+        proxies: None,
         limits: Limits { workers: Some(2), ..Limits::default() },
     };
     let plan = DoorPlan::new("servers.test", listen, "http", "/", door);

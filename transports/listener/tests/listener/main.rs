@@ -1,6 +1,8 @@
 //! Doors on shared listeners, over real sockets.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod proxied;
+
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
@@ -53,7 +55,7 @@ fn plan(name: &str, listen: Listen, door: &Arc<Named>) -> DoorPlan {
 
 fn listen(host: &str, port: u16) -> Listen {
     let limits = Limits { workers: Some(1), ..Limits::default() };
-    Listen { host: host.to_owned(), port, tls: None, limits }
+    Listen { host: host.to_owned(), port, tls: None, proxies: None, limits }
 }
 
 fn get(address: SocketAddr, path: &str) -> String {

@@ -1,6 +1,6 @@
 //! From a request to a session.
 
-use std::net::SocketAddr;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -39,15 +39,16 @@ pub(super) async fn handshake(
     request: HttpRequest,
     input: web::Payload,
 ) -> Result<HttpResponse, actix_web::Error> {
-    let (common, peer) = (shard.common(), request.peer_addr());
-    if common.refusals.is_full(peer) {
+    let common = shard.common();
+    let client = shard.config().proxies.client(&request);
+    if common.refusals.is_full(client) {
         return Ok(put_off(&shard));
     }
     if let Err(refusal) = tokens::admit(&request, shard.config()) {
-        return Ok(refuse(&shard, refusal, peer).await);
+        return Ok(refuse(&shard, refusal, client).await);
     }
     let mut response = ws::handshake(&request)?;
-    let Some(place) = common.sessions.take(peer) else { return Ok(put_off(&shard)) };
+    let Some(place) = common.sessions.take(client) else { return Ok(put_off(&shard)) };
     let is_ending = common.drain.is_on() || shard.hub().is_closing();
     if is_ending || !shard.counters().enter(shard.config().max_sessions) {
         return Ok(put_off(&shard));
@@ -96,9 +97,9 @@ fn put_off(shard: &Shard) -> HttpResponse {
 }
 
 /// Turns a client away, not at once: some try again without a pause, hundreds of times a second.
-async fn refuse(shard: &Shard, refusal: Refusal, peer: Option<SocketAddr>) -> HttpResponse {
+async fn refuse(shard: &Shard, refusal: Refusal, client: Option<IpAddr>) -> HttpResponse {
     shard.counters().refused.add_one();
-    let _place = shard.common().refusals.take(peer);
+    let _place = shard.common().refusals.take(client);
     if HELD_BACK.fetch_add(1, Ordering::Relaxed) < MOST_HELD_BACK {
         let _back = HeldBack;
         sleep(shard.config().refusal_delay).await;

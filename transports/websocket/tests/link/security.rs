@@ -80,7 +80,7 @@ fn encrypted() -> (Listeners, std::net::SocketAddr, tempfile::NamedTempFile) {
     let tls = TlsFiles { certificate: certificate.path().to_owned(), key: key.path().to_owned(), chain: None };
     let door = Arc::new(WebSocketDoor::new(Hub::new(HubSettings::default()), Config::default()));
     let limits = Limits { workers: Some(1), ..Limits::default() };
-    let listen = Listen { host: "127.0.0.1".to_owned(), port: 0, tls: Some(tls), limits };
+    let listen = Listen { host: "127.0.0.1".to_owned(), port: 0, tls: Some(tls), proxies: None, limits };
     let plan = DoorPlan::new("servers.test", listen, "ws", "/pubsub", door);
     let listeners = Listeners::start(vec![plan]).unwrap();
     let address = listeners.addresses()[0].address;

@@ -185,6 +185,32 @@ async fn an_address_that_has_all_its_sessions_is_put_off_and_others_are_not() {
     from(&server, [127, 0, 0, 2]).await.unwrap().nothing_came().await;
 }
 
+/// A client that reaches the server through this machine as a proxy.
+async fn through_proxy(server: &Server, forwarded_for: &str) -> Result<Client, u16> {
+    use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+    let mut request = server.url().into_client_request().unwrap();
+    request.headers_mut().insert("x-forwarded-for", forwarded_for.parse().unwrap());
+    Client::connect(request).await.map_err(|error| match error {
+        Error::Http(response) => response.status().as_u16(),
+        other => panic!("{other}"),
+    })
+}
+
+#[tokio::test]
+async fn behind_a_trusted_proxy_sessions_are_counted_by_the_clients_address() {
+    let trusted = eventhive_listener::Networks::parse(["127.0.0.1"]).unwrap();
+    let proxies = eventhive_listener::Proxies { trusted, protocol: false };
+    let server = Server::start(Config { max_sessions_per_address: 1, proxies, ..Config::default() });
+    let _first = through_proxy(&server, "203.0.113.9").await.unwrap();
+    assert_eq!(through_proxy(&server, "203.0.113.9").await.err(), Some(503));
+    assert_eq!(
+        through_proxy(&server, "198.51.100.1, 203.0.113.9").await.err(),
+        Some(503),
+        "it is the last that counts"
+    );
+    through_proxy(&server, "198.51.100.1").await.unwrap().nothing_came().await;
+}
+
 /// Else guesses would go as fast as the network, and one guesser would take the pause from clients that need it.
 #[tokio::test]
 async fn an_address_with_too_many_refusals_held_back_is_put_off_unheard_and_others_are_heard() {

@@ -13,7 +13,7 @@ fn plan(endpoint: &str) -> (Hub, DoorPlan) {
     let hub = Hub::new(HubSettings::default());
     let config = Config { endpoint: endpoint.to_owned(), ..Config::default() };
     let limits = Limits { workers: Some(2), ..Limits::default() };
-    let listen = Listen { host: "127.0.0.1".to_owned(), port: 0, tls: None, limits };
+    let listen = Listen { host: "127.0.0.1".to_owned(), port: 0, tls: None, proxies: None, limits };
     let door = Arc::new(WebSocketDoor::new(hub.clone(), config));
     (hub, DoorPlan::new(format!("servers{endpoint}"), listen, "ws", endpoint, door))
 }

@@ -45,7 +45,7 @@ impl Server {
         let path = config.endpoint.clone();
         let door = Arc::new(WebSocketDoor::new(hub.clone(), config));
         let limits = Limits { workers: Some(2), ..limits };
-        let listen = Listen { host: "127.0.0.1".to_owned(), port: 0, tls, limits };
+        let listen = Listen { host: "127.0.0.1".to_owned(), port: 0, tls, proxies: None, limits };
         let plan = DoorPlan::new("servers.test", listen, "ws", path, Arc::clone(&door) as _);
         let listeners = Listeners::start(vec![plan]).unwrap();
         let address = listeners.addresses()[0].address;
