@@ -11,6 +11,7 @@
 //! | no body, a bad charset, bytes that are not of it: 500 | 400 |
 //! | `NaN` and `Infinity` are passed on, and break clients | 400 |
 //! | `/foo,` subscribes everything | `/foo` |
+//! | a replay that takes long | pings while it finds nothing, with `"replaying": true` beside `stillalive` |
 //! | one slow reader delays all others | it is dropped by the hub's policy, alone |
 //! | a stream that was cut off looks complete | its connection is aborted |
 //! | `Basic` in lower case is nobody | somebody |
