@@ -25,6 +25,10 @@ use crate::wire::topics;
 const CURSOR_CHARS: usize = 36;
 
 pub(super) async fn open(shard: &Rc<Shard>, reply: &Reply, request: HttpRequest, path: &str) -> HttpResponse {
+    let filter = topics::subscription(path);
+    if shard.hub().check(&filter).is_err() {
+        return reply.text(StatusCode::BAD_REQUEST, BAD_REQUEST);
+    }
     let headers = request.headers();
     let wish = Wish::of(headers, &shard.config().oldschoolers);
     let client = shard.config().proxies.client(&request);
@@ -68,7 +72,7 @@ pub(super) async fn open(shard: &Rc<Shard>, reply: &Reply, request: HttpRequest,
     if let Some(opening) = wish.form.opening(beginning.is_unknown) {
         live.send(opening);
     }
-    if begin(&live, topics::subscription(path), beginning.start).is_err() {
+    if begin(&live, filter, beginning.start).is_err() {
         return reply.text(StatusCode::BAD_REQUEST, BAD_REQUEST);
     }
     respond(reply, wish.form, &beginning, output)
