@@ -1,6 +1,7 @@
 //! Keeps who may do what as the access list and the directory say it now. One for a door, whatever its clients do.
 
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -31,5 +32,9 @@ fn look(users: &Arc<Users>, now: std::time::Instant) {
         tokio::spawn(async move { users.recheck().await });
     }
     let users = Arc::clone(users);
-    drop(tokio::task::spawn_blocking(move || users.follow(now)));
+    // No blocking task: the end of a runtime, and so of a listener, would wait for it.
+    let looking = thread::Builder::new().name("eventhive-acl".to_owned()).spawn(move || users.follow(now));
+    if let Err(error) = looking {
+        tracing::error!(%error, "the access list is not looked at: there is no thread for it");
+    }
 }
