@@ -18,6 +18,9 @@
 //! | a page of any web site may publish by way of its reader's browser | only pages of named origins |
 //! | targets with a raw `<`, `>` or `` ` `` are taken | 400 by the HTTP library: encode them |
 //!
+//! `X-Subscribers` and `X-Requests` are of one door: a hub with two, such as one with TLS and one without, counts apart what the
+//! original counts together.
+//!
 //! Beyond it: `Accept: text/event-stream` and `application/x-ndjson`, `Last-Event-ID`, gzip and zstd for clients that name
 //! the form they want, CORS, the cursor of a published event in `X-Pubsub-Cursor`, `Idempotency-Key`.
 //!
