@@ -221,3 +221,22 @@ fn sighup_and_sigusr2_read_access_lists_again_and_keep_the_old_ones_when_the_new
     hub.running.told("access lists read again");
     assert_eq!(published(&address), "403");
 }
+
+/// A named pipe that nobody writes stands for a list that takes long.
+#[cfg(feature = "http")]
+#[test]
+fn the_end_does_not_wait_for_an_access_list_that_is_being_read() {
+    let folder = TempDir::new().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    std::fs::write(path("acl.yaml"), "u: {password: p, acl: {}}\n").unwrap();
+    let text = "servers: {a: {pubsub_type: http, create: always, init: {port: 0, acl_file: acl.yaml}}}";
+    std::fs::write(path("hub.yaml"), text).unwrap();
+    let hub = Hub::of(Running::start_in(folder.path(), &["serve", "--config", "hub.yaml", "--json"]));
+    std::fs::remove_file(path("acl.yaml")).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(path("acl.yaml")).status().unwrap().success());
+    hub.running.signal("HUP");
+    // Opening it for writing, with nothing written yet, waits for a reader: it is being read now.
+    let _pipe = std::fs::File::options().write(true).open(path("acl.yaml")).unwrap();
+    hub.running.signal("TERM");
+    assert_eq!(hub.running.end().code, 0);
+}

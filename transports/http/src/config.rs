@@ -101,7 +101,8 @@ const DOOR_KEYS: &[Key] = &[
         "idempotency_keys",
         KeyKind::Integer { min: 0, max: 10_000_000 },
         "10000",
-        "How many `Idempotency-Key`s are remembered, about 200 bytes each; 0 turns them off.",
+        "How many `Idempotency-Key`s are remembered, about 200 bytes each, in the memory of this door: no other door knows \
+         them, nor the next start. 0 turns them off.",
     ),
     Key::with_default("idempotency_secs", TIME, "600", "How long each is remembered."),
     Key::with_default("request_timeout_secs", TIME, "10", "How long a client may take for the head of a request."),
@@ -109,7 +110,8 @@ const DOOR_KEYS: &[Key] = &[
         "send_timeout_secs",
         TIME,
         "30",
-        "How long a client may take nothing of what waits for it, or take for a body, before its connection is ended.",
+        "How long a client may take nothing of what waits for it, or send nothing of a body, before its connection is \
+         ended. A body has this time and a second for each KiB of it.",
     ),
     Key::optional(
         "workers",

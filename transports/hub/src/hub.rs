@@ -4,12 +4,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use eventhive_transport::Filter;
 use uuid::Uuid;
 
 use crate::core::Core;
 use crate::{
     Access, Backlog, BacklogError, Cursor, CursorError, Draft, HubSettings, HubStats, MemoryBacklog, PublicCursor,
-    PublishError, PublishRefused, Start, Worker,
+    PublishError, PublishRefused, Start, SubscribeError, Worker,
 };
 
 /// How long a closing hub waits for workers to end sessions that did not take their rest in time. Only a worker whose
@@ -148,6 +149,14 @@ impl Hub {
             Err(BacklogError::Cursor(_)) => Ok(false),
             Err(error) => Err(error),
         }
+    }
+
+    /// Whether the hub can take a subscription to this at all, for doors that must know before they answer.
+    ///
+    /// # Errors
+    /// [`SubscribeError::TopicTooLong`].
+    pub fn check(&self, filter: &Filter) -> Result<(), SubscribeError> {
+        self.0.check(filter)
     }
 
     /// Where a replay from `start` would begin, for doors that must know before they answer.

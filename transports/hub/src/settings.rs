@@ -19,7 +19,8 @@ pub struct HubSettings {
     /// [`Hub::publish`](crate::Hub::publish) refuses while a worker that is concerned has more than this still to hand
     /// out. Publishers that await `ready` seldom meet it: each of them passes the other bound by one message at most.
     pub worker_inbox_max_bytes: usize,
-    /// Longer topics are refused: looking for the subscribers of a topic takes time by its length.
+    /// Longer topics are refused, in bytes: looking for the subscribers of a topic takes time by its length. The default is
+    /// what PyPubSub takes.
     pub max_topic_bytes: usize,
     /// Whether what is published under a topic whose first segment is `private` is private, by whichever door it comes. The
     /// topic is what follows then. Protocols that say so by the topic have a door on the hub.
@@ -36,7 +37,7 @@ impl Default for HubSettings {
             // Several thousand small messages: enough that a worker never starves, little enough to be felt at once.
             worker_inbox_bytes: 4 << 20,
             worker_inbox_max_bytes: 64 << 20,
-            max_topic_bytes: 4096,
+            max_topic_bytes: 8190,
             private_topics: false,
             close_deadline: Duration::from_secs(10),
         }

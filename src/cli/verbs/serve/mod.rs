@@ -2,13 +2,16 @@
 
 mod tell;
 
+use std::convert::Infallible;
 #[cfg(feature = "http")]
 use std::path::PathBuf;
+use std::pin::pin;
 use std::time::Duration;
 
 use eventhive::config::{Kinds, Sources};
 use eventhive::{Config, Hive, ServerOutcome, StartOptions, Started};
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
 use crate::cli::config_args::ConfigArgs;
 use crate::cli::console::Console;
@@ -186,26 +189,32 @@ async fn until_told(
 ) -> Result<Exit, Failure> {
     servers.tell()?;
     tell::connectors(started, console)?;
+    let wanted = Notify::new();
+    let mut reloads = pin!(reloads(hive, &wanted, console));
     loop {
-        let asked = tokio::select! {
-            asked = signals.next() => asked,
-            () = servers.changed() => {
-                servers.tell()?;
-                continue;
-            }
-        };
-        match asked {
-            Asked::Interrupt | Asked::Terminate => return Ok(Exit::Ok),
-            Asked::Reload => {
-                let problems = hive.reload().await;
-                let fine = if problems.is_empty() {
-                    "certificates and access lists read again"
-                } else {
-                    "what is wrong was not replaced; the old stays in use"
-                };
-                console.note(&problems.iter().map(String::as_str).chain([fine]).collect::<Vec<_>>().join("\n"));
-            }
+        tokio::select! {
+            asked = signals.next() => match asked {
+                Asked::Interrupt | Asked::Terminate => return Ok(Exit::Ok),
+                Asked::Reload => wanted.notify_one(),
+            },
+            () = servers.changed() => servers.tell()?,
+            never = &mut reloads => match never {},
         }
+    }
+}
+
+/// Reads files again, one time after the other. It may take long, when many passwords have new hashes: the end does not wait
+/// for it, and what is wanted meanwhile is done once.
+async fn reloads(hive: &Hive, wanted: &Notify, console: Console) -> Infallible {
+    loop {
+        wanted.notified().await;
+        let problems = hive.reload().await;
+        let fine = if problems.is_empty() {
+            "certificates and access lists read again"
+        } else {
+            "what is wrong was not replaced; the old stays in use"
+        };
+        console.note(&problems.iter().map(String::as_str).chain([fine]).collect::<Vec<_>>().join("\n"));
     }
 }
 

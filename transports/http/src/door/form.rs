@@ -95,12 +95,21 @@ impl Form {
 
     /// The chunk of a ping of now.
     pub(super) fn ping(self) -> Chunk {
-        let ping = match self {
-            Self::Lines | Self::NdJson => event::ping(),
-            Self::OldSchool => event::ping() + "\0",
-            Self::Events => sse::ping(),
+        self.own(event::ping, sse::ping)
+    }
+
+    /// The same for a stream that still looks for what lies in the past.
+    pub(super) fn replaying(self) -> Chunk {
+        self.own(event::replaying, sse::replaying)
+    }
+
+    fn own(self, line: fn() -> String, sse: fn() -> String) -> Chunk {
+        let text = match self {
+            Self::Lines | Self::NdJson => line(),
+            Self::OldSchool => line() + "\0",
+            Self::Events => sse(),
         };
-        Chunk::new(ping.as_bytes())
+        Chunk::new(text.as_bytes())
     }
 
     /// What comes before everything, if anything does. `gap` tells that events may have been missed.

@@ -1,7 +1,8 @@
 //! Publishes that carry an `Idempotency-Key` are done once.
 //!
 //! A key is one of its path. It is remembered by number and by time; forgotten, it publishes again. The same key with
-//! another body is an error of the publisher.
+//! another body is an error of the publisher. They are in memory, and of one door: after a restart, or by another door of the
+//! same hub, a key publishes again.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};

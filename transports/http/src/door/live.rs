@@ -22,6 +22,8 @@ pub(super) struct Live {
     /// Its place among the streams of its client's address.
     _place: Place,
     next_ping: Cell<Ping>,
+    /// When the socket last took something, or the stream was made.
+    taken: Cell<Millis>,
     /// Since when the session has ended without its socket having taken the end.
     ended_since: Cell<Option<Millis>>,
     cut: Cell<bool>,
@@ -29,7 +31,7 @@ pub(super) struct Live {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ping {
-    /// The past comes first.
+    /// The past comes first. Its events say that the stream is alive, as long as they come.
     NotYet,
     At(Millis),
     /// One waits for the socket.
@@ -48,6 +50,7 @@ impl Live {
         form: Form,
     ) -> Self {
         let (monitor, next_ping) = (session.monitor(), Cell::new(Ping::NotYet));
+        let taken = Cell::new(shard.now());
         Self {
             shard,
             session,
@@ -56,6 +59,7 @@ impl Live {
             connection,
             _place: place,
             next_ping,
+            taken,
             ended_since: Cell::new(None),
             cut: Cell::new(false),
         }
@@ -72,6 +76,11 @@ impl Live {
     pub(super) fn ping(&self) {
         self.next_ping.set(Ping::Queued);
         self.send(self.form.ping());
+    }
+
+    /// The socket takes something.
+    pub(super) fn is_taking(&self) {
+        self.taken.set(self.shard.now());
     }
 
     /// The socket has taken a chunk of the door's own.
@@ -94,14 +103,23 @@ impl Live {
         if let Some(ended) = self.monitor.ended() {
             return self.look_at_end(ended, now);
         }
-        if matches!(self.next_ping.get(), Ping::At(time) if time <= now) {
-            self.next_ping.set(Ping::Queued);
-            self.send(pings.of(self.form));
+        match self.next_ping.get() {
+            Ping::At(time) if time <= now => {
+                self.next_ping.set(Ping::Queued);
+                self.send(pings.of(self.form));
+            }
+            Ping::NotYet if self.is_silent(now) => self.send(self.form.replaying()),
+            _ => {}
         }
         if self.monitor.stalled_for() > self.shard.config().send_timeout {
             self.monitor.disconnect(Ended::SlowConsumer);
             self.cut();
         }
+    }
+
+    /// Whether there has been nothing to send for as long as pings are apart: a replay that finds little, or a slow disk.
+    fn is_silent(&self, now: Millis) -> bool {
+        now.saturating_sub(self.taken.get()) >= self.shard.ping_interval() && self.monitor.queued_bytes() == 0
     }
 
     /// The stream says the end itself if its socket takes anything at all; until then the time runs.

@@ -11,11 +11,15 @@
 //! | no body, a bad charset, bytes that are not of it: 500 | 400 |
 //! | `NaN` and `Infinity` are passed on, and break clients | 400 |
 //! | `/foo,` subscribes everything | `/foo` |
+//! | a replay that takes long | pings while it finds nothing, with `"replaying": true` beside `stillalive` |
 //! | one slow reader delays all others | it is dropped by the hub's policy, alone |
 //! | a stream that was cut off looks complete | its connection is aborted |
 //! | `Basic` in lower case is nobody | somebody |
 //! | a page of any web site may publish by way of its reader's browser | only pages of named origins |
 //! | targets with a raw `<`, `>` or `` ` `` are taken | 400 by the HTTP library: encode them |
+//!
+//! `X-Subscribers` and `X-Requests` are of one door: a hub with two, such as one with TLS and one without, counts apart what the
+//! original counts together.
 //!
 //! Beyond it: `Accept: text/event-stream` and `application/x-ndjson`, `Last-Event-ID`, gzip and zstd for clients that name
 //! the form they want, CORS, the cursor of a published event in `X-Pubsub-Cursor`, `Idempotency-Key`.
@@ -29,8 +33,10 @@
 //! - `publish`, `idempotency`: events in. `stream`: from a request to a stream. `form`, `coding`: how it looks.
 //! - `output`: what the socket is written. `live`: what a stream's parts share.
 //! - `shard`: the streams of one thread, their pings and their watchdog.
+//! - `follower`: the access list and the directory, as they change.
 
 mod coding;
+mod follower;
 mod form;
 mod idempotency;
 mod live;
@@ -46,6 +52,7 @@ mod stream;
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use actix_web::web::ServiceConfig;
@@ -80,6 +87,8 @@ struct Common {
     addresses: Arc<PerAddress>,
     /// The time there is for draining, once the door drains.
     draining: watch::Sender<Option<Duration>>,
+    /// Whether somebody follows the access list.
+    followed: AtomicBool,
 }
 
 impl HttpDoor {
@@ -89,8 +98,9 @@ impl HttpDoor {
         let keys = Keys::new(config.idempotency_keys, config.idempotency_time);
         let addresses = PerAddress::new(config.max_sessions_per_address);
         let (counters, draining) = (Counters::default(), watch::Sender::new(None));
+        let followed = AtomicBool::new(false);
         Self {
-            common: Arc::new(Common { hub, config, counters, keys, addresses, draining }),
+            common: Arc::new(Common { hub, config, counters, keys, addresses, draining, followed }),
             #[cfg(feature = "sqs")]
             readers: crate::sqs::Readers::default(),
         }
@@ -98,7 +108,8 @@ impl HttpDoor {
 
     /// The door as a scope for an application of one's own, at the path that [`Config::endpoint`] says; put it behind the
     /// application's other services, since it takes every path below that. Call it in the application's factory: each
-    /// worker thread needs one. Build the server with
+    /// worker thread needs one. Call [`begin`](Door::begin) once, or a changed access list is not followed and queues are
+    /// not read. Build the server with
     /// [`Connections::on_connect`](eventhive_listener::connection::Connections), so that streams whose client has stopped
     /// reading can be ended at once.
     ///
@@ -107,13 +118,14 @@ impl HttpDoor {
     /// use actix_web::{App, HttpServer};
     /// use eventhive_http::{Config, HttpDoor};
     /// use eventhive_hub::{Hub, HubSettings};
-    /// use eventhive_listener::connection::Connections;
+    /// use eventhive_listener::{Door, connection::Connections};
     ///
     /// #[actix_web::main]
     /// async fn main() -> std::io::Result<()> {
     ///     let hub = Hub::new(HubSettings::default());
     ///     let config = Config { endpoint: "/events".to_owned(), ..Config::default() };
     ///     let door = Arc::new(HttpDoor::new(hub, config));
+    ///     door.begin();
     ///     HttpServer::new(move || App::new().service(door.scope()))
     ///         .on_connect(Connections::new().on_connect(Duration::from_secs(30)))
     ///         .bind(("127.0.0.1", 2069))?
@@ -124,6 +136,16 @@ impl HttpDoor {
     #[must_use]
     pub fn scope(&self) -> Scope {
         self.service(false)
+    }
+
+    /// Follows the access list and the directory from now on, unless that is done already.
+    fn follow(&self) {
+        let Common { config, draining, followed, .. } = &*self.common;
+        if let Some(users) = &config.access.users
+            && !followed.swap(true, Ordering::Relaxed)
+        {
+            tokio::spawn(follower::follow(Arc::clone(users), draining.subscribe()));
+        }
     }
 
     /// `chunks` says that the server hands bodies to sockets as they are.
@@ -157,10 +179,15 @@ impl HttpDoor {
 }
 
 /// A scope with a door of its own to `hub`. An application with several worker threads should share one [`HttpDoor`]
-/// instead, so that its limits and numbers are of all threads.
+/// instead, so that its limits and numbers are of all threads. Called inside a tokio runtime, as an application's factory
+/// is, it follows the access list; queues it does not read.
 #[must_use]
 pub fn scope(hub: &Hub, config: Config) -> Scope {
-    HttpDoor::new(hub.clone(), config).scope()
+    let door = HttpDoor::new(hub.clone(), config);
+    if tokio::runtime::Handle::try_current().is_ok() {
+        door.follow();
+    }
+    door.scope()
 }
 
 impl Door for HttpDoor {
@@ -169,15 +196,19 @@ impl Door for HttpDoor {
         config.service(self.service(true));
     }
 
-    /// Starts the readers of the door's queues. An application of one's own calls this once, inside a tokio runtime.
+    /// Follows the access list and the directory, and starts the readers of the door's queues. The listener calls it; an
+    /// application of one's own calls it once, inside a tokio runtime that lives as long as the door.
     ///
     /// # Panics
-    /// Outside a tokio runtime, if there are queues to read.
-    #[cfg(feature = "sqs")]
+    /// Outside a tokio runtime, if there are users to follow or queues to read.
     fn begin(&self) {
-        let Common { hub, config, draining, .. } = &*self.common;
-        let stop = crate::sqs::Stop::new(draining.subscribe(), hub.clone());
-        self.readers.start(&config.queues, hub, config.max_payload, &stop);
+        self.follow();
+        #[cfg(feature = "sqs")]
+        {
+            let Common { hub, config, draining, .. } = &*self.common;
+            let stop = crate::sqs::Stop::new(draining.subscribe(), hub.clone());
+            self.readers.start(&config.queues, hub, config.max_payload, &stop);
+        }
     }
 
     fn drain(&self, within: Duration) -> BoxFuture<'static, ()> {

@@ -65,6 +65,7 @@ impl Output {
     }
 
     fn chunk(&mut self, item: Outbound) -> io::Result<Bytes> {
+        self.live.is_taking();
         let chunk = match item {
             Outbound::Event { message, .. } => self.live.form.event(self.live.shard.hub(), &message),
             Outbound::Own(chunk) => {

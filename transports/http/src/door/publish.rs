@@ -13,7 +13,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::{Bytes, BytesMut};
 use eventhive_hub::{Draft, Hub, PublishError, PublishRefused, Published};
 use futures_util::StreamExt;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use super::idempotency::{MAX_KEY, Once};
 use super::origin;
@@ -31,6 +31,10 @@ use crate::wire::{charset, event, target};
 
 /// What the body of a batch may have beside its payloads: the head of one event that is as large as one may be.
 const BATCH_ROOM: usize = MAX_TARGET + 32;
+
+/// Bytes a second that a body must come with on the whole, once the time without a byte has passed. Any link that anyone
+/// still has is faster; one who would hold many bodies open must send as much for each.
+const SLOWEST: u64 = 1024;
 
 /// A refusal: its status and text.
 type Refusal = (StatusCode, &'static str);
@@ -210,8 +214,10 @@ async fn read(
     // Most bodies come in one piece, which is not copied. The end is waited for in any case: a body that is left before
     // its end costs the connection.
     let (mut first, mut joined) = (Bytes::new(), BytesMut::new());
+    let begun = Instant::now();
     loop {
-        match timeout(patience, body.next()).await {
+        let whole = begun + allowed(first.len().max(joined.len()), patience);
+        match timeout_at(whole.min(Instant::now() + patience), body.next()).await {
             Ok(None) if joined.is_empty() => return Ok(first),
             Ok(None) => return Ok(joined.freeze()),
             Ok(Some(Ok(chunk))) if first.len().max(joined.len()) + chunk.len() > most => return Err(too_large),
@@ -226,6 +232,11 @@ async fn read(
             Err(_) => return Err((StatusCode::REQUEST_TIMEOUT, BAD_REQUEST)),
         }
     }
+}
+
+/// How long a body may have taken of which this much has come.
+fn allowed(received: usize, patience: Duration) -> Duration {
+    patience + Duration::from_millis(received as u64 * 1000 / SLOWEST)
 }
 
 /// Publishes when the hub has room. That wait is what holds a publisher back.
@@ -282,5 +293,20 @@ fn refusal(reason: &PublishRefused) -> Refusal {
             tracing::error!(reason = %other, "an event was not taken");
             NOT_STORED
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slow_link_has_time_for_a_large_body_and_one_who_trickles_has_not() {
+        let patience = Duration::from_secs(30);
+        assert_eq!(allowed(0, patience), patience);
+        // The largest body of the standard, by a modem.
+        assert!(allowed(102_400, patience) > Duration::from_secs(102_400 / 1200));
+        // A byte each 29 seconds.
+        assert!(allowed(2, patience) < Duration::from_secs(31));
     }
 }

@@ -16,7 +16,6 @@ use super::form::Form;
 use super::live::Live;
 use super::stats::Counters;
 use crate::Config;
-use crate::access::Users;
 use crate::wire::chunk::Chunk;
 
 /// A time in milliseconds since the shard was made. It moves with the watchdog's looks, so reading it costs nothing.
@@ -136,11 +135,8 @@ const DRAIN_STEP: usize = 20;
 /// The part of the time for draining in which the ends are begun.
 const DRAIN_SHARE: f64 = 0.7;
 
-/// Between two looks at the file of the access list.
-const FOLLOW: Duration = Duration::from_secs(1);
-
 async fn watch_over(shard: Weak<Shard>, tick: Duration, mut draining: watch::Receiver<Option<Duration>>) {
-    let (mut step, mut followed) = (None, Instant::now());
+    let mut step = None;
     loop {
         let within = *draining.borrow_and_update();
         tokio::select! {
@@ -152,23 +148,7 @@ async fn watch_over(shard: Weak<Shard>, tick: Duration, mut draining: watch::Rec
         if let Some(within) = *draining.borrow() {
             shard.drain(*step.get_or_insert_with(|| drain_step(shard.lives.borrow().len(), within)));
         }
-        if followed.elapsed() >= FOLLOW {
-            followed = Instant::now();
-            if let Some(users) = &shard.config().access.users {
-                follow(users, followed.into_std());
-            }
-        }
     }
-}
-
-/// Whichever thread does it, once is enough; nobody waits for it.
-fn follow(users: &Arc<Users>, now: std::time::Instant) {
-    if users.is_to_be_rechecked(now) {
-        let users = Arc::clone(users);
-        rt::spawn(async move { users.recheck().await });
-    }
-    let users = Arc::clone(users);
-    drop(rt::task::spawn_blocking(move || users.follow(now)));
 }
 
 fn drain_step(streams: usize, within: Duration) -> usize {

@@ -25,6 +25,10 @@ use crate::wire::topics;
 const CURSOR_CHARS: usize = 36;
 
 pub(super) async fn open(shard: &Rc<Shard>, reply: &Reply, request: HttpRequest, path: &str) -> HttpResponse {
+    let filter = topics::subscription(path);
+    if shard.hub().check(&filter).is_err() {
+        return reply.text(StatusCode::BAD_REQUEST, BAD_REQUEST);
+    }
     let headers = request.headers();
     let wish = Wish::of(headers, &shard.config().oldschoolers);
     let client = shard.config().proxies.client(&request);
@@ -68,7 +72,7 @@ pub(super) async fn open(shard: &Rc<Shard>, reply: &Reply, request: HttpRequest,
     if let Some(opening) = wish.form.opening(beginning.is_unknown) {
         live.send(opening);
     }
-    if begin(&live, topics::subscription(path), beginning.start).is_err() {
+    if begin(&live, filter, beginning.start).is_err() {
         return reply.text(StatusCode::BAD_REQUEST, BAD_REQUEST);
     }
     respond(reply, wish.form, &beginning, output)
@@ -155,14 +159,12 @@ fn since(headers: &HeaderMap) -> Start {
     since.map_or(Start::Now, since_epoch)
 }
 
-/// What is no number, or lies before the epoch, is its beginning, as in the original.
+/// What is no number, or lies before the epoch, is its beginning, as in the original. What no clock shows is to come.
 fn since_epoch(since: &str) -> Start {
-    let time = since.parse::<f64>().ok().and_then(first_of);
-    match time.map(|time| UNIX_EPOCH.checked_add(time)) {
-        None => Start::Oldest,
-        Some(None) => Start::Now,
-        Some(Some(time)) if time > SystemTime::now() => Start::Now,
-        Some(Some(time)) => Start::Since(time),
+    let Some(since) = since.parse::<f64>().ok().filter(|since| *since >= 0.0) else { return Start::Oldest };
+    match first_of(since).and_then(|time| UNIX_EPOCH.checked_add(time)) {
+        Some(time) if time <= SystemTime::now() => Start::Since(time),
+        _ => Start::Now,
     }
 }
 
@@ -194,6 +196,17 @@ mod tests {
             assert!((first - Duration::from_nanos(1)).as_secs_f64() < shown, "{first:?}");
         }
         assert_eq!(first_of(0.0), Some(Duration::ZERO));
-        assert_eq!(first_of(-1.0), None);
+        assert_eq!(first_of(1e20), None);
+    }
+
+    #[test]
+    fn a_time_that_no_clock_shows_is_to_come_and_what_is_no_number_is_the_epoch() {
+        for future in ["1e20", "1e300", "inf", "infinity", "9999999999"] {
+            assert_eq!(since_epoch(future), Start::Now, "{future}");
+        }
+        for past in ["abc", "NaN", "-NaN", "-1", "-inf", "-1e300", "1e"] {
+            assert_eq!(since_epoch(past), Start::Oldest, "{past}");
+        }
+        assert_eq!(since_epoch("0"), Start::Since(UNIX_EPOCH));
     }
 }

@@ -69,6 +69,7 @@ impl Subscriber {
         }
         match Line::read(text) {
             Some(Line::Ping(time)) => self.place.at(time),
+            Some(Line::Replaying) => {}
             Some(Line::Event { topic, payload, cursor, time }) => {
                 self.place.at(time);
                 // The server may send more than was wanted, and after a loss what has come already.

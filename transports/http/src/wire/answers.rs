@@ -50,6 +50,8 @@ pub const DOOR_HEADER: &str = "eventhive-door";
 
 /// The key of a ping.
 pub const STILLALIVE: &str = "stillalive";
+/// Beside it, while what lies in the past has not all been sent. Not in the original.
+pub const REPLAYING: &str = "replaying";
 
 /// The longest target of a request, in bytes, as in the original.
 pub const MAX_TARGET: usize = 8190;

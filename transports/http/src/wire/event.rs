@@ -22,7 +22,7 @@ use bytes::Bytes;
 use eventhive_hub::{Draft, Format, Message, PublicCursor};
 use eventhive_transport::Topic;
 
-use super::answers::STILLALIVE;
+use super::answers::{REPLAYING, STILLALIVE};
 use super::json::{self, JsonError, Object};
 use super::topics::{self, EventPath};
 
@@ -173,6 +173,8 @@ fn unwrapped(object: &Object) -> Option<Bytes> {
 pub enum Line {
     /// The server is there; its clock says this.
     Ping(f64),
+    /// The server is there, and looks for what lies in the past: more may come from before its clock.
+    Replaying,
     /// An event.
     Event {
         /// The decoded path without its first slash.
@@ -192,7 +194,10 @@ impl Line {
     pub fn read(line: &str) -> Option<Self> {
         let object = Object::read(line).ok()?;
         let text = |name| object.member(name).and_then(|value| serde_json::from_str::<String>(value).ok());
-        let Some(path) = text(PATH) else { return object.member(STILLALIVE)?.parse().ok().map(Self::Ping) };
+        let Some(path) = text(PATH) else {
+            let time = object.member(STILLALIVE)?.parse().ok()?;
+            return Some(if object.member(REPLAYING).is_some() { Self::Replaying } else { Self::Ping(time) });
+        };
         let payload = unwrapped(&object).unwrap_or_else(|| object.without(is_ours).into());
         Some(Self::Event {
             // After a restart the original gives paths without their first slash.
@@ -208,6 +213,13 @@ impl Line {
 #[must_use]
 pub fn ping() -> String {
     format!("{{\"{STILLALIVE}\": {}}}\n", float(seconds(SystemTime::now())))
+}
+
+/// The ping of now of a stream that still looks for what lies in the past, with its line feed. It has a member more, so
+/// that nobody takes its time for a place to go on from.
+#[must_use]
+pub fn replaying() -> String {
+    format!("{{\"{STILLALIVE}\": {}, \"{REPLAYING}\": true}}\n", float(seconds(SystemTime::now())))
 }
 
 /// Epoch seconds.

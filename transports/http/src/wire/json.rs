@@ -36,10 +36,10 @@ pub struct Object {
 /// Where each key and each value stands.
 type Members = SmallVec<[(Range<usize>, Range<usize>); 8]>;
 
-/// The object without members.
 /// Room that a text has for the end of its line.
 const LINE_FEED: usize = 1;
 
+/// The object without members.
 impl Default for Object {
     fn default() -> Self {
         Self { text: "{}".to_owned(), members: Members::new(), has_lone_surrogate: false }

@@ -28,6 +28,12 @@ pub fn ping() -> String {
     format!(": {}\n", event::ping())
 }
 
+/// The same of a stream that still looks for what lies in the past.
+#[must_use]
+pub fn replaying() -> String {
+    format!(": {}\n", event::replaying())
+}
+
 /// The beginning of a stream: how long the browser is to wait before it comes back, and whether events may have been
 /// missed. The page receives that as an event of the type `gap`.
 #[must_use]

@@ -175,6 +175,7 @@ fn lines_of_the_original_are_read() {
     let (topic, payload) = (Topic::from("x/ y"), r#"{"a": 1}"#.into());
     assert_eq!(Line::read(line), Some(Line::Event { topic, payload, cursor: Some("c".into()), time: 17.5 }));
     assert_eq!(Line::read("{\"stillalive\": 12.25}\n"), Some(Line::Ping(12.25)));
+    assert_eq!(Line::read("{\"stillalive\": 12.25, \"replaying\": true}\n"), Some(Line::Replaying));
     assert_eq!(Line::read("{\"other\": 1}"), None);
     assert_eq!(Line::read("no json"), None);
 }

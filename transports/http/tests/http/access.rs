@@ -6,7 +6,7 @@ use eventhive_http::Config;
 use eventhive_http::access::{Access, Credentials, Users};
 use eventhive_listener::Networks;
 
-use crate::support::{Server, config_of_vectors, header, until};
+use crate::support::{PATIENCE, Server, config_of_vectors, header, until};
 
 async fn status(server: &Server, target: &str, headers: &str) -> u16 {
     let (head, text) = server.client().await.put(target, "{}", headers).await;
@@ -90,4 +90,19 @@ async fn open_streams_lose_the_rights_that_the_access_list_takes_away() {
     std::fs::write(file.path(), list("one: [a], two: [b]")).unwrap();
     let all = users.identify(Credentials::read("YWxsOmFsbA==").unwrap(), None).await.unwrap();
     until("the list is read again", || all.may_see("a")).await;
+}
+
+#[tokio::test]
+async fn a_door_that_never_had_a_stream_follows_its_access_list() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "all: {password: all, acl: {}, topics: [bread]}").unwrap();
+    let users = Users::open(Some(file.path().to_owned()), None).unwrap();
+    let access = Access { users: Some(Arc::new(users)), secure_topics: vec!["bread".into()], ..Access::default() };
+    let server = Server::start(Config { access, ..Config::default() });
+    let login = "Authorization: Basic YWxsOmFsbA==\r\n";
+    assert_eq!(status(&server, "/bread", login).await, 202);
+    std::fs::write(file.path(), "other: {password: other, acl: {}}").unwrap();
+    let removed = async { while status(&server, "/bread", login).await != 403 {} };
+    tokio::time::timeout(PATIENCE, removed).await.expect("who was removed publishes no more");
+    assert_eq!(server.door.stats().accepted, 0, "no stream was opened");
 }

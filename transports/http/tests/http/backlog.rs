@@ -188,3 +188,29 @@ async fn what_the_backlog_keeps_bounds_a_replay_by_cursor_as_it_does_one_by_time
         }
     }
 }
+
+#[tokio::test]
+async fn paths_as_long_as_the_protocol_has_them_are_topics_and_streams() {
+    let server = Server::start(config_of_vectors());
+    // The longest target is of 8190 bytes, its slash included.
+    let path = format!("/{}", "x".repeat(8189));
+    let mut live = server.subscribed(&path, "").await;
+    server.put(&path, "{\"i\":1}").await;
+    assert_eq!(live.event().await["i"], 1);
+    let mut since = server.stream(&path, "X-Fetch-Since: 0\r\n").await;
+    assert_eq!(replayed(&mut since).await, [1]);
+}
+
+#[tokio::test]
+async fn a_path_that_is_too_long_for_the_hub_is_refused_before_a_stream_begins() {
+    let hub = HubSettings { max_topic_bytes: 10, ..HubSettings::default() };
+    let server = Server::start_on(hub, config_of_vectors(), Limits::default());
+    let cursor = "X-Fetch-Since-Cursor: 8c13f3e9-2e8c-8a51-8a05-0123456789ab\r\n";
+    for headers in ["", "X-Fetch-Since: 0\r\n", cursor] {
+        let mut client = server.client().await;
+        client.get("/elevenbytes", headers).await;
+        let (head, _) = client.answer().await;
+        assert!(head.starts_with("HTTP/1.1 400 "), "{headers}{head}");
+    }
+    assert_eq!(server.door.stats().accepted, 0);
+}

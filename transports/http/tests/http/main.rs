@@ -9,6 +9,7 @@ mod embedded;
 mod haproxy;
 mod matching;
 mod proxied;
+mod replaying;
 mod requests;
 mod rights;
 mod slow;

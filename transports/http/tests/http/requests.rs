@@ -161,3 +161,28 @@ async fn a_body_that_does_not_come_is_not_waited_for_for_ever() {
     client.send(b"PUT /x HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{").await;
     assert!(client.head().await.starts_with("HTTP/1.1 408 "));
 }
+
+#[tokio::test]
+async fn a_body_that_comes_a_byte_at_a_time_is_not_waited_for_for_ever() {
+    // Longer than the time between the bytes, even on a machine that is busy; all of them would take minutes.
+    let config = eventhive_http::Config { send_timeout: std::time::Duration::from_secs(2), ..config_of_vectors() };
+    let server = Server::start(config);
+    let mut client = server.client().await;
+    client.send(b"PUT /x HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n").await;
+    let trickle = async {
+        let (mut reader, mut writer) = client.socket.split();
+        let mut answer = vec![0; 13];
+        let mut bytes = tokio::time::interval(std::time::Duration::from_millis(200));
+        let mut read = std::pin::pin!(tokio::io::AsyncReadExt::read_exact(&mut reader, &mut answer));
+        loop {
+            tokio::select! {
+                read = &mut read => break read.map(|_| ()).unwrap(),
+                // The server may have hung up; then the answer is there.
+                _ = bytes.tick() => drop(tokio::io::AsyncWriteExt::write_all(&mut writer, b" ").await),
+            }
+        }
+        answer
+    };
+    let answer = tokio::time::timeout(crate::support::PATIENCE, trickle).await.expect("it is not waited for");
+    assert_eq!(String::from_utf8(answer).unwrap(), "HTTP/1.1 408 ");
+}
