@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::open::{OpenError, at, has_files, paths};
+use super::open::{OpenError, at, has_files, paths, private};
 use super::writer::sync_folder;
 use super::{DiskBacklog, DiskSettings, record};
 use crate::{Backlog, BacklogError, Cursor, Draft, Message, lock};
@@ -146,7 +146,7 @@ impl DiskBacklog {
         let file = readable(path)?;
         let folder = |source| ImportError::Folder { path: self.folder.clone(), source };
         let marker = self.folder.join(MARKER);
-        let marked = File::create(&marker).and_then(|marker| marker.sync_all());
+        let marked = private().write(true).create(true).truncate(true).open(&marker).and_then(|marker| marker.sync_all());
         marked.and_then(|()| sync_folder(&self.folder)).map_err(folder)?;
         let imported = self.take_all(file, path)?;
         self.sync().and_then(|()| fs::remove_file(&marker)).map_err(folder)?;

@@ -70,7 +70,7 @@ pub(super) fn has_files(folder: &Path) -> Result<bool, OpenError> {
 pub(super) fn take(folder: &Path) -> Result<File, OpenError> {
     make(folder).map_err(|source| at(folder, source))?;
     let path = folder.join("lock");
-    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+    let file = private().create(true).truncate(false).write(true).open(&path);
     let file = file.map_err(|source| at(&path, source))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
@@ -123,6 +123,14 @@ fn make(folder: &Path) -> io::Result<()> {
     maker.create(folder)?;
     // So that the folder is still there after a power failure.
     sync_folder(parent)
+}
+
+/// How the log's files are made: for their owner alone, whoever may look into the folder.
+pub(super) fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
 }
 
 /// The segments and their heads, oldest first.

@@ -4,12 +4,13 @@
 //! A write that fails costs the batch, never the log: what follows goes into a new file, behind which nobody need know how
 //! much of the failed write has come to the disk.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
+use super::open::private;
 use super::record;
 use super::segment::{HEAD, Head, Mark, Previous, Segment};
 use super::state::{Batch, Outcome, State, Written};
@@ -46,7 +47,7 @@ pub(super) type Create = Box<dyn FnMut(&Path) -> io::Result<Box<dyn LogFile>> + 
 
 pub(super) fn create() -> Create {
     Box::new(|path| {
-        let file = OpenOptions::new().append(true).create_new(true).open(path)?;
+        let file = private().append(true).create_new(true).open(path)?;
         Ok(Box::new(file))
     })
 }
