@@ -87,9 +87,10 @@ impl Translation {
         if let Some(tls) = tls {
             doors.push(door(server.at, encrypted(&listen, &tls?), &common));
         }
+        let largest = listen.integer("max_payload_size").unwrap_or_default();
         let backlog = match backlog {
-            Some((at, backlog)) => map(at, kept(&backlog?)),
-            None => map(server.at, kept(&Settings::defaults("server.backlog", BACKLOG).ok()?)),
+            Some((at, backlog)) => map(at, kept(&backlog?, largest)),
+            None => map(server.at, kept(&Settings::defaults("server.backlog", BACKLOG).ok()?, largest)),
         };
         let server = map(
             server.at,
@@ -167,12 +168,13 @@ fn door(at: Position, own: Vec<Entry>, common: &[Entry]) -> Node {
 
 /// A backlog that PyPubSub keeps in a file becomes a log in a folder beside it, which begins with what is in the file, if
 /// PyPubSub has written one.
-fn kept(backlog: &Settings) -> Vec<Entry> {
+fn kept(backlog: &Settings, max_payload_size: i64) -> Vec<Entry> {
     let storage = backlog.get("storage");
     let is_there = backlog.text("storage").is_some_and(|file| Path::new(file).exists());
     let folder = storage.zip(backlog.text("storage")).map(|(node, file)| text(node.at, &format!("{file}.log")));
     [
         renamed("max_messages", backlog.get("size")),
+        Some(entry("max_bytes", integer(room(backlog.integer("size").unwrap_or_default(), max_payload_size)))),
         // Without one there is no bound; our own default is one.
         Some(entry("max_age", backlog.get("max_age").cloned().unwrap_or_else(never))),
         folder.map(|folder| entry("path", folder)),
@@ -183,8 +185,20 @@ fn kept(backlog: &Settings) -> Vec<Entry> {
     .collect()
 }
 
+/// Bytes for so many events, whatever their size: PyPubSub has no such bound, and our own default is one. An event has its
+/// payload, a path and what a file needs beside that; a log on disk also has files of which a part is done with.
+const fn room(size: i64, max_payload_size: i64) -> i64 {
+    const BESIDE: i64 = 16 << 10;
+    const FILES: i64 = 1 << 20;
+    max_payload_size.saturating_mul(2).saturating_add(BESIDE).saturating_mul(size).saturating_add(FILES)
+}
+
 fn never() -> Node {
-    Node { value: Value::Integer(0), at: Position::default() }
+    integer(0)
+}
+
+fn integer(number: i64) -> Node {
+    Node { value: Value::Integer(number), at: Position::default() }
 }
 
 fn renamed(key: &str, node: Option<&Node>) -> Option<Entry> {
