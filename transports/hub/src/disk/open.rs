@@ -209,8 +209,8 @@ fn scan(segment: &mut Segment, epoch: u64) -> Result<Newest, OpenError> {
                 let end = found.offset + (record::HEAD + body.len()) as u64;
                 // Of another run: whoever was excluded is nobody now.
                 let Some(message) = record::decode(body, epoch, u64::MAX) else { break Some(found.offset) };
-                (segment.last, segment.time, segment.bytes) = (found.sequence, found.time, end);
-                mark(&mut marks, found);
+                (segment.last, segment.bytes) = (found.sequence, end);
+                mark(&mut marks, &mut segment.time, found);
                 newest.add(message);
             }
             Next::Record { mark, .. } => break Some(mark.offset),

@@ -163,7 +163,8 @@ proptest! {
 
     #[test]
     fn a_time_leads_to_the_first_message_at_or_after_it(
-        steps in prop::collection::vec((0_u64..3, 0_usize..3000), 1..200), reopen: bool,
+        steps in prop::collection::vec((prop_oneof![20 => 0_u64..3, 1 => 3_u64..40], 0_usize..3000), 1..200), reopen: bool,
+        set_back: bool,
     ) {
         let folder = tempdir().unwrap();
         let settings = DiskSettings { max_bytes: 1 << 21, ..small(&folder) };
@@ -172,18 +173,22 @@ proptest! {
         let began = time;
         let mut times = Vec::new();
         for (later, size) in steps {
-            time += Duration::from_secs(later);
+            match Duration::from_secs(later) {
+                far if set_back && later >= 3 => time = (time - far).max(began),
+                later => time += later,
+            }
             times.push((time, try_add(&log, &vec![b'x'; size], time).unwrap()));
         }
         if reopen {
             drop(log);
             log = DiskBacklog::open(settings).unwrap();
-            prop_assert_eq!(log.newest_time(), time);
+            prop_assert_eq!(Some(log.newest_time()), times.iter().map(|(time, _)| *time).max());
         }
-        for second in 0..=time.duration_since(began).unwrap().as_secs() + 1 {
+        let latest = log.newest_time().max(time);
+        for second in 0..=latest.duration_since(began).unwrap().as_secs() + 1 {
             let since = began + Duration::from_secs(second);
             let place = wait(log.locate(Start::Since(since))).unwrap();
-            let expected: Vec<_> = times.iter().filter(|(time, _)| *time >= since).map(|(_, cursor)| *cursor).collect();
+            let expected: Vec<_> = times.iter().skip_while(|(time, _)| *time < since).map(|(_, cursor)| *cursor).collect();
             let found: Vec<_> = rest(&log, place).unwrap().iter().map(|message| message.cursor()).collect();
             prop_assert_eq!(found, expected);
         }
@@ -251,6 +256,58 @@ fn what_has_grown_too_old_is_dropped_in_files_and_across_them() {
     until("the old ones are gone", || log.extent().oldest == Some(kept));
     assert_eq!((log.len(), all(&log).len()), (1, 1));
     until("their files too", || files(&settings).len() == 1);
+}
+
+#[test]
+fn messages_of_a_clock_that_was_wrong_go_with_the_first_after_them_that_is_too_old() {
+    let folder = tempdir().unwrap();
+    let (hour, now) = (Duration::from_secs(3600), SystemTime::now());
+    let settings = DiskSettings { max_age: Some(hour), max_bytes: 1 << 21, durable: true, ..small(&folder) };
+    let log = DiskBacklog::open(settings.clone()).unwrap();
+    // Over several files.
+    for time in [now + 100 * hour, now - 2 * hour] {
+        for _ in 0..100 {
+            let cursor = try_add(&log, &[0; 2000], time).unwrap();
+            wait(log.stored(cursor)).unwrap();
+        }
+    }
+    let wrong = try_add(&log, b"wrong", now + 100 * hour).unwrap();
+    let kept = add(&log, b"kept");
+    until("the old ones are gone", || log.extent().oldest == Some(wrong));
+    assert_eq!(all(&log).last().unwrap().cursor(), kept);
+}
+
+#[test]
+fn an_imported_time_that_is_ahead_of_the_clock_is_that_of_no_other_event() {
+    let folder = tempdir().unwrap();
+    let file = folder.path().join("backlog.json");
+    let times = [4_000_000_000_u64, 1_695_221_122, 4_000_000_000, 1_695_221_124, 1_695_221_123];
+    let line = |time: &u64| format!("{{\"timestamp\": {time}, \"topics\": [], \"json\": {{}}, \"private\": false}}\n");
+    std::fs::write(&file, times.iter().map(line).collect::<String>()).unwrap();
+    let log = DiskBacklog::open_with_pypubsub(small(&folder), &file).unwrap();
+    let seconds = |message: &Arc<Message>| message.time().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+    let found: Vec<_> = all(&log).iter().map(seconds).collect();
+    assert_eq!(found[1..], [1_695_221_122, 1_695_221_122, 1_695_221_124, 1_695_221_124]);
+    assert!(found[0] < times[0], "the first has the time of the import");
+    let hub = Hub::with_backlog(HubSettings::default(), Arc::new(log));
+    let live = hub.publish(Draft::json("a", "1")).unwrap().cursor;
+    assert_eq!(wait(hub.locate(Start::Since(SystemTime::now() + Duration::from_secs(9)))).unwrap(), live);
+}
+
+#[test]
+fn a_hub_does_not_go_on_with_the_time_of_a_clock_that_was_wrong() {
+    let folder = tempdir().unwrap();
+    let log = DiskBacklog::open(small(&folder)).unwrap();
+    let wrong = SystemTime::UNIX_EPOCH + Duration::from_secs(4_000_000_000);
+    try_add(&log, b"wrong", wrong).unwrap();
+    drop(log);
+    let log = Arc::new(DiskBacklog::open(small(&folder)).unwrap());
+    assert_eq!(log.newest_time(), wrong);
+    let hub = Hub::with_backlog(HubSettings::default(), Arc::clone(&log) as _);
+    let began = SystemTime::now();
+    hub.publish(Draft::json("a", "1")).unwrap();
+    let time = all(&log).last().unwrap().time();
+    assert!((began..=SystemTime::now()).contains(&time), "{time:?}");
 }
 
 #[test]
@@ -457,11 +514,11 @@ fn a_backlog_of_pypubsub_is_taken_over_with_times_topics_and_privacy() {
     let folder = tempdir().unwrap();
     let file = folder.path().join("backlog.json");
     let lines = [
-        r#"{"timestamp": 1795221122.2370172, "topics": ["c", "7"], "json": {"i": 7, "pubsub_timestamp": 1795221122.2370172, "pubsub_topics": ["c", "7"], "pubsub_path": "/c/7", "pubsub_cursor": "b3ea264d-ec23-40a1-b7d9-3c2aa071ecda"}, "private": false}"#,
-        r#"{"timestamp": 1795221124.5193632, "topics": ["git", "privaterepo.git"], "json": {"i":  1e2, "pubsub_path": "/private/git/privaterepo.git", "pubsub_cursor": "53a29d02-e05b-49da-956d-b0cd5a9cb632"}, "private": true}"#,
-        r#"{"timestamp": 1795221125.5, "topics": ["a", "b"], "json": {"pubsub_path": "//a//b"}, "private": false}"#,
+        r#"{"timestamp": 1695221122.2370172, "topics": ["c", "7"], "json": {"i": 7, "pubsub_timestamp": 1695221122.2370172, "pubsub_topics": ["c", "7"], "pubsub_path": "/c/7", "pubsub_cursor": "b3ea264d-ec23-40a1-b7d9-3c2aa071ecda"}, "private": false}"#,
+        r#"{"timestamp": 1695221124.5193632, "topics": ["git", "privaterepo.git"], "json": {"i":  1e2, "pubsub_path": "/private/git/privaterepo.git", "pubsub_cursor": "53a29d02-e05b-49da-956d-b0cd5a9cb632"}, "private": true}"#,
+        r#"{"timestamp": 1695221125.5, "topics": ["a", "b"], "json": {"pubsub_path": "//a//b"}, "private": false}"#,
         "no json",
-        r#"{"timestamp": 1795221126, "topics": ["a"], "json": {"cut": "#,
+        r#"{"timestamp": 1695221126, "topics": ["a"], "json": {"cut": "#,
     ];
     std::fs::write(&file, lines.join("\n")).unwrap();
     let log = DiskBacklog::open(small(&folder)).unwrap();
@@ -476,8 +533,8 @@ fn a_backlog_of_pypubsub_is_taken_over_with_times_topics_and_privacy() {
     assert_eq!((first.topic().as_str(), first.is_private()), (Some("c/7"), false));
     assert_eq!(first.id().to_string(), "b3ea264d-ec23-40a1-b7d9-3c2aa071ecda");
     let since = first.time().duration_since(SystemTime::UNIX_EPOCH).unwrap();
-    assert_eq!(since.as_secs_f64(), 1_795_221_122.237_017_2);
-    assert!(first.payload().starts_with(br#"{"i": 7, "pubsub_timestamp": 1795221122.2370172, "#));
+    assert_eq!(since.as_secs_f64(), 1_695_221_122.237_017_2);
+    assert!(first.payload().starts_with(br#"{"i": 7, "pubsub_timestamp": 1695221122.2370172, "#));
     assert_eq!((second.topic().as_str(), second.is_private()), (Some("git/privaterepo.git"), true));
     assert!(second.payload().starts_with(br#"{"i":  1e2, "#), "to the letter");
     assert_eq!((first.attribute("pubsub_path"), second.attribute("pubsub_path")), (None, None));
@@ -508,7 +565,7 @@ fn the_end_of_a_log_is_found_although_its_last_file_is_empty() {
 fn a_backlog_is_taken_over_once_and_half_of_one_never() {
     let folder = tempdir().unwrap();
     let file = folder.path().join("backlog.json");
-    let line = r#"{"timestamp": 1795221122.5, "topics": ["c"], "json": {"i": 7}, "private": false}"#;
+    let line = r#"{"timestamp": 1695221122.5, "topics": ["c"], "json": {"i": 7}, "private": false}"#;
     std::fs::write(&file, format!("{line}\n{line}\n")).unwrap();
     let log = DiskBacklog::open_with_pypubsub(small(&folder), &file).unwrap();
     assert_eq!(log.len(), 2);
@@ -556,7 +613,8 @@ fn only_the_owner_reads_any_file_of_a_log_in_whatever_folder_it_is() {
     use std::os::unix::fs::PermissionsExt as _;
     let folder = tempdir().unwrap();
     let file = folder.path().join("backlog.json");
-    std::fs::write(&file, r#"{"timestamp": 1695221122.5, "topics": ["c"], "json": {"i": 7}, "private": true}"#).unwrap();
+    std::fs::write(&file, r#"{"timestamp": 1695221122.5, "topics": ["c"], "json": {"i": 7}, "private": true}"#)
+        .unwrap();
     let settings = DiskSettings { max_bytes: 1 << 20, ..small(&folder) };
     std::fs::create_dir(&settings.path).unwrap();
     std::fs::set_permissions(&settings.path, std::fs::Permissions::from_mode(0o755)).unwrap();

@@ -15,6 +15,7 @@ use super::record;
 use super::segment::{HEAD, Head, Mark, Previous, Segment};
 use super::state::{Batch, Outcome, State, Written};
 use super::{DiskSettings, Shared};
+use crate::backlog::AHEAD;
 use crate::{BacklogError, Message, lock};
 use tokio::sync::oneshot;
 
@@ -23,6 +24,9 @@ const BATCH_BYTES: usize = 4 << 20;
 
 /// Between two looks at what has grown too old, and between two syncs of a log that is not durable.
 const TICK: Duration = Duration::from_secs(1);
+
+/// As [`TICK`], while a look cannot read a file: it would read all of it, again and again.
+const FAILED_TICK: Duration = Duration::from_secs(60);
 
 /// A file that is only appended to. Tests have one that fails.
 pub(super) trait LogFile: Send {
@@ -62,6 +66,8 @@ pub(super) struct Writer {
     /// Since when something is written and not safe.
     unsafe_since: Option<Instant>,
     looked: Instant,
+    /// What the last look could not read, as it was told.
+    told: Option<String>,
 }
 
 /// Says that the writer has gone, in whatever way: nobody must wait for it then.
@@ -79,7 +85,7 @@ impl Drop for End {
 impl Writer {
     pub(super) fn new(shared: Arc<Shared>, settings: DiskSettings, create: Create) -> Self {
         let looked = Instant::now();
-        Self { shared, settings, create, file: None, buffer: Vec::new(), unsafe_since: None, looked }
+        Self { shared, settings, create, file: None, buffer: Vec::new(), unsafe_since: None, looked, told: None }
     }
 
     /// Writes until the log is closed and nothing waits.
@@ -89,7 +95,8 @@ impl Writer {
             if !batch.messages.is_empty() {
                 self.write(batch);
             }
-            if self.looked.elapsed() >= TICK {
+            let tick = if self.told.is_some() { FAILED_TICK } else { TICK };
+            if self.looked.elapsed() >= tick {
                 self.looked = Instant::now();
                 self.expire();
             }
@@ -163,8 +170,7 @@ impl Writer {
         *size += self.buffer.len() as u64;
         // One large message must not be paid for ever after.
         self.buffer.shrink_to(BATCH_BYTES);
-        let (last, time) = (last.cursor().sequence(), record::nanos(last.time()));
-        Ok(Written { last, time, bytes: *size, marks })
+        Ok(Written { last: last.cursor().sequence(), bytes: *size, marks })
     }
 
     /// Begins a segment.
@@ -210,10 +216,19 @@ impl Writer {
     /// Drops what has grown too old.
     fn expire(&mut self) {
         let Some(age) = self.settings.max_age else { return };
-        let Some(oldest) = SystemTime::now().checked_sub(age).map(record::nanos) else { return };
-        if let Err(error) = super::reader::expire(&self.shared, oldest) {
-            tracing::error!(folder = %self.settings.path.display(), %error, "the backlog's old messages stay");
+        let now = SystemTime::now();
+        let Some(oldest) = now.checked_sub(age).map(record::nanos) else { return };
+        let expired = super::reader::expire(&self.shared, oldest, record::nanos(now + AHEAD));
+        let told = expired.err().map(|error| error.to_string());
+        if let Some(error) = &told
+            && self.told != told
+        {
+            tracing::error!(
+                folder = %self.settings.path.display(), error,
+                "old messages in this file of the backlog stay until all of it is too old"
+            );
         }
+        self.told = told;
     }
 
     /// Deletes files that are not needed.
