@@ -3,7 +3,7 @@
 //! # How to read it
 //! - [`DiskBacklog`]: what the hub sees.
 //! - `segment`, `record`: the files, byte by byte.
-//! - `open`: what they tell after a restart or a crash. `state`: what is known while the log is open.
+//! - `open`: what they tell after a restart or a crash. `rescue`: what is left behind a damage. `state`: what is known while the log is open.
 //! - `writer`: the thread that writes. `reader`: how files are read.
 //! - `import`: the backlog of PyPubSub. `key`: the key of its cursors.
 
@@ -12,6 +12,7 @@ mod key;
 mod open;
 mod reader;
 mod record;
+mod rescue;
 mod segment;
 mod state;
 #[cfg(test)]
@@ -82,7 +83,8 @@ impl DiskSettings {
 /// Reading, and looking for a time, needs a tokio runtime, on whose threads for blocking work it is done.
 ///
 /// Every record has a checksum. What a crash cut short at the end is cut off when the log is opened, with a line in the
-/// log; damage elsewhere is an error to who reads there.
+/// log; so is damage in the middle of the newest file, of which what lies behind is kept. Damage elsewhere is an error to who
+/// reads there.
 ///
 /// While the disk fails, messages that it did not take are lost to the log, whoever waits for them by `stored` is told, and
 /// for a second at a time further messages are refused. When the disk works again, so does the log.

@@ -340,6 +340,42 @@ fn damage_in_the_middle_is_an_error_that_names_the_file_and_nothing_of_it_is_del
 }
 
 #[test]
+fn damage_in_the_middle_of_a_file_without_a_successor_costs_the_damaged_messages_alone() {
+    // In the newest file, and in one whose successor is missing.
+    for missing in [false, true] {
+        let folder = tempdir().unwrap();
+        let settings = DiskSettings { max_bytes: 1 << 21, durable: true, ..small(&folder) };
+        let log = DiskBacklog::open(settings.clone()).unwrap();
+        for number in 0..(if missing { 600 } else { 90_u32 }) {
+            let cursor = add(&log, &[number as u8; 500]);
+            wait(log.stored(cursor)).unwrap();
+        }
+        drop(log);
+        let mut files = files(&settings);
+        assert_eq!(files.len() > 3, missing);
+        if missing {
+            std::fs::remove_file(files.remove(1)).unwrap();
+        }
+        let kept = || {
+            let log = DiskBacklog::open(settings.clone()).unwrap();
+            let kept: Vec<_> = all(&log).iter().map(|message| message.cursor().sequence()).collect();
+            assert_eq!(log.len(), kept.len() as u64);
+            kept
+        };
+        let mut expected = kept();
+        let mut bytes = std::fs::read(&files[0]).unwrap();
+        // The 3rd: its length; the 40th: its payload.
+        let record = 8 + 47 + 1 + 500;
+        bytes[HEAD as usize + 2 * record] ^= 0xFF;
+        bytes[HEAD as usize + 39 * record + 300] ^= 1;
+        std::fs::write(&files[0], bytes).unwrap();
+        expected.retain(|sequence| ![3, 40].contains(sequence));
+        assert_eq!(kept(), expected);
+        assert_eq!(kept(), expected, "and again");
+    }
+}
+
+#[test]
 fn memory_does_not_grow_with_the_log() {
     let folder = tempdir().unwrap();
     let log = DiskBacklog::open(small(&folder)).unwrap();
