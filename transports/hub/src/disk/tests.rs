@@ -3,7 +3,7 @@
 use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::Path;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::time::Instant;
 
 use proptest::prelude::*;
@@ -311,6 +311,28 @@ fn a_hub_does_not_go_on_with_the_time_of_a_clock_that_was_wrong() {
 }
 
 #[test]
+fn damage_in_the_oldest_file_keeps_nothing_from_growing_too_old() {
+    let folder = tempdir().unwrap();
+    let settings = DiskSettings { max_bytes: 1 << 21, durable: true, ..small(&folder) };
+    let log = DiskBacklog::open(settings.clone()).unwrap();
+    let (hour, now) = (Duration::from_secs(3600), SystemTime::now());
+    let add_at = |time| {
+        let cursor = try_add(&log, &[0; 1000], time).unwrap();
+        wait(log.stored(cursor)).unwrap();
+        cursor
+    };
+    (0..30).for_each(|_| _ = add_at(now - 2 * hour));
+    let kept = add_at(now);
+    (0..100).for_each(|_| _ = add_at(now));
+    drop(log);
+    let mut bytes = std::fs::read(&files(&settings)[0]).unwrap();
+    bytes[50_000] ^= 1;
+    std::fs::write(&files(&settings)[0], bytes).unwrap();
+    let log = DiskBacklog::open(DiskSettings { max_age: Some(hour), ..settings }).unwrap();
+    until("the old ones are gone", || log.extent().oldest == Some(kept));
+}
+
+#[test]
 fn two_hubs_cannot_have_one_log() {
     let folder = tempdir().unwrap();
     let first = DiskBacklog::open(small(&folder)).unwrap();
@@ -398,6 +420,16 @@ const UNSAFE: u8 = 2;
 struct Frail {
     file: std::fs::File,
     mood: Arc<AtomicU8>,
+    /// Bytes of it that are not safe.
+    unsafe_bytes: usize,
+    /// Those of files that were let go.
+    let_go: Arc<AtomicUsize>,
+}
+
+impl Drop for Frail {
+    fn drop(&mut self) {
+        self.let_go.fetch_add(self.unsafe_bytes, Ordering::SeqCst);
+    }
 }
 
 impl LogFile for Frail {
@@ -406,25 +438,35 @@ impl LogFile for Frail {
             self.file.write_all(&bytes[..bytes.len() / 2])?;
             return Err(io::ErrorKind::StorageFull.into());
         }
+        self.unsafe_bytes += bytes.len();
         self.file.write_all(bytes)
     }
 
     fn sync(&mut self) -> io::Result<()> {
         match self.mood.load(Ordering::Relaxed) {
             UNSAFE => Err(io::Error::other("the device is gone")),
-            _ => Ok(()),
+            _ => {
+                self.unsafe_bytes = 0;
+                Ok(())
+            }
         }
     }
 }
 
 fn frail(settings: &DiskSettings) -> (DiskBacklog, Arc<AtomicU8>) {
-    let mood = Arc::new(AtomicU8::new(FINE));
-    let files = Arc::clone(&mood);
+    let (log, mood, _) = frail_and_counted(settings);
+    (log, mood)
+}
+
+/// Counts the bytes of files that were let go before they were safe.
+fn frail_and_counted(settings: &DiskSettings) -> (DiskBacklog, Arc<AtomicU8>, Arc<AtomicUsize>) {
+    let (mood, counted) = (Arc::new(AtomicU8::new(FINE)), Arc::<AtomicUsize>::default());
+    let (files, let_go) = (Arc::clone(&mood), Arc::clone(&counted));
     let create: Create = Box::new(move |path| {
         let file = OpenOptions::new().append(true).create_new(true).open(path)?;
-        Ok(Box::new(Frail { file, mood: Arc::clone(&files) }))
+        Ok(Box::new(Frail { file, mood: Arc::clone(&files), unsafe_bytes: 0, let_go: Arc::clone(&let_go) }))
     });
-    (DiskBacklog::open_with(settings.clone(), create).unwrap(), mood)
+    (DiskBacklog::open_with(settings.clone(), create).unwrap(), mood, counted)
 }
 
 #[test]
@@ -463,6 +505,22 @@ fn a_disk_that_fails_is_told_to_the_publisher_and_the_log_goes_on_when_it_works_
         assert_eq!(found, stored);
         assert_eq!(log.len(), 4);
     }
+}
+
+#[test]
+fn what_was_written_before_a_failure_is_made_safe_although_nobody_waits_for_that() {
+    let folder = tempdir().unwrap();
+    let (log, mood, let_go) = frail_and_counted(&small(&folder));
+    for round in 0..5 {
+        mood.store(FINE, Ordering::Relaxed);
+        until("it is tried again", || try_add(&log, &[round], SystemTime::now()).is_ok());
+        wait(log.stored(log.extent().newest)).unwrap();
+        mood.store(FULL, Ordering::Relaxed);
+        let lost = add(&log, &[round]);
+        wait(log.stored(lost)).unwrap_err();
+    }
+    drop(log);
+    assert_eq!(let_go.load(Ordering::SeqCst), 0);
 }
 
 /// A batch of which the bound had dropped a part before it was lost.
@@ -509,27 +567,54 @@ fn a_publish_on_a_full_disk_is_refused_with_its_draft_and_the_systems_reason() {
     assert!(refused.to_string().contains("the backlog's storage failed"), "{refused}");
 }
 
-#[test]
-fn publishers_are_held_back_and_then_refused_while_the_disk_stands_still() {
-    let folder = tempdir().unwrap();
-    let (go, gone) = std::sync::mpsc::channel::<()>();
-    struct Stuck(std::fs::File, Arc<Mutex<std::sync::mpsc::Receiver<()>>>);
-    impl LogFile for Stuck {
-        fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-            // Until the sender is gone.
-            let _ = self.1.lock().unwrap().recv();
-            self.0.write_all(bytes)
-        }
-        fn sync(&mut self) -> io::Result<()> {
-            Ok(())
-        }
+struct Stuck(std::fs::File, Arc<Mutex<std::sync::mpsc::Receiver<()>>>);
+
+impl LogFile for Stuck {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        // Until the sender is gone.
+        let _ = self.1.lock().unwrap().recv();
+        self.0.write_all(bytes)
     }
+    fn sync(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A log whose disk stands still until the sender is dropped.
+fn stuck(settings: DiskSettings) -> (DiskBacklog, std::sync::mpsc::Sender<()>) {
+    let (go, gone) = std::sync::mpsc::channel::<()>();
     let gone = Arc::new(Mutex::new(gone));
     let create: Create = Box::new(move |path| {
         let file = OpenOptions::new().append(true).create_new(true).open(path)?;
         Ok(Box::new(Stuck(file, Arc::clone(&gone))))
     });
-    let log = DiskBacklog::open_with(small(&folder), create).unwrap();
+    (DiskBacklog::open_with(settings, create).unwrap(), go)
+}
+
+#[test]
+fn a_hub_closes_and_goes_although_its_disk_stands_still() {
+    let folder = tempdir().unwrap();
+    let (log, go) = stuck(small(&folder));
+    let gone = Arc::new(AtomicBool::new(false));
+    let told = Arc::clone(&gone);
+    thread::spawn(move || {
+        let hub = HubSettings { close_deadline: Duration::from_millis(10), ..HubSettings::default() };
+        let hub = Hub::with_backlog(hub, Arc::new(log));
+        hub.publish(Draft::json("a", "1")).unwrap();
+        wait(hub.close());
+        drop(hub);
+        told.store(true, Ordering::SeqCst);
+    });
+    until("the hub is gone", || gone.load(Ordering::SeqCst));
+    assert!(matches!(DiskBacklog::open(small(&folder)), Err(OpenError::InUse { .. })), "it is being written");
+    drop(go);
+    until("what waited is written", || DiskBacklog::open(small(&folder)).is_ok_and(|log| log.len() == 1));
+}
+
+#[test]
+fn publishers_are_held_back_and_then_refused_while_the_disk_stands_still() {
+    let folder = tempdir().unwrap();
+    let (log, go) = stuck(small(&folder));
     let mut appended = 0;
     let refused = loop {
         if let Err(error) = try_add(&log, &[0; 1 << 20], SystemTime::now()) {

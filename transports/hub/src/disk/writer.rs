@@ -70,15 +70,20 @@ pub(super) struct Writer {
     told: Option<String>,
 }
 
-/// Says that the writer has gone, in whatever way: nobody must wait for it then.
-struct End(Arc<Shared>);
+/// Says that the writer has gone, in whatever way: nobody must wait for it then, and others may have the log.
+struct End {
+    shared: Arc<Shared>,
+    /// The log's lock.
+    lock: Option<File>,
+}
 
 impl Drop for End {
     fn drop(&mut self) {
-        let waiters = lock(&self.0.state).end();
+        drop(self.lock.take());
+        let waiters = lock(&self.shared.state).end();
         drop(waiters);
-        self.0.let_in();
-        self.0.ended.notify_waiters();
+        self.shared.let_in();
+        self.shared.ended.notify_waiters();
     }
 }
 
@@ -88,9 +93,9 @@ impl Writer {
         Self { shared, settings, create, file: None, buffer: Vec::new(), unsafe_since: None, looked, told: None }
     }
 
-    /// Writes until the log is closed and nothing waits.
-    pub(super) fn run(mut self) {
-        let _end = End(Arc::clone(&self.shared));
+    /// Writes until the log is closed and nothing waits. `lock` is that of the log.
+    pub(super) fn run(mut self, lock: File) {
+        let _end = End { shared: Arc::clone(&self.shared), lock: Some(lock) };
         while let Some(batch) = self.wait() {
             if !batch.messages.is_empty() {
                 self.write(batch);
@@ -142,6 +147,8 @@ impl Writer {
         let has_room = state.has_room();
         drop(state);
         if let Err(error) = &outcome {
+            // What was written before is not safe yet, and nobody comes back to this file.
+            self.sync(Duration::ZERO);
             self.file = None;
             let (folder, messages) = (self.settings.path.display(), batch.messages.len());
             tracing::error!(%folder, messages, %error, "messages could not be written to the backlog");
