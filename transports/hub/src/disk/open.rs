@@ -46,6 +46,17 @@ pub enum OpenError {
     Import(#[from] ImportError),
 }
 
+impl OpenError {
+    /// The key of a `backlog:` block that it is about.
+    #[must_use]
+    pub const fn key(&self) -> &'static str {
+        match self {
+            Self::Import(ImportError::NotNew | ImportError::Read { .. }) => "import_pypubsub",
+            _ => "path",
+        }
+    }
+}
+
 /// Sequences that are passed over at each opening: more than can have been handed out without having come to the disk.
 /// So no cursor is ever given to two messages, though the first of them be lost. The sequences last for 2^29 openings.
 const SKIPPED: u64 = 1 << 32;
