@@ -125,6 +125,24 @@ fn what_pypubsub_passes_over_is_a_warning_and_so_is_what_lacks_on_this_machine()
 }
 
 #[test]
+fn what_pypubsub_passes_over_in_its_directory_and_its_queues_is_a_warning_too() {
+    let folder = folder(1);
+    let blocks = "ldap: {uri: 'ldap://x', user_dn: 'uid=%s', base_scope: b, acl: {}, colour: red}\n  \
+                  sqs: {one: {queue: q, region: us-east-1, comment: ours}}";
+    std::fs::write(folder.path().join("pypubsub.yaml"), CONFIG.replace("PORT", "1").replace("ldap: ~", blocks))
+        .unwrap();
+    let ended = run_in(folder.path(), &["migrate", "pypubsub"]);
+    for place in ["clients.ldap.colour: unknown key", "clients.sqs.one.comment: unknown key"] {
+        assert!(ended.err.contains(place), "{ended:?}");
+    }
+    assert_eq!(ended.code, 0, "{ended:?}");
+    assert!(
+        ended.out.contains("queue: q") && !ended.out.contains("comment") && !ended.out.contains("colour"),
+        "{ended:?}"
+    );
+}
+
+#[test]
 fn tls_of_pypubsub_is_a_second_door() {
     let folder = folder(1);
     let tls = "  tls: {port: 2070, cert: c.pem, key: k.pem, chain: i.pem}\nclients:";
