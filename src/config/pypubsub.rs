@@ -5,6 +5,8 @@
 
 use std::path::Path;
 
+use eventhive_http::Http;
+use eventhive_listener::DoorTransport;
 use eventhive_transport::settings::{Entry, Node, Position, Problem, Settings, Value, unknown_key};
 use eventhive_transport::{Key, KeyKind, settings::PORT};
 
@@ -82,14 +84,17 @@ impl Translation {
         let tls = get(server, "tls").filter(|node| node.value != Value::Null);
         let tls = tls.map(|node| self.check("server.tls", node, TLS));
         let (listen, rights) = (listen?, rights?);
-        let common = common(&listen, &rights, acl);
-        let mut doors = vec![door(server.at, plain(&listen, &rights), &common)];
+        let ldap = rights.get("ldap").map(|node| self.known("clients.ldap", node, door_table("ldap")));
+        let sqs = rights.get("sqs").map(|node| self.queues(node));
+        let common = common(&listen, &rights, ldap.as_ref(), acl);
+        let mut doors = vec![door(server.at, plain(&listen, sqs.as_ref()), &common)];
         if let Some(tls) = tls {
             doors.push(door(server.at, encrypted(&listen, &tls?), &common));
         }
+        let largest = listen.integer("max_payload_size").unwrap_or_default();
         let backlog = match backlog {
-            Some((at, backlog)) => map(at, kept(&backlog?)),
-            None => map(server.at, kept(&Settings::defaults("server.backlog", BACKLOG).ok()?)),
+            Some((at, backlog)) => map(at, kept(&backlog?, largest)),
+            None => map(server.at, kept(&Settings::defaults("server.backlog", BACKLOG).ok()?, largest)),
         };
         let server = map(
             server.at,
@@ -102,24 +107,51 @@ impl Translation {
         Some(map(pypubsub.at, [entry("servers", map(pypubsub.at, [entry(NAME, server)]))]))
     }
 
-    /// What is left out, or nothing, has its default. What PyPubSub does not look at is only doubtful.
-    fn check(&mut self, path: &str, node: &Node, table: &[Key]) -> Option<Settings> {
+    /// A mapping without what is not in the table, each with a warning.
+    fn known(&mut self, path: &str, node: &Node, table: &[Key]) -> Node {
+        if !matches!(node.value, Value::Map(_)) {
+            return node.clone();
+        }
         let is_known = |entry: &&Entry| table.iter().any(|key| key.name == entry.key);
         let (known, unknown): (Vec<_>, Vec<_>) = entries(node).iter().partition(is_known);
         for entry in unknown {
             let place = if path.is_empty() { entry.key.clone() } else { format!("{path}.{}", entry.key) };
             self.warnings.push(unknown_key(entry.key_at, place, &entry.key, table.iter().map(|key| key.name)));
         }
-        let node = match node.value {
-            Value::Map(_) => {
-                let is_nothing = |entry: &&Entry| entry.node.value == Value::Null && may_be_nothing(&entry.key);
-                map(node.at, known.into_iter().filter(|entry| !is_nothing(entry)).cloned())
-            }
-            _ => node.clone(),
+        map(node.at, known.into_iter().cloned())
+    }
+
+    /// As [`known`](Self::known), of each queue.
+    fn queues(&mut self, node: &Node) -> Node {
+        if !matches!(node.value, Value::Map(_)) {
+            return node.clone();
+        }
+        let keys = door_table("sqs");
+        let queue = |entry: &Entry| {
+            let path = format!("clients.sqs.{}", entry.key);
+            Entry { node: self.known(&path, &entry.node, keys), ..entry.clone() }
         };
+        map(node.at, entries(node).iter().map(queue))
+    }
+
+    /// What is left out, or nothing, has its default. What PyPubSub does not look at is only doubtful.
+    fn check(&mut self, path: &str, node: &Node, table: &[Key]) -> Option<Settings> {
+        let mut node = self.known(path, node, table);
+        if let Value::Map(entries) = &mut node.value {
+            entries.retain(|entry| entry.node.value != Value::Null || !may_be_nothing(&entry.key));
+        }
         let at_top = |problem: Problem| Problem { path: problem.path.trim_start_matches('.').to_owned(), ..problem };
         let checked = Settings::check(path, &node, table);
         checked.map_err(|problems| self.problems.extend(problems.into_iter().map(at_top))).ok()
+    }
+}
+
+/// The keys of a block that a door has under the same name.
+fn door_table(name: &str) -> &'static [Key] {
+    let kind = DoorTransport::keys(&Http).iter().find(|key| key.name == name).map(|key| key.kind);
+    match kind {
+        Some(KeyKind::Table(keys) | KeyKind::Named(keys)) => keys,
+        _ => &[],
     }
 }
 
@@ -129,7 +161,7 @@ fn may_be_nothing(key: &str) -> bool {
 }
 
 /// What both doors have.
-fn common(listen: &Settings, rights: &Settings, acl: Option<&Path>) -> Vec<Entry> {
+fn common(listen: &Settings, rights: &Settings, ldap: Option<&Node>, acl: Option<&Path>) -> Vec<Entry> {
     let payloaders =
         rights.get("payloaders").cloned().unwrap_or(Node { value: Value::List(Vec::new()), at: Position::default() });
     let acl = acl.map(|file| text(Position::default(), &file.to_string_lossy()));
@@ -139,7 +171,7 @@ fn common(listen: &Settings, rights: &Settings, acl: Option<&Path>) -> Vec<Entry
         renamed("secure_topics", rights.get("secure_topics")),
         acl.map(|file| entry("acl_file", file)),
         renamed("oldschoolers", rights.get("oldschoolers")),
-        renamed("ldap", rights.get("ldap")),
+        renamed("ldap", ldap),
     ]
     .into_iter()
     .flatten()
@@ -147,8 +179,8 @@ fn common(listen: &Settings, rights: &Settings, acl: Option<&Path>) -> Vec<Entry
 }
 
 /// What the door without TLS has for itself. A queue is read once, so it is of this door alone.
-fn plain(listen: &Settings, rights: &Settings) -> Vec<Entry> {
-    [renamed("host", listen.get("bind")), renamed("port", listen.get("port")), renamed("sqs", rights.get("sqs"))]
+fn plain(listen: &Settings, sqs: Option<&Node>) -> Vec<Entry> {
+    [renamed("host", listen.get("bind")), renamed("port", listen.get("port")), renamed("sqs", sqs)]
         .into_iter()
         .flatten()
         .collect()
@@ -167,12 +199,13 @@ fn door(at: Position, own: Vec<Entry>, common: &[Entry]) -> Node {
 
 /// A backlog that PyPubSub keeps in a file becomes a log in a folder beside it, which begins with what is in the file, if
 /// PyPubSub has written one.
-fn kept(backlog: &Settings) -> Vec<Entry> {
+fn kept(backlog: &Settings, max_payload_size: i64) -> Vec<Entry> {
     let storage = backlog.get("storage");
     let is_there = backlog.text("storage").is_some_and(|file| Path::new(file).exists());
     let folder = storage.zip(backlog.text("storage")).map(|(node, file)| text(node.at, &format!("{file}.log")));
     [
         renamed("max_messages", backlog.get("size")),
+        Some(entry("max_bytes", integer(room(backlog.integer("size").unwrap_or_default(), max_payload_size)))),
         // Without one there is no bound; our own default is one.
         Some(entry("max_age", backlog.get("max_age").cloned().unwrap_or_else(never))),
         folder.map(|folder| entry("path", folder)),
@@ -183,8 +216,20 @@ fn kept(backlog: &Settings) -> Vec<Entry> {
     .collect()
 }
 
+/// Bytes for so many events, whatever their size: PyPubSub has no such bound, and our own default is one. An event has its
+/// payload, a path and what a file needs beside that; a log on disk also has files of which a part is done with.
+const fn room(size: i64, max_payload_size: i64) -> i64 {
+    const BESIDE: i64 = 16 << 10;
+    const FILES: i64 = 1 << 20;
+    max_payload_size.saturating_mul(2).saturating_add(BESIDE).saturating_mul(size).saturating_add(FILES)
+}
+
 fn never() -> Node {
-    Node { value: Value::Integer(0), at: Position::default() }
+    integer(0)
+}
+
+fn integer(number: i64) -> Node {
+    Node { value: Value::Integer(number), at: Position::default() }
 }
 
 fn renamed(key: &str, node: Option<&Node>) -> Option<Entry> {

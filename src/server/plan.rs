@@ -61,7 +61,7 @@ pub(super) async fn plan(config: &ServerConfig, kinds: &[Arc<dyn DoorTransport>]
     let opened = tokio::task::spawn_blocking(move || backlog.open()).await;
     let backlog = match opened {
         Ok(Ok(backlog)) => backlog,
-        Ok(Err(error)) => return Err(config.backlog.given.problem("path", error.to_string()).to_string()),
+        Ok(Err(error)) => return Err(config.backlog.given.problem(error.key(), error.to_string()).to_string()),
         Err(error) => return Err(error.to_string()),
     };
     let hub = Hub::with_backlog(settings(config, kinds), backlog);

@@ -26,8 +26,12 @@ clients:
 
 const ACL: &str = "baker: {password: flour, acl: {}, topics: [bread]}\n";
 
-/// A line of PyPubSub's backlog.
-const KEPT: &str = r#"{"timestamp": 1795221122.25, "topics": ["c", "7"], "json": {"i": 7, "pubsub_timestamp": 1795221122.25, "pubsub_topics": ["c", "7"], "pubsub_path": "/c/7", "pubsub_cursor": "b3ea264d-ec23-40a1-b7d9-3c2aa071ecda"}, "private": false}"#;
+/// A line of PyPubSub's backlog, of now.
+fn kept() -> String {
+    const KEPT: &str = r#"{"timestamp": NOW, "topics": ["c", "7"], "json": {"i": 7, "pubsub_timestamp": NOW, "pubsub_topics": ["c", "7"], "pubsub_path": "/c/7", "pubsub_cursor": "b3ea264d-ec23-40a1-b7d9-3c2aa071ecda"}, "private": false}"#;
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    KEPT.replace("NOW", &now.as_secs_f64().to_string())
+}
 
 fn folder(port: u16) -> TempDir {
     let folder = folder_with("pypubsub.yaml", &CONFIG.replace("PORT", &port.to_string()));
@@ -54,7 +58,7 @@ fn answer(port: u16, request: &str, end: &str) -> String {
 fn files_of_pypubsub_are_served_as_they_are_and_say_the_same_when_migrated() {
     let port = free_port();
     let folder = folder(port);
-    std::fs::write(folder.path().join("backlog.json"), format!("{KEPT}\n")).unwrap();
+    std::fs::write(folder.path().join("backlog.json"), format!("{}\n", kept())).unwrap();
     as_pypubsub_would(port, Running::start_in(folder.path(), &["serve", "--pypubsub", "pypubsub.yaml"]));
 
     let migrated = run_in(folder.path(), &["migrate", "pypubsub"]);
@@ -118,6 +122,24 @@ fn what_pypubsub_passes_over_is_a_warning_and_so_is_what_lacks_on_this_machine()
     std::fs::remove_file(folder.path().join("pypubsub_acl.yaml")).unwrap();
     let ended = run_in(folder.path(), &["migrate", "pypubsub"]);
     assert!(ended.err.contains("nobody sees private events") && !ended.out.contains("acl_file"), "{ended:?}");
+}
+
+#[test]
+fn what_pypubsub_passes_over_in_its_directory_and_its_queues_is_a_warning_too() {
+    let folder = folder(1);
+    let blocks = "ldap: {uri: 'ldap://x', user_dn: 'uid=%s', base_scope: b, acl: {}, colour: red}\n  \
+                  sqs: {one: {queue: q, region: us-east-1, comment: ours}}";
+    std::fs::write(folder.path().join("pypubsub.yaml"), CONFIG.replace("PORT", "1").replace("ldap: ~", blocks))
+        .unwrap();
+    let ended = run_in(folder.path(), &["migrate", "pypubsub"]);
+    for place in ["clients.ldap.colour: unknown key", "clients.sqs.one.comment: unknown key"] {
+        assert!(ended.err.contains(place), "{ended:?}");
+    }
+    assert_eq!(ended.code, 0, "{ended:?}");
+    assert!(
+        ended.out.contains("queue: q") && !ended.out.contains("comment") && !ended.out.contains("colour"),
+        "{ended:?}"
+    );
 }
 
 #[test]

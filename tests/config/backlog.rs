@@ -50,6 +50,30 @@ fn what_a_backlog_is_given_is_taken_and_a_relative_folder_is_one_of_the_working_
     assert_eq!(settings.max_age, Some(Some(Duration::from_secs(12 * 3600))));
 }
 
+/// PyPubSub's bound is a number of events; the bytes that it lets each have must not be too many for ours.
+#[cfg(feature = "http")]
+#[test]
+fn as_many_events_as_pypubsub_keeps_fit_however_large_they_are() {
+    const TEXT: &str = "server: {backlog: {size: 10000STORAGE}LIMIT}\nclients: {payloaders: [127.0.0.1]}\n";
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("pypubsub.yaml");
+    for (limit, payload) in [("", 100 * 1024), (", max_payload_size: 1000000", 1_000_000)] {
+        for storage in ["", ", storage: nosuch.json"] {
+            std::fs::write(&file, TEXT.replace("LIMIT", limit).replace("STORAGE", storage)).unwrap();
+            let mut sources = Sources::new();
+            sources.read_pypubsub(&file, None);
+            let settings = sources.resolve(&Kinds::compiled_in()).unwrap().servers.remove(0).backlog.settings;
+            let (messages, bytes) = match settings.disk() {
+                Some(disk) => (disk.max_messages, disk.max_bytes),
+                None => (settings.memory().messages as u64, settings.memory().bytes as u64),
+            };
+            assert_eq!(messages, 10_000);
+            // A file is deleted as a whole, and may have a 32nd of all.
+            assert!(bytes / 32 * 31 > 10_000 * (payload + 4096 + 200), "{bytes}");
+        }
+    }
+}
+
 #[test]
 fn two_servers_with_one_folder_are_refused_however_it_is_spelled() {
     let folder = TempDir::new().unwrap();

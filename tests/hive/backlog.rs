@@ -112,11 +112,21 @@ async fn a_server_that_does_not_start_leaves_its_backlog_to_others() {
 }
 
 #[tokio::test]
+async fn a_file_that_cannot_be_taken_over_is_told_at_its_own_key() {
+    let folder = TempDir::new().unwrap();
+    let reason = failed(&yaml(&folder, 0, ", import_pypubsub: /nosuch/file.json")).await;
+    assert!(
+        reason.contains("servers.net.backlog.import_pypubsub: ") && reason.contains("/nosuch/file.json"),
+        "{reason}"
+    );
+}
+
+#[tokio::test]
 async fn a_backlog_of_pypubsub_is_taken_over_on_the_first_start_alone() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("pypubsub.json");
-    let line = r#"{"timestamp": 1795221122.25, "topics": ["c", "7"], "json": {"i": 7, "pubsub_timestamp": 1795221122.25, "pubsub_topics": ["c", "7"], "pubsub_path": "/c/7", "pubsub_cursor": "b3ea264d-ec23-40a1-b7d9-3c2aa071ecda"}, "private": false}"#;
-    let hidden = r#"{"timestamp": 1795221123.5, "topics": ["c"], "json": {"i": 8}, "private": true}"#;
+    let line = r#"{"timestamp": 1695221122.25, "topics": ["c", "7"], "json": {"i": 7, "pubsub_timestamp": 1695221122.25, "pubsub_topics": ["c", "7"], "pubsub_path": "/c/7", "pubsub_cursor": "b3ea264d-ec23-40a1-b7d9-3c2aa071ecda"}, "private": false}"#;
+    let hidden = r#"{"timestamp": 1695221123.5, "topics": ["c"], "json": {"i": 8}, "private": true}"#;
     std::fs::write(&file, format!("{line}\n{hidden}\n")).unwrap();
     let extra = format!(", import_pypubsub: {}", file.display());
     for _ in 0..2 {
@@ -124,7 +134,7 @@ async fn a_backlog_of_pypubsub_is_taken_over_on_the_first_start_alone() {
         let (mut stream, _) = Plain::get(address, "/c", "X-Fetch-Since: 0\r\n").await;
         let event = stream.event().await;
         assert_eq!((&event["i"], &event["pubsub_path"]), (&json!(7), &json!("/c/7")));
-        assert_eq!(event["pubsub_timestamp"], 1_795_221_122.25);
+        assert_eq!(event["pubsub_timestamp"], 1_695_221_122.25);
         let next = Plain::put(address, "/d", "{}").await;
         let (mut stream, _) = Plain::get(address, "/", &format!("X-Fetch-Since-Cursor: {next}\r\n")).await;
         stream.until("stillalive").await;

@@ -2,7 +2,7 @@
 
 use std::future::ready;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use futures_util::future::BoxFuture;
 
@@ -17,6 +17,10 @@ pub(crate) const PAGE_BYTES: usize = 1 << 20;
 /// The most messages that a replay may have left to send when it goes live. They are taken under the hub's lock, so it
 /// is a few microseconds' worth.
 pub(crate) const RECENT_MESSAGES: usize = 64;
+
+/// How far the newest message's time may be ahead of the clock, because that was set back, before the time of messages goes
+/// back as well. What is further ahead was stamped by a clock that was wrong.
+pub(crate) const AHEAD: Duration = Duration::from_secs(60);
 
 /// Where a replay starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,7 +62,9 @@ impl Extent {
 ///
 /// All methods may be called from any thread. [`append`](Self::append), [`extent`](Self::extent) and
 /// [`recent`](Self::recent) are called under the hub's lock: they must be quick and must not call the hub. A log on a
-/// disk appends to a buffer and writes behind it, and keeps its newest messages in memory. Sequences may have gaps.
+/// disk appends to a buffer and writes behind it, and keeps its newest messages in memory. Sequences may have gaps. Times go
+/// up with the sequences, but where the clock was set back by more than a minute: neither what is looked for by time nor
+/// what is dropped by age may rely on it.
 ///
 /// The methods with a body are for logs that are slower than memory.
 pub trait Backlog: Send + Sync {

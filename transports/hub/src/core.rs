@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-use crate::backlog::RECENT_MESSAGES;
+use crate::backlog::{AHEAD, RECENT_MESSAGES};
 use crate::index::{Group, Index, Matched, NewSession};
 use crate::lane::{Gate, Lane, Parcel};
 use crate::veil::Veil;
@@ -86,7 +86,7 @@ impl Core {
         if matched.groups.iter().any(|group| group.lane.bytes() > self.settings.worker_inbox_max_bytes) {
             return Err(PublishError::new(draft, PublishRefused::Busy));
         }
-        let (cursor, time) = (order.newest.next(), SystemTime::now().max(order.time));
+        let (cursor, time) = (order.newest.next(), stamp(SystemTime::now(), order.time));
         let (tracker, private) = (draft.tracker.take(), draft.private);
         let message = Arc::new(Message::stamped(draft, id, time, cursor));
         if private {
@@ -245,6 +245,22 @@ impl Core {
     }
 }
 
+/// A message's time, where the newest message has `newest`. The clock is often set back a little, and then time stands still.
+/// When it is set back by more it was wrong before: messages must not bear that time until it comes. The order of the
+/// messages is that of their cursors.
+fn stamp(now: SystemTime, newest: SystemTime) -> SystemTime {
+    match newest.duration_since(now) {
+        Ok(ahead) if ahead > AHEAD => {
+            tracing::warn!(
+                seconds = ahead.as_secs(),
+                "the clock was set back, and so is the time of events from here on"
+            );
+            now
+        }
+        _ => now.max(newest),
+    }
+}
+
 fn receivers(matched: &Matched, excluded: Option<SessionId>) -> u64 {
     let skipped = excluded.is_some_and(|session| matched.holds(session));
     matched.sessions() as u64 - u64::from(skipped)
@@ -261,4 +277,22 @@ fn hand_over(matched: &Matched, message: &Arc<Message>, tracker: Option<&Tracker
         }
     }
     (wake, fallen)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn time_stands_still_when_the_clock_is_set_back_a_little_and_follows_it_when_it_is_far() {
+        let now = SystemTime::now();
+        let second = Duration::from_secs(1);
+        assert_eq!(stamp(now, now - second), now);
+        assert_eq!(stamp(now, now + second), now + second);
+        assert_eq!(stamp(now, now + AHEAD), now + AHEAD);
+        assert_eq!(stamp(now, now + AHEAD + second), now);
+        assert_eq!(stamp(now, SystemTime::UNIX_EPOCH + Duration::from_secs(4_000_000_000)), now);
+    }
 }

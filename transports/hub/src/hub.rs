@@ -205,7 +205,7 @@ impl Hub {
 
     /// Closes the hub: nothing more is taken in, sessions end when they have taken what waits for them, and those that
     /// have not by the deadline of the settings are ended. Resolves when all sessions have gone and the backlog has written
-    /// what it has. Later calls wait along.
+    /// what it has, or has not done so in as long again. Later calls wait along.
     pub async fn close(&self) {
         for lane in self.0.shut() {
             lane.wake();
@@ -219,7 +219,12 @@ impl Hub {
             self.0.lanes().iter().for_each(|lane| lane.halt());
             let _ = tokio::time::timeout(HALT_DEADLINE, self.deserted()).await;
         }
-        self.0.backlog.close().await;
+        if tokio::time::timeout(self.0.settings.close_deadline, self.0.backlog.close()).await.is_err() {
+            tracing::error!(
+                hub = self.name(),
+                "closed before the backlog had written all: its disk stands still, and what waited for it may be lost"
+            );
+        }
     }
 
     async fn deserted(&self) {

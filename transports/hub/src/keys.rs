@@ -107,12 +107,12 @@ impl BacklogSettings {
     #[must_use]
     pub fn check(&self) -> Vec<(&'static str, String)> {
         let Some(folder) = &self.path else { return Vec::new() };
-        let unwritable = disk::check_folder(folder).map_err(|error| ("path", error.to_string()));
+        let unwritable = disk::check_folder(folder).map_err(|error| (error.key(), error.to_string()));
         let unreadable = match &self.import_pypubsub {
             Some(file) if unwritable.is_ok() => disk::check_import(folder, file),
             _ => Ok(()),
         };
-        let unreadable = unreadable.map_err(|error| ("import_pypubsub", error.to_string()));
+        let unreadable = unreadable.map_err(|error| (error.key(), error.to_string()));
         unwritable.err().into_iter().chain(unreadable.err()).collect()
     }
 

@@ -3,11 +3,12 @@
 use std::collections::VecDeque;
 use std::future::ready;
 use std::sync::{Arc, Mutex};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
+use crate::backlog::AHEAD;
 use crate::{Backlog, BacklogBounds, BacklogError, Cursor, Extent, Message, Start, lock};
 
 /// A backlog in memory, bounded by count, bytes and age. It is gone with the process: a new one has a new epoch, so that
@@ -23,13 +24,18 @@ struct Log {
     messages: VecDeque<Arc<Message>>,
     bytes: usize,
     newest: Cursor,
+    /// The last message with an earlier time than the one before it.
+    set_back: Option<Cursor>,
 }
 
 impl MemoryBacklog {
     /// An empty one.
     #[must_use]
     pub fn new(bounds: BacklogBounds) -> Self {
-        Self { bounds, log: Mutex::new(Log { messages: VecDeque::new(), bytes: 0, newest: Cursor::origin() }) }
+        Self {
+            bounds,
+            log: Mutex::new(Log { messages: VecDeque::new(), bytes: 0, newest: Cursor::origin(), set_back: None }),
+        }
     }
 
     /// Messages and bytes kept now.
@@ -43,14 +49,7 @@ impl MemoryBacklog {
     fn current(&self) -> std::sync::MutexGuard<'_, Log> {
         let mut log = lock(&self.log);
         if let Some(age) = self.bounds.age {
-            let now = SystemTime::now();
-            while log
-                .messages
-                .front()
-                .is_some_and(|oldest| now.duration_since(oldest.time()).is_ok_and(|old| old > age))
-            {
-                log.drop_oldest();
-            }
+            log.drop_older(SystemTime::now(), age);
         }
         log
     }
@@ -61,7 +60,7 @@ impl MemoryBacklog {
         match start {
             Start::Now => Ok(log.newest),
             Start::After(cursor) => Ok(log.extent().check(cursor).map(|()| cursor)?),
-            Start::Since(time) => Ok(first_after(log.messages.partition_point(|message| message.time() < time))),
+            Start::Since(time) => Ok(first_after(log.since(time))),
             Start::Oldest => Ok(first_after(0)),
         }
     }
@@ -78,6 +77,27 @@ impl Log {
         if let Some(oldest) = self.messages.pop_front() {
             self.bytes -= oldest.weight();
         }
+    }
+
+    /// Drops what is older than an age. What bears a time after `now` was stamped by a clock that was wrong: how old it is
+    /// nobody knows, and it goes with the first after it that is too old.
+    fn drop_older(&mut self, now: SystemTime, age: Duration) {
+        let is_too_old = |time| now.duration_since(time).is_ok_and(|old| old > age);
+        let is_known = |message: &Arc<Message>| message.time() <= now + AHEAD;
+        while let Some(at) = self.messages.iter().position(is_known)
+            && self.messages.get(at).is_some_and(|message| is_too_old(message.time()))
+        {
+            (0..=at).for_each(|_| self.drop_oldest());
+        }
+    }
+
+    /// The first message of this time or later.
+    fn since(&self, time: SystemTime) -> usize {
+        let front = self.messages.front().map(|message| message.cursor());
+        if self.set_back <= front {
+            return self.messages.partition_point(|message| message.time() < time);
+        }
+        self.messages.iter().position(|message| message.time() >= time).unwrap_or(self.messages.len())
     }
 
     fn extent(&self) -> Extent {
@@ -97,6 +117,9 @@ impl Backlog for MemoryBacklog {
     fn append(&self, message: &Arc<Message>) -> Result<(), BacklogError> {
         let mut log = self.current();
         log.newest = message.cursor();
+        if log.messages.back().is_some_and(|last| last.time() > message.time()) {
+            log.set_back = Some(message.cursor());
+        }
         log.bytes += message.weight();
         log.messages.push_back(Arc::clone(message));
         while log.messages.len() > self.bounds.messages || log.bytes > self.bounds.bytes {
@@ -126,7 +149,6 @@ mod tests {
     use super::*;
     use crate::{CursorError, Draft};
     use proptest::prelude::*;
-    use std::time::Duration;
     use uuid::Uuid;
 
     const UNBOUNDED: BacklogBounds = BacklogBounds { messages: usize::MAX, bytes: usize::MAX, age: None };
@@ -184,7 +206,37 @@ mod tests {
         assert_eq!(backlog.place(Start::Since(now + age)).unwrap(), late);
     }
 
+    #[test]
+    fn messages_of_a_clock_that_was_wrong_go_with_the_first_after_them_that_is_too_old() {
+        let (age, now) = (Duration::from_secs(60), SystemTime::now());
+        let backlog = MemoryBacklog::new(BacklogBounds { age: Some(age), ..UNBOUNDED });
+        let wrong = add(&backlog, 1, now + 1000 * age);
+        let right = add(&backlog, 1, now - age / 2);
+        assert_eq!(backlog.extent(), Extent { oldest: Some(wrong), newest: right });
+        add(&backlog, 1, now - 2 * age);
+        let kept = add(&backlog, 1, now);
+        assert_eq!(backlog.extent().oldest, Some(wrong), "none of known age is too old before it");
+        let mut log = lock(&backlog.log);
+        log.drop_older(now + age, age);
+        assert_eq!(log.extent().oldest, Some(kept));
+    }
+
     proptest! {
+        #[test]
+        fn a_time_leads_to_the_first_message_at_or_after_it_also_where_the_clock_was_set_back(
+            times in prop::collection::vec(0_u64..20, 1..40), messages in 1_usize..40,
+        ) {
+            let backlog = MemoryBacklog::new(BacklogBounds { messages, ..UNBOUNDED });
+            let at = |second: u64| SystemTime::UNIX_EPOCH + Duration::from_secs(second);
+            let added: Vec<_> = times.iter().map(|second| (*second, add(&backlog, 1, at(*second)))).collect();
+            let kept = &added[added.len().saturating_sub(messages)..];
+            for second in 0..21 {
+                let first = kept.iter().find(|(time, _)| *time >= second);
+                let expected = first.map_or(backlog.extent().newest, |(_, cursor)| cursor.previous());
+                prop_assert_eq!(backlog.place(Start::Since(at(second))).unwrap(), expected);
+            }
+        }
+
         #[test]
         fn the_bounds_hold_and_the_newest_messages_are_kept(
             sizes in prop::collection::vec(0_usize..200, 1..60), messages in 0_usize..20, bytes in 0_usize..3000,

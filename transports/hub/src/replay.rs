@@ -36,8 +36,8 @@ pub(crate) async fn replay_then_live(
         let page = match core.backlog.read(place, PAGE_MESSAGES).await {
             Ok(page) => page,
             // Nobody asked for the very messages that went between the look and the first page.
-            Err(BacklogError::Cursor(CursorError::Unknown { oldest: Some(oldest) })) if !bound_to_place => {
-                place = oldest.previous();
+            Err(BacklogError::Cursor(CursorError::Unknown { oldest })) if !bound_to_place => {
+                place = oldest.map_or_else(|| core.backlog.extent().newest, Cursor::previous);
                 continue;
             }
             Err(error) => return Err(error.into()),

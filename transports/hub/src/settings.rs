@@ -25,7 +25,8 @@ pub struct HubSettings {
     /// Whether what is published under a topic whose first segment is `private` is private, by whichever door it comes. The
     /// topic is what follows then. Protocols that say so by the topic have a door on the hub.
     pub private_topics: bool,
-    /// How long [`Hub::close`](crate::Hub::close) waits for sessions to take what is queued for them.
+    /// How long [`Hub::close`](crate::Hub::close) waits for sessions to take what is queued for them, and then for the
+    /// backlog to write what it has.
     pub close_deadline: Duration,
 }
 

@@ -12,6 +12,9 @@
 //! | no JSON, no object, a path that is no text, too large | told in the log, once; then as if it were published |
 //! | the hub cannot store the event, or the hive stops | left, and comes again when its time at the queue is over |
 //!
+//! A message that comes twice in one answer is one; its copies are deleted only when its event is stored. A server that gives
+//! no ids has each of its messages published each time it comes.
+//!
 //! An event may come twice if the hive ends between the two steps, or remembers fewer ids than the queue keeps messages.
 //!
 //! Nothing ends a reader but the end of its door. What fails (the server is away, the queue is not there yet, the

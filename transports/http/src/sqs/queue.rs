@@ -34,7 +34,8 @@ pub(super) struct Queue {
 /// A message that was received.
 #[derive(Debug)]
 pub(super) struct Received {
-    pub(super) id: String,
+    /// What tells it from others; a server that gives none, or an empty one, cannot have its copies known.
+    pub(super) id: Option<String>,
     pub(super) body: String,
     /// What it is deleted by.
     receipt: String,
@@ -131,7 +132,7 @@ fn missing(queue: &str) -> Failure {
 impl From<Message> for Received {
     fn from(message: Message) -> Self {
         Self {
-            id: message.message_id.unwrap_or_default(),
+            id: message.message_id.filter(|id| !id.is_empty()),
             body: message.body.unwrap_or_default(),
             receipt: message.receipt_handle.unwrap_or_default(),
         }

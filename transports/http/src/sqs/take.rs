@@ -7,6 +7,14 @@ use super::queue::{Queue, Received};
 use super::reader::{Found, Reader};
 use crate::wire::event::{self, AddressError};
 
+/// A message that the hub has taken. What becomes of its copies in the same answer is up to whether it is stored: a copy
+/// deletes it as well as the message itself.
+struct Taken {
+    id: Option<String>,
+    copies: Vec<Received>,
+    cursor: Cursor,
+}
+
 /// Why a message became no event.
 enum Refused {
     /// It never will.
@@ -27,15 +35,15 @@ impl Reader {
             return Ok(Found::Nothing);
         }
         let (mut done, mut failed) = (Vec::with_capacity(messages.len()), None);
-        let mut taken: Vec<(Received, Cursor)> = Vec::with_capacity(messages.len());
+        let mut taken: Vec<Taken> = Vec::with_capacity(messages.len());
         for message in messages {
-            if self.seen.has(&message.id) || taken.iter().any(|(other, _)| other.id == message.id) {
+            if let Some(copies) = self.known(&message, &mut taken, &mut done) {
                 self.counters.repeated.add_one();
-                done.push(message);
+                copies.push(message);
                 continue;
             }
             match self.publish(&message.body).await {
-                Ok(cursor) => taken.push((message, cursor)),
+                Ok(cursor) => taken.push(Taken { id: message.id.clone(), copies: vec![message], cursor }),
                 Err(Refused::Bad(reason)) => {
                     self.leave_out(&message, &reason);
                     done.push(message);
@@ -48,12 +56,12 @@ impl Reader {
             }
         }
         let found = if taken.is_empty() { Found::OnlyKnown } else { Found::New };
-        for (message, cursor) in taken {
+        for Taken { id, copies, cursor } in taken {
             match self.store(cursor).await {
                 Ok(()) => {
                     self.counters.published.add_one();
-                    self.seen.note(&message.id);
-                    done.push(message);
+                    self.note(id.as_deref());
+                    done.extend(copies);
                 }
                 Err(failure) => failed = Some(failure),
             }
@@ -64,9 +72,27 @@ impl Reader {
         failed.map_or(Ok(found), Err)
     }
 
+    /// Where a message goes that has been here before: to those that are `done`, or to what it is a copy of.
+    fn known<'a>(
+        &self,
+        message: &Received,
+        taken: &'a mut [Taken],
+        done: &'a mut Vec<Received>,
+    ) -> Option<&'a mut Vec<Received>> {
+        let id = message.id.as_deref()?;
+        if self.seen.has(id) {
+            return Some(done);
+        }
+        taken.iter_mut().find(|other| other.id.as_deref() == Some(id)).map(|other| &mut other.copies)
+    }
+
+    fn note(&mut self, id: Option<&str>) {
+        id.into_iter().for_each(|id| self.seen.note(id));
+    }
+
     fn leave_out(&mut self, message: &Received, reason: &str) {
         self.counters.bad.add_one();
-        self.seen.note(&message.id);
+        self.note(message.id.as_deref());
         tracing::warn!(queue = self.config.name, id = message.id, reason, "a message became no event");
     }
 

@@ -80,3 +80,19 @@ async fn a_refusal_of_one_message_among_others_is_one_too() {
     let some = r#"{"Successful":[],"Failed":[{"Id":"0","SenderFault":true,"Code":"InternalError","Message":"no"}]}"#;
     deletes_later("undeleted-one", ("200 OK", some)).await;
 }
+
+/// Its server is not Amazon's.
+#[tokio::test]
+async fn messages_without_an_id_are_each_published() {
+    const NAMELESS: &str = r#"{"Messages":[{"ReceiptHandle":"a","Body":"{\"n\":1}"},{"MessageId":"","ReceiptHandle":"b","Body":"{\"n\":2}"},{"ReceiptHandle":"c","Body":"{\"n\":3}"}]}"#;
+    let moto = Moto::shared().await;
+    let queue = moto.created("nameless").await;
+    let proxy = Proxy::start(moto.address()).await;
+    proxy.answer("ReceiveMessage", ("200 OK", NAMELESS));
+    let hive = Hive::reading([queue.read_at(&proxy.url(), true)]);
+    let mut stream = hive.stream("/").await;
+    for number in 1..=3 {
+        assert_eq!(stream.event().await["n"], number);
+    }
+    assert_eq!(hive.door.queue_stats().repeated, 0);
+}

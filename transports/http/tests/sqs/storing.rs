@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use crate::hive::Hive;
 use crate::moto::Moto;
+use crate::proxy::Proxy;
 use crate::support::until;
 
 /// A durable log whose disk does as it is told.
@@ -118,6 +119,28 @@ async fn what_the_disk_has_lost_comes_again_until_it_is_stored() {
     assert_eq!((hive.door.queue_stats().published, queue.size().await), (0, 1));
     gate.written.send_replace(Some(true));
     queue.until_size(0).await;
+    assert_eq!(hive.door.queue_stats().published, 1);
+}
+
+/// A standard queue may hand one message out twice, each time with a receipt that deletes it.
+const TWICE: &str = r#"{"Messages":[{"MessageId":"one","ReceiptHandle":"first","Body":"{}"},{"MessageId":"one","ReceiptHandle":"second","Body":"{}"}]}"#;
+
+#[tokio::test]
+async fn a_copy_in_the_same_answer_is_deleted_only_when_the_event_is_stored() {
+    let moto = Moto::shared().await;
+    let queue = moto.created("copies").await;
+    let proxy = Proxy::start(moto.address()).await;
+    proxy.answer("ReceiveMessage", ("200 OK", TWICE));
+    proxy.answer("DeleteMessageBatch", ("200 OK", r#"{"Successful":[{"Id":"0"},{"Id":"1"}],"Failed":[]}"#));
+    let gate = Gate::new(usize::MAX);
+    gate.written.send_replace(Some(false));
+    let hub = Hub::with_backlog(HubSettings::default(), gate.clone());
+    let hive = Hive::on(hub, Config { queues: vec![queue.read_at(&proxy.url(), true)], ..Config::default() });
+    hive.until("the loss is told", |stats| stats.failures >= 1).await;
+    assert_eq!(proxy.asked("DeleteMessageBatch").len(), 0, "it is at the queue alone");
+    gate.written.send_replace(Some(true));
+    let asked = proxy.until_asked("DeleteMessageBatch", 1).await;
+    assert!(asked[0].body.contains("\"first\"") && asked[0].body.contains("\"second\""), "{}", asked[0].body);
     assert_eq!(hive.door.queue_stats().published, 1);
 }
 

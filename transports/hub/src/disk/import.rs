@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::open::{OpenError, at, has_files, paths};
+use super::open::{OpenError, at, has_files, paths, private};
 use super::writer::sync_folder;
 use super::{DiskBacklog, DiskSettings, record};
 use crate::{Backlog, BacklogError, Cursor, Draft, Message, lock};
@@ -132,8 +132,8 @@ impl DiskBacklog {
         lock(&self.shared.state).newest == 0
     }
 
-    /// Takes over a backlog file of PyPubSub, before a hub has the log. Events keep their time, their topics, their object
-    /// to the letter and whether they are private; an event's cursor there becomes its id here, and it gets a new cursor.
+    /// Takes over a backlog file of PyPubSub, before a hub has the log. Events keep their time (but for one that is ahead of
+    /// the clock, which gets that of the event before it), their topics, their object to the letter and whether they are private; an event's cursor there becomes its id here, and it gets a new cursor.
     /// Lines that are no event, such as one that was cut short by a crash, are skipped and counted. Blocks until all is
     /// written.
     ///
@@ -146,7 +146,8 @@ impl DiskBacklog {
         let file = readable(path)?;
         let folder = |source| ImportError::Folder { path: self.folder.clone(), source };
         let marker = self.folder.join(MARKER);
-        let marked = File::create(&marker).and_then(|marker| marker.sync_all());
+        let marked =
+            private().write(true).create(true).truncate(true).open(&marker).and_then(|marker| marker.sync_all());
         marked.and_then(|()| sync_folder(&self.folder)).map_err(folder)?;
         let imported = self.take_all(file, path)?;
         self.sync().and_then(|()| fs::remove_file(&marker)).map_err(folder)?;
@@ -156,12 +157,14 @@ impl DiskBacklog {
     fn take_all(&self, file: File, path: &Path) -> Result<Imported, ImportError> {
         let read = |source| ImportError::Read { path: path.to_owned(), source };
         let mut lines = BufReader::new(file);
-        let (mut imported, mut line, mut newest) = (Imported::default(), Vec::new(), UNIX_EPOCH);
+        let (mut imported, mut line, mut newest) = (Imported::default(), Vec::new(), None);
+        let now = SystemTime::now();
         while lines.read_until(b'\n', &mut line).map_err(read)? > 0 {
             match parse(&line) {
                 Some((draft, time, id)) => {
-                    newest = time.max(newest);
-                    self.take_over(draft, newest, id)?;
+                    // One that is ahead of the clock is wrong, and must not be that of all that follow.
+                    newest = if time > now { newest } else { newest.max(Some(time)) };
+                    self.take_over(draft, newest.unwrap_or(now), id)?;
                     imported.events += 1;
                 }
                 None => {

@@ -2,11 +2,11 @@
 //!
 //! Cursors that were given out under a key that is gone are unknown ever after, and that is said to whoever brings one.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 
-use super::open::{OpenError, at};
+use super::open::{OpenError, at, private};
 use super::writer::sync_folder;
 use crate::CursorKey;
 
@@ -38,16 +38,9 @@ fn store(folder: &Path, path: &Path, key: &CursorKey) -> io::Result<()> {
     {
         return Err(error);
     }
-    let mut file = private(&new)?;
+    let mut file = private().write(true).create_new(true).open(&new)?;
     file.write_all(key.as_bytes())?;
     file.sync_all()?;
     fs::rename(&new, path)?;
     sync_folder(folder)
-}
-
-fn private(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.write(true).create_new(true).open(path)
 }

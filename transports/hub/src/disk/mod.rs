@@ -3,7 +3,7 @@
 //! # How to read it
 //! - [`DiskBacklog`]: what the hub sees.
 //! - `segment`, `record`: the files, byte by byte.
-//! - `open`: what they tell after a restart or a crash. `state`: what is known while the log is open.
+//! - `open`: what they tell after a restart or a crash. `rescue`: what is left behind a damage. `state`: what is known while the log is open.
 //! - `writer`: the thread that writes. `reader`: how files are read.
 //! - `import`: the backlog of PyPubSub. `key`: the key of its cursors.
 
@@ -12,6 +12,7 @@ mod key;
 mod open;
 mod reader;
 mod record;
+mod rescue;
 mod segment;
 mod state;
 #[cfg(test)]
@@ -19,7 +20,6 @@ mod tests;
 mod writer;
 
 use std::fmt;
-use std::fs::File;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
@@ -77,12 +77,14 @@ impl DiskSettings {
 /// It goes on where it ended, with the cursors that it gave out. Appending costs no more than handing the message to a
 /// thread, which writes all that has come in the meantime at once; up to 64 MiB may be on their way to the disk. In memory
 /// it has the newest messages, up to about a MiB, however long the log is. Dropping it writes what waits, and blocks for
-/// that long; [`close`](Backlog::close) does it without blocking, and lets another have the log.
+/// that long; [`close`](Backlog::close) does it without blocking, and lets another have the log. Dropped while it closes, it
+/// goes on writing and nobody waits.
 ///
 /// Reading, and looking for a time, needs a tokio runtime, on whose threads for blocking work it is done.
 ///
 /// Every record has a checksum. What a crash cut short at the end is cut off when the log is opened, with a line in the
-/// log; damage elsewhere is an error to who reads there.
+/// log; so is damage in the middle of the newest file, of which what lies behind is kept. Damage elsewhere is an error to who
+/// reads there.
 ///
 /// While the disk fails, messages that it did not take are lost to the log, whoever waits for them by `stored` is told, and
 /// for a second at a time further messages are refused. When the disk works again, so does the log.
@@ -92,8 +94,6 @@ pub struct DiskBacklog {
     folder: PathBuf,
     key: CursorKey,
     writer: Option<JoinHandle<()>>,
-    /// Locked until it is closed.
-    lock: Mutex<Option<File>>,
 }
 
 /// What the log's threads share.
@@ -130,7 +130,7 @@ impl DiskBacklog {
     }
 
     fn open_with(settings: DiskSettings, create: Create) -> Result<Self, OpenError> {
-        let lock = Mutex::new(Some(open::take(&settings.path)?));
+        let lock = open::take(&settings.path)?;
         import::start_over(&settings.path)?;
         let key = key::load(&settings.path)?;
         let state = open::load(&settings)?;
@@ -146,8 +146,8 @@ impl DiskBacklog {
         let (durable, folder) = (settings.durable, settings.path.clone());
         let writer = Writer::new(Arc::clone(&shared), settings, create);
         let thread = thread::Builder::new().name("eventhive-backlog".to_owned());
-        let writer = thread.spawn(move || writer.run()).map_err(|source| open::at(&folder, source))?;
-        Ok(Self { shared, durable, folder, key, writer: Some(writer), lock })
+        let writer = thread.spawn(move || writer.run(lock)).map_err(|source| open::at(&folder, source))?;
+        Ok(Self { shared, durable, folder, key, writer: Some(writer) })
     }
 
     /// Messages kept now.
@@ -287,7 +287,6 @@ impl Backlog for DiskBacklog {
             loop {
                 let ended = self.shared.ended.notified();
                 if lock(&self.shared.state).ended {
-                    drop(lock(&self.lock).take());
                     return;
                 }
                 ended.await;
@@ -299,6 +298,14 @@ impl Backlog for DiskBacklog {
 
 impl Drop for DiskBacklog {
     fn drop(&mut self) {
+        let (closing, ended) = {
+            let state = lock(&self.shared.state);
+            (state.closing, state.ended)
+        };
+        if closing && !ended {
+            // Whoever closed it waited as long as they would.
+            return;
+        }
         self.shut();
         if let Some(writer) = self.writer.take() {
             // A thread that panicked has nothing more to write.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::DiskSettings;
 use super::import::ImportError;
 use super::record;
+use super::rescue;
 use super::segment::{HEAD, Head, Next, Records, Segment, mark};
 use super::state::{State, TAIL_BYTES};
 use super::writer::sync_folder;
@@ -45,6 +46,17 @@ pub enum OpenError {
     Import(#[from] ImportError),
 }
 
+impl OpenError {
+    /// The key of a `backlog:` block that it is about.
+    #[must_use]
+    pub const fn key(&self) -> &'static str {
+        match self {
+            Self::Import(ImportError::NotNew | ImportError::Read { .. }) => "import_pypubsub",
+            _ => "path",
+        }
+    }
+}
+
 /// Sequences that are passed over at each opening: more than can have been handed out without having come to the disk.
 /// So no cursor is ever given to two messages, though the first of them be lost. The sequences last for 2^29 openings.
 const SKIPPED: u64 = 1 << 32;
@@ -70,7 +82,7 @@ pub(super) fn has_files(folder: &Path) -> Result<bool, OpenError> {
 pub(super) fn take(folder: &Path) -> Result<File, OpenError> {
     make(folder).map_err(|source| at(folder, source))?;
     let path = folder.join("lock");
-    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+    let file = private().create(true).truncate(false).write(true).open(&path);
     let file = file.map_err(|source| at(&path, source))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
@@ -81,30 +93,34 @@ pub(super) fn take(folder: &Path) -> Result<File, OpenError> {
 
 /// What the folder's files tell.
 pub(super) fn load(settings: &DiskSettings) -> Result<State, OpenError> {
-    let found = heads(&settings.path)?;
-    let epoch = found.last().map_or_else(|| Cursor::origin().epoch(), |(_, head)| head.epoch);
+    let mut found = heads(&settings.path)?;
+    let epoch = found.back().map_or_else(|| Cursor::origin().epoch(), |(_, head)| head.epoch);
+    let last = found.back().map_or(0, |(_, head)| head.previous.last.max(head.base - 1));
+    let is_new = found.is_empty();
     let mut segments = VecDeque::new();
     let mut newest = Newest::default();
-    for (at, (path, head)) in found.iter().enumerate() {
+    while let Some((path, head)) = found.pop_front() {
         if head.epoch != epoch {
             let reason = "it is of another log than the files after it".to_owned();
-            return Err(OpenError::Damaged { path: path.clone(), reason });
+            return Err(OpenError::Damaged { path, reason });
         }
-        let mut segment = Segment { path: path.clone(), ..Segment::new(&settings.path, head.base) };
-        match found.get(at + 1).map(|(_, next)| next.previous) {
+        let mut segment = Segment { path, ..Segment::new(&settings.path, head.base) };
+        match found.front().map(|(_, next)| next.previous) {
             Some(previous) if previous.base == head.base => {
                 (segment.last, segment.time, segment.marks) = (previous.last, previous.time, None);
-                segment.bytes = size(path)?;
+                segment.bytes = size(&segment.path)?;
             }
             // A file that should follow it is missing, or nothing follows it.
-            Some(_) => drop(scan(&mut segment, epoch)?),
-            None => newest = scan(&mut segment, epoch)?,
+            _ => {
+                let scanned = scan(&mut segment, epoch)?;
+                newest = scanned.newest;
+                scanned.rest.into_iter().for_each(|rest| found.push_front(rest));
+            }
         }
         segments.push_back(segment);
     }
-    let last = found.last().map_or(0, |(_, head)| head.previous.last.max(head.base - 1));
     let last = segments.iter().map(|segment| segment.last).max().unwrap_or_default().max(last);
-    let skipped = if found.is_empty() { 0 } else { SKIPPED };
+    let skipped = if is_new { 0 } else { SKIPPED };
     let mut state = State::new(epoch, last + skipped, segments, settings.max_messages);
     state.recall(newest.messages);
     Ok(state)
@@ -125,14 +141,22 @@ fn make(folder: &Path) -> io::Result<()> {
     sync_folder(parent)
 }
 
+/// How the log's files are made: for their owner alone, whoever may look into the folder.
+pub(super) fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
 /// The segments and their heads, oldest first.
-fn heads(folder: &Path) -> Result<Vec<(PathBuf, Head)>, OpenError> {
+fn heads(folder: &Path) -> Result<VecDeque<(PathBuf, Head)>, OpenError> {
     let paths = paths(folder)?;
-    let mut heads = Vec::new();
+    let mut heads = VecDeque::new();
     let count = paths.len();
     for (index, path) in paths.into_iter().enumerate() {
         match head(&path)? {
-            Some(head) if head.base > 0 => heads.push((path, head)),
+            Some(head) if head.base > 0 => heads.push_back((path, head)),
             // It was being made when the process ended: nothing had been written to it.
             None if index + 1 == count && size(&path)? <= HEAD => {
                 tracing::warn!(path = %path.display(), "removed a file of the backlog that was begun and never used");
@@ -188,21 +212,51 @@ impl Newest {
     }
 }
 
-/// Reads a segment whole, and cuts off what is no record: the end of a write that was cut short.
-fn scan(segment: &mut Segment, epoch: u64) -> Result<Newest, OpenError> {
+/// What a segment that was read whole has.
+struct Scanned {
+    /// Its newest messages.
+    newest: Newest,
+    /// The segment with the records behind a damage.
+    rest: Option<(PathBuf, Head)>,
+}
+
+/// Reads a segment whole, and cuts off what is no record. With no record behind that it is the end of a write that was cut
+/// short. A record behind it is what a damage in the middle has left: it goes into a segment of its own, with all that
+/// follows it.
+fn scan(segment: &mut Segment, epoch: u64) -> Result<Scanned, OpenError> {
     let path = segment.path.clone();
     let io = |source| at(&path, source);
-    let mut records = Records::open(&segment.path, HEAD, None).map_err(io)?;
+    let (newest, cut) = scan_records(segment, epoch).map_err(io)?;
+    let Some(offset) = cut else { return Ok(Scanned { newest, rest: None }) };
+    let rest = rescue::behind(segment, offset, epoch).map_err(io)?;
+    match &rest {
+        Some((rescued, head)) => tracing::error!(
+            path = %path.display(), offset, lost = head.base - segment.last - 1, rescued = %rescued.display(),
+            "the backlog is damaged: messages are lost; those behind the damage are kept in a file of their own"
+        ),
+        None => tracing::warn!(
+            path = %path.display(), offset, bytes = size(&path)?.saturating_sub(offset),
+            "cut off the end of the backlog: a write that was not finished"
+        ),
+    }
+    let file = OpenOptions::new().write(true).open(&path).map_err(io)?;
+    file.set_len(offset).and_then(|()| file.sync_all()).map_err(io)?;
+    Ok(Scanned { newest, rest })
+}
+
+/// The newest messages of a segment, and where its records end if something is behind them.
+fn scan_records(segment: &mut Segment, epoch: u64) -> io::Result<(Newest, Option<u64>)> {
+    let mut records = Records::open(&segment.path, HEAD, None)?;
     let (mut newest, mut marks) = (Newest::default(), Vec::new());
     segment.bytes = HEAD;
     let cut = loop {
-        match records.next().map_err(io)? {
+        match records.next()? {
             Next::Record { mark: found, body } if found.sequence == segment.last + 1 => {
                 let end = found.offset + (record::HEAD + body.len()) as u64;
                 // Of another run: whoever was excluded is nobody now.
                 let Some(message) = record::decode(body, epoch, u64::MAX) else { break Some(found.offset) };
-                (segment.last, segment.time, segment.bytes) = (found.sequence, found.time, end);
-                mark(&mut marks, found);
+                (segment.last, segment.bytes) = (found.sequence, end);
+                mark(&mut marks, &mut segment.time, found);
                 newest.add(message);
             }
             Next::Record { mark, .. } => break Some(mark.offset),
@@ -211,15 +265,7 @@ fn scan(segment: &mut Segment, epoch: u64) -> Result<Newest, OpenError> {
         }
     };
     segment.marks = Some(marks);
-    if let Some(offset) = cut {
-        let surplus = size(&path)?.saturating_sub(offset);
-        tracing::warn!(
-            path = %path.display(), offset, bytes = surplus, "cut off the end of the backlog: a write that was not finished"
-        );
-        let file = OpenOptions::new().write(true).open(&path).map_err(io)?;
-        file.set_len(offset).and_then(|()| file.sync_all()).map_err(io)?;
-    }
-    Ok(newest)
+    Ok((newest, cut))
 }
 
 pub(super) fn at(path: &Path, source: io::Error) -> OpenError {

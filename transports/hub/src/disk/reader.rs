@@ -86,9 +86,10 @@ pub(super) fn since(shared: &Shared, time: u64) -> Result<u64, BacklogError> {
 }
 
 fn since_in_memory(state: &State, time: u64) -> u64 {
-    let at = state.tail.partition_point(|message| record::nanos(message.time()) < time);
-    let found = state.tail.range(at..).map(|message| message.cursor().sequence()).find(|found| *found >= state.first);
-    found.map_or(state.newest, |found| found - 1)
+    let is_it =
+        |message: &&Arc<Message>| message.cursor().sequence() >= state.first && record::nanos(message.time()) >= time;
+    // One by one: the clock may have been set back, and there are few.
+    state.tail.iter().find(is_it).map_or(state.newest, |found| found.cursor().sequence() - 1)
 }
 
 /// The first message of a segment at this time or later.
@@ -105,28 +106,51 @@ fn find(segment: &Segment, time: u64) -> io::Result<Option<u64>> {
     Ok(found)
 }
 
-/// Drops what is older than a time, as far as it is in files.
-pub(super) fn expire(shared: &Shared, oldest: u64) -> Result<(), BacklogError> {
+/// Drops what is older than a time, as far as it is in files. What bears a time after `now` was stamped by a clock that was
+/// wrong: how old it is nobody knows, and it goes with the first after it that is too old.
+///
+/// Of a file that is damaged, what lies behind the damage goes with the whole file.
+pub(super) fn expire(shared: &Shared, oldest: u64, now: u64) -> Result<(), BacklogError> {
     loop {
         let segment = {
             let mut state = lock(&shared.state);
             let first = state.first;
-            let Some(segment) = state.segments.iter().find(|segment| !segment.is_empty() && segment.last >= first)
-            else {
-                return Ok(());
-            };
-            if segment.time < oldest {
-                let next = segment.last + 1;
+            let held = |segment: &&Segment| !segment.is_empty() && segment.last >= first;
+            let is_no_sign = |segment: &&Segment| !(oldest..=now).contains(&segment.time);
+            let old = state.segments.iter().filter(held).take_while(is_no_sign).filter(|segment| segment.time < oldest);
+            if let Some(next) = old.last().map(|segment| segment.last + 1) {
                 state.drop_before(next);
                 continue;
             }
-            segment.clone()
+            match state.segments.iter().find(held) {
+                Some(segment) => segment.clone(),
+                None => return Ok(()),
+            }
         };
-        let Some(segment) = with_marks(shared, segment)? else { continue };
-        if let Some(found) = find(&segment, oldest).map_err(storage)? {
-            lock(&shared.state).drop_before(found);
+        let segment = match with_marks(shared, segment.clone()) {
+            Ok(Some(segment)) => segment,
+            Ok(None) => continue,
+            // Damaged: what there is before that is found without them.
+            Err(_) => segment,
+        };
+        let mut next = 0;
+        let read = visit(
+            &segment,
+            |mark| mark.time < oldest,
+            |mark, _| {
+                if mark.time < oldest {
+                    next = mark.sequence + 1;
+                }
+                Ok(!(oldest..=now).contains(&mark.time))
+            },
+        );
+        if next > 0 {
+            lock(&shared.state).drop_before(next);
         }
-        return Ok(());
+        match read {
+            Err(error) if is_gone(shared, &segment, &error) => {}
+            read => return read.map_err(storage),
+        }
     }
 }
 
@@ -135,12 +159,12 @@ fn with_marks(shared: &Shared, mut segment: Segment) -> Result<Option<Segment>, 
     if segment.marks.is_some() {
         return Ok(Some(segment));
     }
-    let mut marks = Vec::new();
+    let (mut marks, mut latest) = (Vec::new(), 0);
     let read = visit(
         &segment,
         |_| false,
         |found, _| {
-            mark(&mut marks, found);
+            mark(&mut marks, &mut latest, found);
             Ok(true)
         },
     );

@@ -8,8 +8,11 @@
 //! |---|---|
 //! | 8 | `EVHLOG1` and a line feed |
 //! | 8, 8 | epoch of the log, sequence of the first record |
-//! | 8, 8, 8 | of the segment before this: first and last sequence, and the time of its last; 0 if there is none |
+//! | 8, 8, 8 | of the segment before this: first and last sequence, and the latest time of its records; 0 if there is none |
 //! | 4, 4 | CRC-32 (IEEE) of the above; 0 |
+//!
+//! Times follow each other too, but where the clock was set back. So what is looked for by time is looked for by the latest
+//! time so far.
 //!
 //! Since each head tells of the segment before it, only the last one has to be read whole when a log is opened.
 
@@ -29,7 +32,7 @@ pub(super) const HEAD: u64 = 56;
 /// Bytes between two marks: what has to be read to find one record. A mark costs 24 bytes of memory.
 pub(super) const MARK_EVERY: u64 = 64 << 10;
 
-/// Where a record begins.
+/// Where a record begins, and its time; of those that a segment keeps, the latest time up to there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Mark {
     pub(super) sequence: u64,
@@ -53,7 +56,7 @@ pub(super) struct Segment {
     pub(super) base: u64,
     /// That of its last; less than `base` while there is none.
     pub(super) last: u64,
-    /// The last record's time.
+    /// The latest time of its records.
     pub(super) time: u64,
     /// Bytes up to the end of the last record.
     pub(super) bytes: u64,
@@ -87,10 +90,12 @@ impl Segment {
     }
 }
 
-/// Notes a record where enough lies between it and the last that was noted.
-pub(super) fn mark(marks: &mut Vec<Mark>, new: Mark) {
+/// Notes a record where enough lies between it and the last that was noted. `latest` is the latest time of the segment so
+/// far.
+pub(super) fn mark(marks: &mut Vec<Mark>, latest: &mut u64, new: Mark) {
+    *latest = new.time.max(*latest);
     if new.offset >= marks.last().map_or(HEAD, |last| last.offset) + MARK_EVERY {
-        marks.push(new);
+        marks.push(Mark { time: *latest, ..new });
     }
 }
 

@@ -38,7 +38,7 @@ pub(super) type Outcome = Result<(), BacklogError>;
 
 pub(super) struct State {
     pub(super) epoch: u64,
-    /// Sequence and time of the newest message.
+    /// Sequence and time of the newest message; for a log that was opened, the latest time in it.
     pub(super) newest: u64,
     pub(super) newest_time: u64,
     pub(super) segments: VecDeque<Segment>,
@@ -71,7 +71,6 @@ pub(super) struct Batch {
 /// A batch in its file.
 pub(super) struct Written {
     pub(super) last: u64,
-    pub(super) time: u64,
     /// The file's new size.
     pub(super) bytes: u64,
     pub(super) marks: Vec<Mark>,
@@ -150,7 +149,7 @@ impl State {
             return Err(BacklogError::Busy);
         }
         self.newest = message.cursor().sequence();
-        self.newest_time = super::record::nanos(message.time()).max(self.newest_time);
+        self.newest_time = super::record::nanos(message.time());
         if self.kept == 0 {
             self.first = self.newest;
         }
@@ -182,9 +181,9 @@ impl State {
     pub(super) fn written(&mut self, batch: &Batch, written: Written) -> Vec<oneshot::Sender<Outcome>> {
         self.waiting_bytes -= batch.weight();
         if let Some(segment) = self.segments.back_mut() {
-            (segment.last, segment.time, segment.bytes) = (written.last, written.time, written.bytes);
+            (segment.last, segment.bytes) = (written.last, written.bytes);
             let marks = segment.marks.get_or_insert_default();
-            written.marks.into_iter().for_each(|new| mark(marks, new));
+            written.marks.into_iter().for_each(|new| mark(marks, &mut segment.time, new));
         }
         let waiters = self.advance(written.last);
         self.trim_tail();

@@ -4,16 +4,18 @@
 //! A write that fails costs the batch, never the log: what follows goes into a new file, behind which nobody need know how
 //! much of the failed write has come to the disk.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
+use super::open::private;
 use super::record;
 use super::segment::{HEAD, Head, Mark, Previous, Segment};
 use super::state::{Batch, Outcome, State, Written};
 use super::{DiskSettings, Shared};
+use crate::backlog::AHEAD;
 use crate::{BacklogError, Message, lock};
 use tokio::sync::oneshot;
 
@@ -22,6 +24,9 @@ const BATCH_BYTES: usize = 4 << 20;
 
 /// Between two looks at what has grown too old, and between two syncs of a log that is not durable.
 const TICK: Duration = Duration::from_secs(1);
+
+/// As [`TICK`], while a look cannot read a file: it would read all of it, again and again.
+const FAILED_TICK: Duration = Duration::from_secs(60);
 
 /// A file that is only appended to. Tests have one that fails.
 pub(super) trait LogFile: Send {
@@ -46,7 +51,7 @@ pub(super) type Create = Box<dyn FnMut(&Path) -> io::Result<Box<dyn LogFile>> + 
 
 pub(super) fn create() -> Create {
     Box::new(|path| {
-        let file = OpenOptions::new().append(true).create_new(true).open(path)?;
+        let file = private().append(true).create_new(true).open(path)?;
         Ok(Box::new(file))
     })
 }
@@ -61,34 +66,42 @@ pub(super) struct Writer {
     /// Since when something is written and not safe.
     unsafe_since: Option<Instant>,
     looked: Instant,
+    /// What the last look could not read, as it was told.
+    told: Option<String>,
 }
 
-/// Says that the writer has gone, in whatever way: nobody must wait for it then.
-struct End(Arc<Shared>);
+/// Says that the writer has gone, in whatever way: nobody must wait for it then, and others may have the log.
+struct End {
+    shared: Arc<Shared>,
+    /// The log's lock.
+    lock: Option<File>,
+}
 
 impl Drop for End {
     fn drop(&mut self) {
-        let waiters = lock(&self.0.state).end();
+        drop(self.lock.take());
+        let waiters = lock(&self.shared.state).end();
         drop(waiters);
-        self.0.let_in();
-        self.0.ended.notify_waiters();
+        self.shared.let_in();
+        self.shared.ended.notify_waiters();
     }
 }
 
 impl Writer {
     pub(super) fn new(shared: Arc<Shared>, settings: DiskSettings, create: Create) -> Self {
         let looked = Instant::now();
-        Self { shared, settings, create, file: None, buffer: Vec::new(), unsafe_since: None, looked }
+        Self { shared, settings, create, file: None, buffer: Vec::new(), unsafe_since: None, looked, told: None }
     }
 
-    /// Writes until the log is closed and nothing waits.
-    pub(super) fn run(mut self) {
-        let _end = End(Arc::clone(&self.shared));
+    /// Writes until the log is closed and nothing waits. `lock` is that of the log.
+    pub(super) fn run(mut self, lock: File) {
+        let _end = End { shared: Arc::clone(&self.shared), lock: Some(lock) };
         while let Some(batch) = self.wait() {
             if !batch.messages.is_empty() {
                 self.write(batch);
             }
-            if self.looked.elapsed() >= TICK {
+            let tick = if self.told.is_some() { FAILED_TICK } else { TICK };
+            if self.looked.elapsed() >= tick {
                 self.looked = Instant::now();
                 self.expire();
             }
@@ -134,6 +147,8 @@ impl Writer {
         let has_room = state.has_room();
         drop(state);
         if let Err(error) = &outcome {
+            // What was written before is not safe yet, and nobody comes back to this file.
+            self.sync(Duration::ZERO);
             self.file = None;
             let (folder, messages) = (self.settings.path.display(), batch.messages.len());
             tracing::error!(%folder, messages, %error, "messages could not be written to the backlog");
@@ -162,8 +177,7 @@ impl Writer {
         *size += self.buffer.len() as u64;
         // One large message must not be paid for ever after.
         self.buffer.shrink_to(BATCH_BYTES);
-        let (last, time) = (last.cursor().sequence(), record::nanos(last.time()));
-        Ok(Written { last, time, bytes: *size, marks })
+        Ok(Written { last: last.cursor().sequence(), bytes: *size, marks })
     }
 
     /// Begins a segment.
@@ -209,10 +223,19 @@ impl Writer {
     /// Drops what has grown too old.
     fn expire(&mut self) {
         let Some(age) = self.settings.max_age else { return };
-        let Some(oldest) = SystemTime::now().checked_sub(age).map(record::nanos) else { return };
-        if let Err(error) = super::reader::expire(&self.shared, oldest) {
-            tracing::error!(folder = %self.settings.path.display(), %error, "the backlog's old messages stay");
+        let now = SystemTime::now();
+        let Some(oldest) = now.checked_sub(age).map(record::nanos) else { return };
+        let expired = super::reader::expire(&self.shared, oldest, record::nanos(now + AHEAD));
+        let told = expired.err().map(|error| error.to_string());
+        if let Some(error) = &told
+            && self.told != told
+        {
+            tracing::error!(
+                folder = %self.settings.path.display(), error,
+                "old messages in this file of the backlog stay until all of it is too old"
+            );
         }
+        self.told = told;
     }
 
     /// Deletes files that are not needed.

@@ -358,3 +358,40 @@ fn a_session_does_not_get_its_own_excluded_messages_as_history() {
         assert_eq!(next(&mut outgoing).await.unwrap(), "other");
     });
 }
+
+/// A backlog of which everything grows too old between the look for a time and the first page.
+struct Fading(MemoryBacklog);
+
+impl Backlog for Fading {
+    fn extent(&self) -> Extent {
+        self.0.extent()
+    }
+    fn append(&self, message: &Arc<Message>) -> Result<(), BacklogError> {
+        self.0.append(message)
+    }
+    fn locate(&self, _: Start) -> BoxFuture<'_, Result<Cursor, BacklogError>> {
+        let place = Cursor::new(self.extent().newest.epoch(), 0);
+        Box::pin(std::future::ready(Ok(place)))
+    }
+    fn read(&self, place: Cursor, most: usize) -> BoxFuture<'_, Result<Vec<Arc<Message>>, BacklogError>> {
+        self.0.read(place, most)
+    }
+    fn recent(&self, place: Cursor, most: usize) -> Option<Vec<Arc<Message>>> {
+        self.0.recent(place, most)
+    }
+}
+
+#[test]
+fn who_asks_for_a_time_gets_what_comes_when_all_of_it_has_gone_meanwhile() {
+    run(async {
+        let fading = Fading(MemoryBacklog::new(BacklogBounds { messages: 0, ..NO_BOUNDS }));
+        let hub = Hub::with_backlog(HubSettings::default(), Arc::new(fading));
+        publish(&hub, "a", "gone");
+        let (session, mut outgoing) = session(&hub, SessionSettings::default(), &[]);
+        session.subscribe_from(Filter::All, Start::Since(SystemTime::UNIX_EPOCH)).await.unwrap();
+        publish(&hub, "a", "live");
+        assert_eq!(take(&mut outgoing, 1).await, ["live"]);
+        let lost = session.subscribe_from(Filter::All, Start::After(hub.newest().previous())).await.unwrap_err();
+        assert!(matches!(lost, ReplayError::Backlog(BacklogError::Cursor(_))), "{lost}");
+    });
+}
