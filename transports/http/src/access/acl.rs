@@ -16,6 +16,9 @@
 //! Not in the original: `tokens`, a list of bearer tokens that stand for the user, with or without a password beside them. Each
 //! is a SHA-256, which `hive-cli hash-password --token` makes, or the token itself, which is warned about.
 //!
+//! A file that is written in place is half a list for a moment. It is read when it has been left alone for half a second;
+//! to be safe, write another file and rename it.
+//!
 //! What is wrong with one user is a [warning](super::Users::warnings) and keeps the others from nothing. A user whose `acl` is not a
 //! mapping of lists has no rights at all, as in the original. A password that is no text, such as a number without quotes,
 //! or that begins like a hash and is none, never fits.

@@ -25,6 +25,10 @@ pub struct Users {
     /// Replaced under the lock of `open`, so that whoever enters is either judged by the new list or followed up by it.
     list: ArcSwap<List>,
     open: Mutex<Open>,
+    /// Held while the file is read and the list replaced: of two that are read at once the newer one stays.
+    reading: Mutex<()>,
+    /// What was wrong with the file when it was last followed.
+    told: Mutex<Option<String>>,
     /// Held while the directory is asked again about everyone.
     rechecks: tokio::sync::Mutex<()>,
 }
@@ -59,6 +63,8 @@ impl Users {
             logins,
             list: ArcSwap::from_pointee(list),
             open: Mutex::default(),
+            reading: Mutex::default(),
+            told: Mutex::default(),
             rechecks: tokio::sync::Mutex::default(),
         })
     }
@@ -130,15 +136,24 @@ impl Users {
     /// Reads the file again, and looks up anew the rights of everyone who is here. When something is wrong with the file
     /// the old list stays in use.
     ///
+    /// A file that was written just now may be half written: it is read when it has been left alone for half a second,
+    /// and not at all when it is not within five.
+    ///
     /// Whose password is compared with a new hash keeps what the old list gave until that is done. It is done one after the
     /// other, first for those who have rights to lose, and before this returns: not for a thread that must not wait.
     ///
     /// # Errors
     /// As [`open`](Self::open).
     pub fn reload(&self) -> Result<(), AclError> {
+        self.renew(AclFile::read_settled)
+    }
+
+    pub(super) fn renew(&self, read: impl FnOnce(&AclFile) -> Result<List, AclError>) -> Result<(), AclError> {
         let Some(file) = &self.file else { return Ok(()) };
-        let list = Arc::new(file.read()?);
+        let reading = lock(&self.reading);
+        let list = Arc::new(read(file)?);
         let mut later = self.replace(&list);
+        drop(reading);
         tracing::info!(file = %file.path().display(), users = list.len(), "the access list was read again");
         for warning in self.warnings() {
             tracing::warn!("{warning}");
@@ -230,11 +245,16 @@ impl Users {
 
     /// Reads the file again if it has changed and is no longer being written. Costs one look at the file system.
     pub fn follow(&self, now: Instant) {
-        if self.file.as_ref().is_some_and(|file| file.is_to_be_read(now))
-            && let Err(error) = self.reload()
-        {
+        if !self.file.as_ref().is_some_and(|file| file.is_to_be_read(now)) {
+            return;
+        }
+        let error = self.reload().err().map(|error| error.to_string());
+        let mut told = lock(&self.told);
+        // What cannot be read is tried again and again, and told once.
+        if let Some(error) = error.as_ref().filter(|error| told.as_ref() != Some(error)) {
             tracing::error!(%error, "the access list was not replaced; the old one stays in use");
         }
+        *told = error;
     }
 
     #[cfg(test)]
@@ -247,10 +267,14 @@ impl Users {
         &self.logins
     }
 
-    // Nothing in here can panic halfway.
     fn lock(&self) -> MutexGuard<'_, Open> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.open)
     }
+}
+
+// Nothing that is done under these locks can panic halfway.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// So few are not looked through for those that are gone.
