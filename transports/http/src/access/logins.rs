@@ -48,6 +48,8 @@ struct Shared {
     addresses: Arc<PerAddress>,
     waiting: Mutex<HashMap<Digest, Verdict>>,
     proven: Mutex<Proven>,
+    #[cfg(test)]
+    checks: std::sync::atomic::AtomicUsize,
 }
 
 /// The passwords that were right lately, in two halves of which the older goes at once: a bound in time and number that
@@ -71,6 +73,8 @@ impl Logins {
             addresses: PerAddress::new(MOST_OF_ADDRESS),
             waiting: Mutex::default(),
             proven: Mutex::new(Proven { young: HashSet::new(), old: HashSet::new(), since: Instant::now() }),
+            #[cfg(test)]
+            checks: std::sync::atomic::AtomicUsize::default(),
         }))
     }
 
@@ -95,17 +99,22 @@ impl Logins {
         self.fits(secret, &wrong, peer).await.map(|_| ())
     }
 
-    /// Whether a password fits, found out on this thread. What is wrong is added to `wrong`, and not checked again.
-    pub(super) fn fits_now(&self, secret: &Secret, password: &str, wrong: &mut HashSet<Digest>) -> bool {
+    /// Whether a password fits, found out on this thread, or `known` from before.
+    pub(super) fn fits_now(&self, secret: &Secret, password: &str, known: &mut HashMap<Digest, bool>) -> bool {
         let digest = self.0.digest(secret, password);
-        if wrong.contains(&digest) {
-            return false;
-        }
-        let fits = self.0.is_proven(&digest) || self.0.check(secret, password, digest);
-        if !fits {
-            wrong.insert(digest);
-        }
-        fits
+        let find_out = || self.0.is_proven(&digest) || self.0.check(secret, password, digest);
+        *known.entry(digest).or_insert_with(find_out)
+    }
+
+    /// Whether the password was right lately. Takes no time.
+    pub(super) fn is_proven(&self, secret: &Secret, password: &str) -> bool {
+        self.0.is_proven(&self.0.digest(secret, password))
+    }
+
+    /// How often a password was compared with a hash.
+    #[cfg(test)]
+    pub(super) fn checks(&self) -> usize {
+        self.0.checks.load(std::sync::atomic::Ordering::Relaxed)
     }
 
     /// Different logins that are being checked or wait for it.
@@ -169,6 +178,8 @@ impl Shared {
     }
 
     fn check(&self, secret: &Secret, password: &str, digest: Digest) -> bool {
+        #[cfg(test)]
+        self.checks.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let fits = secret.fits(password);
         if fits {
             lock(&self.proven).insert(digest);

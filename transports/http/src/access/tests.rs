@@ -333,6 +333,7 @@ async fn a_plain_password_that_becomes_a_hash_costs_no_open_stream_its_rights() 
         (format!("u: {{password: '{ARGON2}', acl: {{all: []}}}}"), (true, false, false)),
         (
             format!("u: {{password: '{BCRYPT}', acl: {{all: []}}}}\nlate: {{password: '{ARGON2}', acl: {{all: []}}}}"),
+            // `late` without a check: that password was right for that hash.
             (true, false, true),
         ),
         ("u: {password: q, acl: {all: []}}".to_owned(), (false, true, false)),
@@ -343,6 +344,35 @@ async fn a_plain_password_that_becomes_a_hash_costs_no_open_stream_its_rights() 
         assert_eq!((right.may_see("a"), wrong.may_see("a"), late.may_see("a")), rights, "{list}");
     }
     assert!(right.may_see("b"));
+}
+
+#[tokio::test]
+async fn a_reload_compares_no_password_that_was_wrong_and_each_that_was_right_once() {
+    let (file, users) = users(&format!("u: {{password: '{ARGON2}', acl: {{all: []}}}}"), None);
+    let mut streams = Vec::new();
+    for number in 0..50 {
+        streams.push(users.identify(who("u", "p"), None).await.unwrap());
+        streams.push(users.identify(who("u", &format!("wrong {number}")), None).await.unwrap());
+    }
+    let others = || streams.iter().filter(|stream| stream.may_see("a")).count();
+    for (hash, checks) in [(BCRYPT, 1), (ARGON2, 0), (BCRYPT, 0)] {
+        let before = users.logins().checks();
+        std::fs::write(file.path(), format!("u: {{password: '{hash}', acl: {{all: []}}}}")).unwrap();
+        users.renew(AclFile::read).unwrap();
+        assert_eq!((users.logins().checks() - before, others()), (checks, 50), "{hash}");
+    }
+}
+
+#[tokio::test]
+async fn who_lost_the_rights_by_a_new_hash_has_them_again_when_the_old_one_is_back() {
+    let (file, users) = users(&format!("u: {{password: '{ARGON2}', acl: {{all: []}}}}"), None);
+    let stream = users.identify(who("u", "p"), None).await.unwrap();
+    let other = super::password::hash("q", super::password::Scheme::Argon2id).unwrap();
+    for (hash, seen) in [(other.as_str(), false), (ARGON2, true)] {
+        std::fs::write(file.path(), format!("u: {{password: '{hash}', acl: {{all: []}}}}")).unwrap();
+        users.renew(AclFile::read).unwrap();
+        assert_eq!(stream.may_see("a"), seen);
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Who there is: the access list, the directory behind it, and everyone who is connected in a user's name.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -140,7 +140,8 @@ impl Users {
     /// and not at all when it is not within five.
     ///
     /// Whose password is compared with a new hash keeps what the old list gave until that is done. It is done one after the
-    /// other, first for those who have rights to lose, and before this returns: not for a thread that must not wait.
+    /// other and before this returns: not for a thread that must not wait. It is not done for those without rights, unless
+    /// the password was right lately: they gain what a new hash gives them when they connect again.
     ///
     /// # Errors
     /// As [`open`](Self::open).
@@ -158,16 +159,22 @@ impl Users {
         for warning in self.warnings() {
             tracing::warn!("{warning}");
         }
-        later.sort_by_key(|(standing, _)| !standing.has_rights());
-        let mut wrong = HashSet::new();
+        // A user with rights had the password: so this is one check for each user of the list who is here, and not one for
+        // each wrong password that somebody keeps a stream open with.
+        later.retain(|(standing, secret)| standing.has_rights() || self.is_proven(standing, secret));
+        let mut known = HashMap::new();
         for (standing, secret) in later {
             let Some(login) = standing.login() else { continue };
-            let fits = self.logins.fits_now(&secret, &login.password, &mut wrong);
+            let fits = self.logins.fits_now(&secret, &login.password, &mut known);
             if !self.settle(&list, &standing, &secret, fits) {
                 break;
             }
         }
         Ok(())
+    }
+
+    fn is_proven(&self, standing: &Standing, secret: &Secret) -> bool {
+        standing.login().is_some_and(|login| self.logins.is_proven(secret, &login.password))
     }
 
     /// Puts a list in use. Gives those whose passwords have to be compared anew.
