@@ -61,8 +61,8 @@ pub(super) struct List {
     users: HashMap<String, User>,
     /// What each token gives; `None` if that is nothing, or the token is not one user's alone.
     tokens: HashMap<Token, Option<Arc<Rights>>>,
-    /// The first hash. Whoever is not in the list takes as long as a wrong password of whoever has it.
-    decoy: Option<Arc<Secret>>,
+    /// The hashes. Whoever is not in the list takes as long as a wrong password of whoever has one of them.
+    decoys: Vec<Arc<Secret>>,
     warnings: Vec<String>,
 }
 
@@ -102,7 +102,7 @@ impl List {
                 plain.push(entry.key_at.line);
             }
             if let Some(hash) = secret.as_ref().filter(|it| !it.is_plain()) {
-                list.decoy.get_or_insert_with(|| Arc::clone(hash));
+                list.decoys.push(Arc::clone(hash));
             }
             for (token, _) in tokens {
                 if list.tokens.insert(token, rights.clone()).is_some() {
@@ -130,8 +130,8 @@ impl List {
     }
 
     /// What is compared when there is nothing to compare.
-    pub(super) const fn decoy(&self) -> Option<&Arc<Secret>> {
-        self.decoy.as_ref()
+    pub(super) fn decoys(&self) -> &[Arc<Secret>] {
+        &self.decoys
     }
 
     /// What is wrong with single users, each with its line. No password is in it.
@@ -252,7 +252,7 @@ mod tests {
                 "line 2, 6: a password or token is plain text: put its hash there, which `hive-cli hash-password` makes",
             ]
         );
-        assert_eq!(list.decoy().unwrap().text(), hash);
+        assert_eq!(list.decoys().iter().map(|decoy| decoy.text()).collect::<Vec<_>>(), [hash]);
         let has_secret = |user: &str| list.get(user).unwrap().secret.is_some();
         assert!(has_secret("plain") && has_secret("fine") && !has_secret("broken") && !has_secret("number"));
     }

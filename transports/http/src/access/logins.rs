@@ -93,10 +93,19 @@ impl Logins {
         verdict.ok().and_then(|verdict| *verdict).ok_or(Busy)
     }
 
-    /// Takes as long as a wrong password that is compared with `secret`, whatever the password.
-    pub(super) async fn pretend(&self, secret: &Arc<Secret>, password: &str, peer: Option<IpAddr>) -> Result<(), Busy> {
-        let wrong = Zeroizing::new(format!("{}{password}", self.0.wrong));
-        self.fits(secret, &wrong, peer).await.map(|_| ())
+    /// Takes as long as a wrong password that is compared with one of `decoys`: always with the same for a name, so that a
+    /// name among hashes of several kinds has a time of its own as a user has. A check is of one name alone, as a user's
+    /// is: nobody learns from who waits with whom which names there are.
+    pub(super) async fn pretend(
+        &self,
+        decoys: &[Arc<Secret>],
+        user: &str,
+        password: &str,
+        peer: Option<IpAddr>,
+    ) -> Result<(), Busy> {
+        let Some(decoy) = self.0.choose(decoys, user) else { return Ok(()) };
+        let wrong = Zeroizing::new(format!("{}{}:{user}{password}", self.0.wrong, user.len()));
+        self.fits(decoy, &wrong, peer).await.map(|_| ())
     }
 
     /// Whether a password fits, found out on this thread, or `known` from before.
@@ -123,6 +132,12 @@ impl Logins {
         lock(&self.0.waiting).len()
     }
 
+    /// What this name is compared with when there is nothing to compare.
+    #[cfg(test)]
+    pub(super) fn decoy_of<'a>(&self, decoys: &'a [Arc<Secret>], user: &str) -> Option<&'a Arc<Secret>> {
+        self.0.choose(decoys, user)
+    }
+
     /// Keeps a turn from everyone else, so that logins wait.
     #[cfg(test)]
     pub(super) fn occupy(&self) -> Vec<tokio::sync::OwnedSemaphorePermit> {
@@ -136,12 +151,23 @@ impl Logins {
 
 impl Shared {
     fn digest(&self, secret: &Secret, password: &str) -> Digest {
-        // The key has the length of a digest, which every length of a key is for HMAC.
+        self.keyed(secret.text(), password)
+    }
+
+    fn keyed(&self, first: &str, second: &str) -> Digest {
+        // The key has the length of a digest, and HMAC takes every length.
         let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.key[..]) else { return Digest::default() };
-        mac.update(&secret.text().len().to_le_bytes());
-        mac.update(secret.text().as_bytes());
-        mac.update(password.as_bytes());
+        mac.update(&first.len().to_le_bytes());
+        mac.update(first.as_bytes());
+        mac.update(second.as_bytes());
         mac.finalize().into_bytes().into()
+    }
+
+    /// Nobody knows beforehand which it is: the key is new with each start.
+    fn choose<'a>(&self, decoys: &'a [Arc<Secret>], user: &str) -> Option<&'a Arc<Secret>> {
+        let number = self.keyed("decoy", user).first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
+        let at = number.checked_rem(u64::try_from(decoys.len()).ok()?)?;
+        decoys.get(usize::try_from(at).ok()?)
     }
 
     /// The check of this password that is under way, or a new one.

@@ -408,6 +408,45 @@ async fn logins_beyond_the_bound_are_put_off_and_those_that_were_right_lately_ar
     assert_eq!(users.logins().waiting(), 0);
 }
 
+#[tokio::test]
+async fn names_that_are_not_there_wait_each_for_a_check_of_its_own_as_users_do() {
+    let (_file, users) =
+        users(&format!("u: {{password: '{ARGON2}', acl: {{}}}}\nplain: {{password: x, acl: {{}}}}"), None);
+    let turns = users.logins().occupy();
+    let mut waiting = Vec::new();
+    for (number, name) in ["u", "plain", "nobody", "other", "nobod"].into_iter().enumerate() {
+        // Twice: the same login waits for the same check.
+        for _ in 0..2 {
+            let users = Arc::clone(&users);
+            let password = if name == "nobod" { "ywrong" } else { "wrong" };
+            waiting.push(tokio::spawn(async move { users.identify(who(name, password), None).await }));
+        }
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while users.logins().waiting() <= number {
+            assert!(Instant::now() < deadline, "`{name}` shares another's check");
+            tokio::task::yield_now().await;
+        }
+    }
+    assert_eq!(users.logins().waiting(), 5);
+    drop(turns);
+    for login in waiting {
+        assert!(!login.await.unwrap().unwrap().may_see("a"));
+    }
+}
+
+#[test]
+fn a_name_that_is_not_there_has_one_of_the_hashes_and_always_the_same() {
+    let list = format!("a: {{password: '{ARGON2}', acl: {{}}}}\nb: {{password: '{BCRYPT}', acl: {{}}}}");
+    let list = super::acl::List::parse(&list).unwrap();
+    let logins = super::logins::Logins::new();
+    let decoy = |name: &str| logins.decoy_of(list.decoys(), name).unwrap().text().to_owned();
+    let names: Vec<_> = (0..200).map(|number| format!("name {number}")).collect();
+    assert!(names.iter().all(|name| decoy(name) == decoy(name)));
+    let argon2 = names.iter().filter(|name| decoy(name) == ARGON2).count();
+    assert!((50..150).contains(&argon2), "{argon2} of 200");
+    assert!(logins.decoy_of(&[], "name").is_none());
+}
+
 #[test]
 fn every_row_of_the_vectors_says_who_is_in_a_network() {
     let all = vectors();

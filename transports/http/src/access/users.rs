@@ -116,10 +116,7 @@ impl Users {
     /// Where there are hashes, every login that fails takes the time of one, so that nobody learns from the clock which
     /// users there are. A user of the directory takes the directory's time.
     async fn pretend(&self, list: &List, credentials: &Credentials, peer: Option<IpAddr>) -> Result<(), Busy> {
-        match list.decoy() {
-            Some(decoy) => self.logins.pretend(decoy, &credentials.password, peer).await,
-            None => Ok(()),
-        }
+        self.logins.pretend(list.decoys(), &credentials.user, &credentials.password, peer).await
     }
 
     /// Remembers who is here. Fails if the list is no longer the one by which it was judged.
