@@ -23,7 +23,7 @@
 //! mapping of lists has no rights at all, as in the original. A password that is no text, such as a number without quotes,
 //! or that begins like a hash and is none, never fits.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -31,6 +31,7 @@ use std::sync::Arc;
 use eventhive_transport::settings::{Entry, Node, Value};
 
 use super::Rights;
+use super::fold::folded;
 use super::password::Secret;
 use super::token::Token;
 
@@ -59,6 +60,8 @@ pub enum AclError {
 #[derive(Debug, Default)]
 pub(super) struct List {
     users: HashMap<String, User>,
+    /// Their names as a directory compares them.
+    folded: HashSet<String>,
     /// What each token gives; `None` if that is nothing, or the token is not one user's alone.
     tokens: HashMap<Token, Option<Arc<Rights>>>,
     /// The hashes. Whoever is not in the list takes as long as a wrong password of whoever has one of them.
@@ -110,6 +113,7 @@ impl List {
                     list.tokens.insert(token, None);
                 }
             }
+            list.folded.insert(folded(&entry.key));
             list.users.insert(entry.key.clone(), User { secret, rights });
         }
         list.warnings.extend(warning_of_plain(&plain));
@@ -123,6 +127,11 @@ impl List {
 
     pub(super) fn get(&self, user: &str) -> Option<&User> {
         self.users.get(user)
+    }
+
+    /// Whether a directory might take this name for that of a user of the list.
+    pub(super) fn has_alike(&self, user: &str) -> bool {
+        self.users.contains_key(user) || self.folded.contains(&folded(user))
     }
 
     pub(super) fn len(&self) -> usize {

@@ -157,7 +157,8 @@ impl Standing {
             }
         };
         let Some(user) = list.get(&credentials.user) else {
-            self.rights.store(self.said().rights());
+            let said = self.said().rights();
+            self.rights.store(said.filter(|_| !list.has_alike(&credentials.user)));
             return None;
         };
         match &user.secret {

@@ -280,6 +280,28 @@ async fn the_directory_is_asked_only_for_users_that_the_list_does_not_have() {
 }
 
 #[tokio::test]
+async fn another_spelling_of_a_listed_name_is_no_way_to_the_directory() {
+    let rights = Rights { segments: vec![vec!["a".into()]], topics: vec![] };
+    let oracle = Arc::new(Oracle(std::sync::Mutex::new((Ok(Some(Arc::new(rights))), 0))));
+    let (file, users) = users("Bob B: {password: p, acl: {}}", Some(Arc::clone(&oracle) as _));
+    let mut streams = Vec::new();
+    for name in ["bob b", "BOB  B", " Bob B", "B\u{ad}ob B", "\u{ff22}ob B", "Bob\u{a0}B"] {
+        streams.push(users.identify(who(name, "q"), None).await.unwrap());
+        assert!(!streams.last().unwrap().may_see("a"), "{name:?}");
+    }
+    users.recheck().await;
+    assert_eq!(oracle.0.lock().unwrap().1, 0, "it was asked");
+    let seen = |topic| streams.iter().filter(|stream| stream.may_see(topic)).count();
+    for (list, expected) in [("", streams.len()), ("BOB B: {password: p, acl: {}}", 0), ("other: {}", streams.len())] {
+        std::fs::write(file.path(), list).unwrap();
+        users.renew(AclFile::read).unwrap();
+        users.recheck().await;
+        assert_eq!(seen("a"), expected, "{list}");
+    }
+    assert!(users.identify(who("bobb", "q"), None).await.unwrap().may_see("a"));
+}
+
+#[tokio::test]
 async fn those_who_are_gone_are_forgotten() {
     let (_file, users) = users("u: {password: p, acl: {}}", None);
     let kept = users.identify(who("u", "p"), None).await.unwrap();

@@ -104,6 +104,11 @@ impl Users {
     async fn look_up(&self, list: &List, credentials: Credentials, peer: Option<IpAddr>) -> Result<Standing, Busy> {
         let found = match &self.directory {
             None => self.pretend(list, &credentials, peer).await.map(|()| Ok(None))?,
+            // Another spelling of a listed name is no way past the list.
+            Some(_) if list.has_alike(&credentials.user) => {
+                self.pretend(list, &credentials, peer).await?;
+                Err(DirectoryError::Unavailable)
+            }
             Some(directory) => directory.lookup(&credentials.user, &credentials.password).await,
         };
         match found {
@@ -225,7 +230,7 @@ impl Users {
     fn questions(&self) -> Vec<Weak<Standing>> {
         let mut open = self.lock();
         let list = self.list.load();
-        let is_unlisted = |it: &Arc<Standing>| it.login().is_some_and(|login| list.get(&login.user).is_none());
+        let is_unlisted = |it: &Arc<Standing>| it.login().is_some_and(|login| !list.has_alike(&login.user));
         let questions = open.living().filter(|it| is_unlisted(it) && it.is_open_question());
         questions.map(|standing| Arc::downgrade(&standing)).collect()
     }
@@ -233,7 +238,7 @@ impl Users {
     /// Takes what the directory said, unless the list has the user by now.
     fn hear(&self, standing: &Standing, said: Said) {
         let open = self.lock();
-        if standing.login().is_some_and(|login| self.list.load().get(&login.user).is_none()) {
+        if standing.login().is_some_and(|login| !self.list.load().has_alike(&login.user)) {
             standing.hear(said);
         }
         drop(open);
