@@ -14,7 +14,8 @@
 //! about.
 //!
 //! Not in the original: `tokens`, a list of bearer tokens that stand for the user, with or without a password beside them. Each
-//! is a SHA-256, which `hive-cli hash-password --token` makes, or the token itself, which is warned about.
+//! is a SHA-256, which `hive-cli hash-password --token` makes, or the token itself, which is warned about and has to have at
+//! least 16 characters.
 //!
 //! A file that is written in place is half a list for a moment. It is read when it has been left alone for half a second;
 //! to be safe, write another file and rename it.
@@ -236,6 +237,18 @@ mod tests {
             assert!(list.get("u").unwrap().rights.is_none(), "{acl}");
             assert!(list.warnings()[0].starts_with("line 1: user `u`: `acl` is not"), "{:?}", list.warnings());
         }
+    }
+
+    #[test]
+    fn a_token_that_could_be_guessed_is_refused_with_its_line_and_the_fix() {
+        let list =
+            List::parse("a: {password: p, acl: {}}\nrobot: {tokens: [a, hive-0123456789abcdef], acl: {}}").unwrap();
+        assert_eq!(
+            list.warnings()[0],
+            "line 2: user `robot`: no token fits, since one of `tokens` is none: it has fewer than 16 characters, and \
+             could be guessed: `hive-cli keygen` makes one"
+        );
+        assert!(["a", "hive-0123456789abcdef"].iter().all(|token| list.of_token(&Token::new(token)).is_none()));
     }
 
     #[test]
