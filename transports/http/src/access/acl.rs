@@ -29,7 +29,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use eventhive_transport::settings::{Entry, Node, Value};
+use eventhive_transport::settings::{Entry, Node, Value, nearest};
 
 use super::Rights;
 use super::fold::folded;
@@ -102,6 +102,10 @@ impl List {
             let secret = secret(entry).map_err(&mut warn).ok().flatten().map(Arc::new);
             let rights = rights(entry).map_err(&mut warn).ok().map(Arc::new);
             let tokens = tokens(entry).map_err(&mut warn).unwrap_or_default();
+            if rights.is_some() {
+                ineffective(&entry.node).into_iter().for_each(&mut warn);
+            }
+            unknown(&entry.node).into_iter().for_each(&mut warn);
             if secret.as_ref().is_some_and(|it| it.is_plain()) || tokens.iter().any(|(_, is_plain)| *is_plain) {
                 plain.push(entry.key_at.line);
             }
@@ -199,6 +203,44 @@ fn rights(entry: &Entry) -> Result<Rights, String> {
     Ok(Rights { segments, topics })
 }
 
+/// What a user is given and gets nothing from. The rest holds.
+fn ineffective(user: &Node) -> Vec<String> {
+    let mut found = Vec::new();
+    if let Some(Node { value: Value::Map(segments), .. }) = get(user, "acl") {
+        let wrong = segments.iter().filter(|segment| texts(&segment.node).is_none());
+        found.extend(wrong.map(|segment| {
+            format!(
+                "segment `{}` in line {} has something other than text, so it fits no event: put numbers in quotes",
+                segment.key, segment.key_at.line
+            )
+        }));
+    }
+    let topics = get(user, "topics").filter(|node| node.value != Value::Null && texts(node).is_none());
+    found.extend(topics.map(|node| {
+        format!(
+            "`topics` in line {} is no list of texts, so the user has none: write it as `topics: [name]`, numbers in quotes",
+            node.at.line
+        )
+    }));
+    found
+}
+
+/// What a user of the list may have.
+const KEYS: [&str; 4] = ["password", "acl", "topics", "tokens"];
+
+fn unknown(user: &Node) -> Vec<String> {
+    let Value::Map(entries) = &user.value else { return Vec::new() };
+    let unknown = entries.iter().filter(|entry| !KEYS.contains(&entry.key.as_str()));
+    let what = |entry: &Entry| {
+        let fix = match nearest(&entry.key, KEYS.into_iter()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("known here are {}", KEYS.join(", ")),
+        };
+        format!("unknown key `{}` in line {}: {fix}", entry.key, entry.key_at.line)
+    };
+    unknown.map(what).collect()
+}
+
 /// `None` if it is anything but a mapping of lists. A segment with something other than text in it fits no event.
 fn segments(node: &Node) -> Option<Vec<Vec<String>>> {
     let Value::Map(entries) = &node.value else { return None };
@@ -237,6 +279,28 @@ mod tests {
             assert!(list.get("u").unwrap().rights.is_none(), "{acl}");
             assert!(list.warnings()[0].starts_with("line 1: user `u`: `acl` is not"), "{:?}", list.warnings());
         }
+    }
+
+    #[test]
+    fn what_a_user_gets_nothing_from_is_said_with_its_line_and_takes_nothing_else() {
+        let text = "u:\n  password: $2y$04$L0aLw9W2e4Xs6aRjCcLn9udsmdaT.wgoUeDiRw6fM3wZEuJdbq7g6\n  acl:\n    one: [1]\n    two: [a]\n\
+                    \x20 topics: bread\n  acll: {three: []}\n  frobnicate: 1\n";
+        let list = List::parse(text).unwrap();
+        assert_eq!(
+            list.warnings(),
+            [
+                "line 1: user `u`: segment `one` in line 4 has something other than text, so it fits no event: put \
+                 numbers in quotes",
+                "line 1: user `u`: `topics` in line 6 is no list of texts, so the user has none: write it as `topics: \
+                 [name]`, numbers in quotes",
+                "line 1: user `u`: unknown key `acll` in line 7: did you mean `acl`?",
+                "line 1: user `u`: unknown key `frobnicate` in line 8: known here are password, acl, topics, tokens",
+            ]
+        );
+        let rights = list.get("u").unwrap().rights.clone().unwrap();
+        assert_eq!(*rights, Rights { segments: vec![vec!["a".into()]], topics: vec![] });
+        let list = List::parse("u: {tokens: [], topics: , acl: {one: []}}").unwrap();
+        assert!(list.warnings().is_empty(), "{:?}", list.warnings());
     }
 
     #[test]
