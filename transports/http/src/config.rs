@@ -50,7 +50,7 @@ const DOOR_KEYS: &[Key] = &[
     Key::optional(
         "acl_file",
         KeyKind::Text,
-        "File of the access list, in PyPubSub's format. Read again when it changes. Without it nobody sees private events.",
+        "File of the access list, in PyPubSub's format. Read again when it changes: write another file, and rename it to this one. Without it nobody sees private events.",
     ),
     Key::optional("ldap", KeyKind::Table(ldap::KEYS), "An LDAP directory for users who are not in the access list."),
     Key::optional(

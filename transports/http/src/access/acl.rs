@@ -14,20 +14,25 @@
 //! about.
 //!
 //! Not in the original: `tokens`, a list of bearer tokens that stand for the user, with or without a password beside them. Each
-//! is a SHA-256, which `hive-cli hash-password --token` makes, or the token itself, which is warned about.
+//! is a SHA-256, which `hive-cli hash-password --token` makes, or the token itself, which is warned about and has to have at
+//! least 16 characters.
+//!
+//! A file that is written in place is half a list for a moment. It is read when it has been left alone for half a second;
+//! to be safe, write another file and rename it.
 //!
 //! What is wrong with one user is a [warning](super::Users::warnings) and keeps the others from nothing. A user whose `acl` is not a
 //! mapping of lists has no rights at all, as in the original. A password that is no text, such as a number without quotes,
 //! or that begins like a hash and is none, never fits.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use eventhive_transport::settings::{Entry, Node, Value};
+use eventhive_transport::settings::{Entry, Node, Value, nearest};
 
 use super::Rights;
+use super::fold::folded;
 use super::password::Secret;
 use super::token::Token;
 
@@ -56,10 +61,12 @@ pub enum AclError {
 #[derive(Debug, Default)]
 pub(super) struct List {
     users: HashMap<String, User>,
+    /// Their names as a directory compares them.
+    folded: HashSet<String>,
     /// What each token gives; `None` if that is nothing, or the token is not one user's alone.
     tokens: HashMap<Token, Option<Arc<Rights>>>,
-    /// The first hash. Whoever is not in the list takes as long as a wrong password of whoever has it.
-    decoy: Option<Arc<Secret>>,
+    /// The hashes. Whoever is not in the list takes as long as a wrong password of whoever has one of them.
+    decoys: Vec<Arc<Secret>>,
     warnings: Vec<String>,
 }
 
@@ -95,11 +102,15 @@ impl List {
             let secret = secret(entry).map_err(&mut warn).ok().flatten().map(Arc::new);
             let rights = rights(entry).map_err(&mut warn).ok().map(Arc::new);
             let tokens = tokens(entry).map_err(&mut warn).unwrap_or_default();
+            if rights.is_some() {
+                ineffective(&entry.node).into_iter().for_each(&mut warn);
+            }
+            unknown(&entry.node).into_iter().for_each(&mut warn);
             if secret.as_ref().is_some_and(|it| it.is_plain()) || tokens.iter().any(|(_, is_plain)| *is_plain) {
                 plain.push(entry.key_at.line);
             }
             if let Some(hash) = secret.as_ref().filter(|it| !it.is_plain()) {
-                list.decoy.get_or_insert_with(|| Arc::clone(hash));
+                list.decoys.push(Arc::clone(hash));
             }
             for (token, _) in tokens {
                 if list.tokens.insert(token, rights.clone()).is_some() {
@@ -107,6 +118,7 @@ impl List {
                     list.tokens.insert(token, None);
                 }
             }
+            list.folded.insert(folded(&entry.key));
             list.users.insert(entry.key.clone(), User { secret, rights });
         }
         list.warnings.extend(warning_of_plain(&plain));
@@ -122,13 +134,18 @@ impl List {
         self.users.get(user)
     }
 
+    /// Whether a directory might take this name for that of a user of the list.
+    pub(super) fn has_alike(&self, user: &str) -> bool {
+        self.users.contains_key(user) || self.folded.contains(&folded(user))
+    }
+
     pub(super) fn len(&self) -> usize {
         self.users.len()
     }
 
     /// What is compared when there is nothing to compare.
-    pub(super) const fn decoy(&self) -> Option<&Arc<Secret>> {
-        self.decoy.as_ref()
+    pub(super) fn decoys(&self) -> &[Arc<Secret>] {
+        &self.decoys
     }
 
     /// What is wrong with single users, each with its line. No password is in it.
@@ -186,6 +203,44 @@ fn rights(entry: &Entry) -> Result<Rights, String> {
     Ok(Rights { segments, topics })
 }
 
+/// What a user is given and gets nothing from. The rest holds.
+fn ineffective(user: &Node) -> Vec<String> {
+    let mut found = Vec::new();
+    if let Some(Node { value: Value::Map(segments), .. }) = get(user, "acl") {
+        let wrong = segments.iter().filter(|segment| texts(&segment.node).is_none());
+        found.extend(wrong.map(|segment| {
+            format!(
+                "segment `{}` in line {} has something other than text, so it fits no event: put numbers in quotes",
+                segment.key, segment.key_at.line
+            )
+        }));
+    }
+    let topics = get(user, "topics").filter(|node| node.value != Value::Null && texts(node).is_none());
+    found.extend(topics.map(|node| {
+        format!(
+            "`topics` in line {} is no list of texts, so the user has none: write it as `topics: [name]`, numbers in quotes",
+            node.at.line
+        )
+    }));
+    found
+}
+
+/// What a user of the list may have.
+const KEYS: [&str; 4] = ["password", "acl", "topics", "tokens"];
+
+fn unknown(user: &Node) -> Vec<String> {
+    let Value::Map(entries) = &user.value else { return Vec::new() };
+    let unknown = entries.iter().filter(|entry| !KEYS.contains(&entry.key.as_str()));
+    let what = |entry: &Entry| {
+        let fix = match nearest(&entry.key, KEYS.into_iter()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("known here are {}", KEYS.join(", ")),
+        };
+        format!("unknown key `{}` in line {}: {fix}", entry.key, entry.key_at.line)
+    };
+    unknown.map(what).collect()
+}
+
 /// `None` if it is anything but a mapping of lists. A segment with something other than text in it fits no event.
 fn segments(node: &Node) -> Option<Vec<Vec<String>>> {
     let Value::Map(entries) = &node.value else { return None };
@@ -227,6 +282,40 @@ mod tests {
     }
 
     #[test]
+    fn what_a_user_gets_nothing_from_is_said_with_its_line_and_takes_nothing_else() {
+        let text = "u:\n  password: $2y$04$L0aLw9W2e4Xs6aRjCcLn9udsmdaT.wgoUeDiRw6fM3wZEuJdbq7g6\n  acl:\n    one: [1]\n    two: [a]\n\
+                    \x20 topics: bread\n  acll: {three: []}\n  frobnicate: 1\n";
+        let list = List::parse(text).unwrap();
+        assert_eq!(
+            list.warnings(),
+            [
+                "line 1: user `u`: segment `one` in line 4 has something other than text, so it fits no event: put \
+                 numbers in quotes",
+                "line 1: user `u`: `topics` in line 6 is no list of texts, so the user has none: write it as `topics: \
+                 [name]`, numbers in quotes",
+                "line 1: user `u`: unknown key `acll` in line 7: did you mean `acl`?",
+                "line 1: user `u`: unknown key `frobnicate` in line 8: known here are password, acl, topics, tokens",
+            ]
+        );
+        let rights = list.get("u").unwrap().rights.clone().unwrap();
+        assert_eq!(*rights, Rights { segments: vec![vec!["a".into()]], topics: vec![] });
+        let list = List::parse("u: {tokens: [], topics: , acl: {one: []}}").unwrap();
+        assert!(list.warnings().is_empty(), "{:?}", list.warnings());
+    }
+
+    #[test]
+    fn a_token_that_could_be_guessed_is_refused_with_its_line_and_the_fix() {
+        let list =
+            List::parse("a: {password: p, acl: {}}\nrobot: {tokens: [a, hive-0123456789abcdef], acl: {}}").unwrap();
+        assert_eq!(
+            list.warnings()[0],
+            "line 2: user `robot`: no token fits, since one of `tokens` is none: it has fewer than 16 characters, and \
+             could be guessed: `hive-cli keygen` makes one"
+        );
+        assert!(["a", "hive-0123456789abcdef"].iter().all(|token| list.of_token(&Token::new(token)).is_none()));
+    }
+
+    #[test]
     fn what_is_wrong_with_a_user_is_said_with_the_line_and_without_the_password() {
         let hash = "$2y$04$L0aLw9W2e4Xs6aRjCcLn9udsmdaT.wgoUeDiRw6fM3wZEuJdbq7g6";
         let text = format!(
@@ -249,7 +338,7 @@ mod tests {
                 "line 2, 6: a password or token is plain text: put its hash there, which `hive-cli hash-password` makes",
             ]
         );
-        assert_eq!(list.decoy().unwrap().text(), hash);
+        assert_eq!(list.decoys().iter().map(|decoy| decoy.text()).collect::<Vec<_>>(), [hash]);
         let has_secret = |user: &str| list.get(user).unwrap().secret.is_some();
         assert!(has_secret("plain") && has_secret("fine") && !has_secret("broken") && !has_secret("number"));
     }

@@ -9,7 +9,7 @@ use futures_util::future::BoxFuture;
 use super::Rights;
 
 /// Where users are looked up that the access list does not have. A user of the list is never looked up here, with
-/// whatever password.
+/// whatever password, nor is who writes the name of one in another way: `BOB` where `bob` is listed is nobody.
 ///
 /// It is asked once for each request that brings credentials and needs to know whose they are. So it bounds by itself how
 /// long that takes and how much of it there is at a time, and keeps what it found for a while if it likes.

@@ -15,7 +15,8 @@ use super::{Claim, Credentials, Rights};
 /// nothing.
 ///
 /// An identity follows the access list: when the list is read again, the rights of everyone who is still connected are
-/// looked up anew. Who opened a stream before the list knew them gains the rights then. A directory is asked again from
+/// looked up anew. Who opened a stream before the list knew them gains the rights then, or, where the list has a hash, when
+/// they connect again. A directory is asked again from
 /// time to time, unless it has refused them; while it cannot say, they keep what they have.
 #[derive(Debug, Clone, Default)]
 pub struct Identity(Option<Arc<Standing>>);
@@ -156,7 +157,8 @@ impl Standing {
             }
         };
         let Some(user) = list.get(&credentials.user) else {
-            self.rights.store(self.said().rights());
+            let said = self.said().rights();
+            self.rights.store(said.filter(|_| !list.has_alike(&credentials.user)));
             return None;
         };
         match &user.secret {

@@ -48,6 +48,8 @@ struct Shared {
     addresses: Arc<PerAddress>,
     waiting: Mutex<HashMap<Digest, Verdict>>,
     proven: Mutex<Proven>,
+    #[cfg(test)]
+    checks: std::sync::atomic::AtomicUsize,
 }
 
 /// The passwords that were right lately, in two halves of which the older goes at once: a bound in time and number that
@@ -71,6 +73,8 @@ impl Logins {
             addresses: PerAddress::new(MOST_OF_ADDRESS),
             waiting: Mutex::default(),
             proven: Mutex::new(Proven { young: HashSet::new(), old: HashSet::new(), since: Instant::now() }),
+            #[cfg(test)]
+            checks: std::sync::atomic::AtomicUsize::default(),
         }))
     }
 
@@ -89,29 +93,49 @@ impl Logins {
         verdict.ok().and_then(|verdict| *verdict).ok_or(Busy)
     }
 
-    /// Takes as long as a wrong password that is compared with `secret`, whatever the password.
-    pub(super) async fn pretend(&self, secret: &Arc<Secret>, password: &str, peer: Option<IpAddr>) -> Result<(), Busy> {
-        let wrong = Zeroizing::new(format!("{}{password}", self.0.wrong));
-        self.fits(secret, &wrong, peer).await.map(|_| ())
+    /// Takes as long as a wrong password that is compared with one of `decoys`: always with the same for a name, so that a
+    /// name among hashes of several kinds has a time of its own as a user has. A check is of one name alone, as a user's
+    /// is: nobody learns from who waits with whom which names there are.
+    pub(super) async fn pretend(
+        &self,
+        decoys: &[Arc<Secret>],
+        user: &str,
+        password: &str,
+        peer: Option<IpAddr>,
+    ) -> Result<(), Busy> {
+        let Some(decoy) = self.0.choose(decoys, user) else { return Ok(()) };
+        let wrong = Zeroizing::new(format!("{}{}:{user}{password}", self.0.wrong, user.len()));
+        self.fits(decoy, &wrong, peer).await.map(|_| ())
     }
 
-    /// Whether a password fits, found out on this thread. What is wrong is added to `wrong`, and not checked again.
-    pub(super) fn fits_now(&self, secret: &Secret, password: &str, wrong: &mut HashSet<Digest>) -> bool {
+    /// Whether a password fits, found out on this thread, or `known` from before.
+    pub(super) fn fits_now(&self, secret: &Secret, password: &str, known: &mut HashMap<Digest, bool>) -> bool {
         let digest = self.0.digest(secret, password);
-        if wrong.contains(&digest) {
-            return false;
-        }
-        let fits = self.0.is_proven(&digest) || self.0.check(secret, password, digest);
-        if !fits {
-            wrong.insert(digest);
-        }
-        fits
+        let find_out = || self.0.is_proven(&digest) || self.0.check(secret, password, digest);
+        *known.entry(digest).or_insert_with(find_out)
+    }
+
+    /// Whether the password was right lately. Takes no time.
+    pub(super) fn is_proven(&self, secret: &Secret, password: &str) -> bool {
+        self.0.is_proven(&self.0.digest(secret, password))
+    }
+
+    /// How often a password was compared with a hash.
+    #[cfg(test)]
+    pub(super) fn checks(&self) -> usize {
+        self.0.checks.load(std::sync::atomic::Ordering::Relaxed)
     }
 
     /// Different logins that are being checked or wait for it.
     #[cfg(test)]
     pub(super) fn waiting(&self) -> usize {
         lock(&self.0.waiting).len()
+    }
+
+    /// What this name is compared with when there is nothing to compare.
+    #[cfg(test)]
+    pub(super) fn decoy_of<'a>(&self, decoys: &'a [Arc<Secret>], user: &str) -> Option<&'a Arc<Secret>> {
+        self.0.choose(decoys, user)
     }
 
     /// Keeps a turn from everyone else, so that logins wait.
@@ -127,12 +151,23 @@ impl Logins {
 
 impl Shared {
     fn digest(&self, secret: &Secret, password: &str) -> Digest {
-        // The key has the length of a digest, which every length of a key is for HMAC.
+        self.keyed(secret.text(), password)
+    }
+
+    fn keyed(&self, first: &str, second: &str) -> Digest {
+        // The key has the length of a digest, and HMAC takes every length.
         let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.key[..]) else { return Digest::default() };
-        mac.update(&secret.text().len().to_le_bytes());
-        mac.update(secret.text().as_bytes());
-        mac.update(password.as_bytes());
+        mac.update(&first.len().to_le_bytes());
+        mac.update(first.as_bytes());
+        mac.update(second.as_bytes());
         mac.finalize().into_bytes().into()
+    }
+
+    /// Nobody knows beforehand which it is: the key is new with each start.
+    fn choose<'a>(&self, decoys: &'a [Arc<Secret>], user: &str) -> Option<&'a Arc<Secret>> {
+        let number = self.keyed("decoy", user).first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
+        let at = number.checked_rem(u64::try_from(decoys.len()).ok()?)?;
+        decoys.get(usize::try_from(at).ok()?)
     }
 
     /// The check of this password that is under way, or a new one.
@@ -169,6 +204,8 @@ impl Shared {
     }
 
     fn check(&self, secret: &Secret, password: &str, digest: Digest) -> bool {
+        #[cfg(test)]
+        self.checks.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let fits = secret.fits(password);
         if fits {
             lock(&self.proven).insert(digest);

@@ -22,12 +22,13 @@
 //! - [`basic`]: what a request says of itself; [`token`]: bearer tokens. [`identity`]: who that is.
 //! - [`users`]: who there is. [`acl`]: the access list; `file`: its file.
 //! - [`password`]: what passwords are compared with; `logins`: how many are at a time.
-//! - [`directory`]: users that are not in the list; [`ldap`]: where they are. [`rights`]: what a user may.
+//! - [`directory`]: users that are not in the list; [`ldap`]: where they are; `fold`: which names are one to it. [`rights`]: what a user may.
 
 pub mod acl;
 pub mod basic;
 pub mod directory;
 mod file;
+mod fold;
 pub mod identity;
 pub mod ldap;
 mod logins;

@@ -7,7 +7,7 @@ use eventhive_hub::{Cursor, Message};
 use futures_util::future::BoxFuture;
 use zeroize::Zeroizing;
 
-use super::file::SETTLED;
+use super::file::{AclFile, SETTLED};
 use super::logins::{MOST_OF_ADDRESS, MOST_WAIT};
 use super::*;
 use crate::wire::target;
@@ -108,6 +108,105 @@ async fn a_changed_file_is_taken_when_it_is_whole_and_a_broken_one_never() {
     assert!(matches!(Users::open(Some("/no/such/file".into()), None), Err(AclError::File { .. })));
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn a_list_that_could_not_be_read_is_tried_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let (path, away) = (directory.path().join("acl.yaml"), directory.path().join("away.yaml"));
+    std::fs::write(&path, "u: {password: one, acl: {all: []}}").unwrap();
+    let users = Users::open(Some(path.clone()), None).unwrap();
+    let after = users.identify(who("u", "two"), None).await.unwrap();
+    std::fs::write(&away, "u: {password: two, acl: {all: []}}").unwrap();
+    std::fs::remove_file(&path).unwrap();
+    // What is there has a version, and reading it fails.
+    std::fs::create_dir(&path).unwrap();
+    let start = Instant::now();
+    let file = AclFile::new(path.clone());
+    for round in 0..3 {
+        let now = start + SETTLED * 2 * round;
+        assert_eq!((file.is_to_be_read(now), file.is_to_be_read(now + SETTLED)), (false, true), "round {round}");
+        assert!(file.read().is_err());
+        users.follow(now);
+        users.follow(now + SETTLED);
+    }
+    assert!(!after.may_see("a"));
+    std::fs::remove_dir(&path).unwrap();
+    std::fs::rename(&away, &path).unwrap();
+    users.follow(start + SETTLED * 8);
+    users.follow(start + SETTLED * 9);
+    assert!(after.may_see("a"));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_list_that_others_may_read_now_is_read_again() {
+    use std::os::unix::fs::PermissionsExt;
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "").unwrap();
+    let acl = AclFile::new(file.path().to_owned());
+    acl.read().unwrap();
+    let start = Instant::now();
+    assert!(!acl.is_to_be_read(start) && !acl.is_to_be_read(start + SETTLED));
+    // The clock of the file system may be coarse: until it has moved on, the change cannot be seen.
+    let deadline = start + Duration::from_secs(5);
+    let mut mode = 0o600;
+    while {
+        acl.is_to_be_read(start);
+        !acl.is_to_be_read(start + SETTLED)
+    } {
+        assert!(Instant::now() < deadline, "a change of the mode is not seen");
+        mode ^= 0o040;
+        std::fs::set_permissions(file.path(), std::fs::Permissions::from_mode(mode)).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn of_two_lists_that_are_read_at_once_the_newer_one_stays() {
+    let (file, users) = users("u: {password: one, acl: {all: []}}", None);
+    let one = users.identify(who("u", "one"), None).await.unwrap();
+    let (ended, end) = std::sync::mpsc::channel();
+    let mut newer = None;
+    let older = users.renew(|acl| {
+        let list = acl.read();
+        std::fs::write(file.path(), "u: {password: two, acl: {all: []}}").unwrap();
+        let users = Arc::clone(&users);
+        newer = Some(std::thread::spawn(move || {
+            users.renew(AclFile::read).unwrap();
+            ended.send(()).unwrap();
+        }));
+        // The newer one comes first if nothing holds it up.
+        let _ = end.recv_timeout(Duration::from_millis(100));
+        list
+    });
+    older.unwrap();
+    newer.unwrap().join().unwrap();
+    assert!(!one.may_see("a"), "the older list was put back");
+}
+
+#[tokio::test]
+async fn a_list_that_is_being_written_is_not_taken_when_a_signal_asks_for_it() {
+    use std::io::Write;
+    let (file, users) = users("u: {password: p, acl: {all: []}}\nv: {password: p, acl: {all: []}}", None);
+    let later = users.identify(who("v", "p"), None).await.unwrap();
+    let mut half = std::fs::File::create(file.path()).unwrap();
+    half.write_all(b"u: {password: p, acl: {all: []}}\n").unwrap();
+    let reload = std::thread::spawn({
+        let users = Arc::clone(&users);
+        move || users.reload()
+    });
+    // Written on well within the half second.
+    let start = Instant::now();
+    while start.elapsed() < SETTLED / 5 {
+        assert!(later.may_see("a"), "half of it was taken");
+        std::thread::yield_now();
+    }
+    half.write_all(b"v: {password: p, acl: {all: []}}\nw: {password: p, acl: {all: []}}\n").unwrap();
+    drop(half);
+    reload.join().unwrap().unwrap();
+    assert!(later.may_see("a"));
+    assert!(users.identify(who("w", "p"), None).await.unwrap().may_see("a"), "it was read whole");
+}
+
 #[tokio::test]
 async fn an_identity_follows_the_list_and_its_viewer_too() {
     let (file, users) = users("u: {password: one, acl: {one: [a]}, topics: [t]}", None);
@@ -119,11 +218,11 @@ async fn an_identity_follows_the_list_and_its_viewer_too() {
     assert!(viewer.may_see(&message) && known.may_publish(["t"].into_iter()));
     assert!(!viewer_of_unknown.may_see(&message));
     std::fs::write(file.path(), "later: {password: x, acl: {one: [b]}}").unwrap();
-    users.reload().unwrap();
+    users.renew(AclFile::read).unwrap();
     assert!(!viewer.may_see(&message) && !known.may_publish(["t"].into_iter()));
     assert!(viewer_of_unknown.may_see(&message));
     std::fs::write(file.path(), "u: {password: one, acl: {one: [b]}}").unwrap();
-    users.reload().unwrap();
+    users.renew(AclFile::read).unwrap();
     assert!(viewer.may_see(&message) && !viewer_of_unknown.may_see(&message));
 }
 
@@ -174,10 +273,32 @@ async fn the_directory_is_asked_only_for_users_that_the_list_does_not_have() {
         ("bob: {password: builder, acl: {c: [c]}}", false),
     ] {
         std::fs::write(file.path(), list).unwrap();
-        users.reload().unwrap();
+        users.renew(AclFile::read).unwrap();
         assert_eq!(bob.may_see("a"), seen, "{list}");
     }
     assert!(bob.may_see("c"));
+}
+
+#[tokio::test]
+async fn another_spelling_of_a_listed_name_is_no_way_to_the_directory() {
+    let rights = Rights { segments: vec![vec!["a".into()]], topics: vec![] };
+    let oracle = Arc::new(Oracle(std::sync::Mutex::new((Ok(Some(Arc::new(rights))), 0))));
+    let (file, users) = users("Bob B: {password: p, acl: {}}", Some(Arc::clone(&oracle) as _));
+    let mut streams = Vec::new();
+    for name in ["bob b", "BOB  B", " Bob B", "B\u{ad}ob B", "\u{ff22}ob B", "Bob\u{a0}B"] {
+        streams.push(users.identify(who(name, "q"), None).await.unwrap());
+        assert!(!streams.last().unwrap().may_see("a"), "{name:?}");
+    }
+    users.recheck().await;
+    assert_eq!(oracle.0.lock().unwrap().1, 0, "it was asked");
+    let seen = |topic| streams.iter().filter(|stream| stream.may_see(topic)).count();
+    for (list, expected) in [("", streams.len()), ("BOB B: {password: p, acl: {}}", 0), ("other: {}", streams.len())] {
+        std::fs::write(file.path(), list).unwrap();
+        users.renew(AclFile::read).unwrap();
+        users.recheck().await;
+        assert_eq!(seen("a"), expected, "{list}");
+    }
+    assert!(users.identify(who("bobb", "q"), None).await.unwrap().may_see("a"));
 }
 
 #[tokio::test]
@@ -234,16 +355,46 @@ async fn a_plain_password_that_becomes_a_hash_costs_no_open_stream_its_rights() 
         (format!("u: {{password: '{ARGON2}', acl: {{all: []}}}}"), (true, false, false)),
         (
             format!("u: {{password: '{BCRYPT}', acl: {{all: []}}}}\nlate: {{password: '{ARGON2}', acl: {{all: []}}}}"),
+            // `late` without a check: that password was right for that hash.
             (true, false, true),
         ),
         ("u: {password: q, acl: {all: []}}".to_owned(), (false, true, false)),
         (format!("u: {{password: '{ARGON2}', acl: {{one: [b]}}}}"), (false, false, false)),
     ] {
         std::fs::write(file.path(), &list).unwrap();
-        users.reload().unwrap();
+        users.renew(AclFile::read).unwrap();
         assert_eq!((right.may_see("a"), wrong.may_see("a"), late.may_see("a")), rights, "{list}");
     }
     assert!(right.may_see("b"));
+}
+
+#[tokio::test]
+async fn a_reload_compares_no_password_that_was_wrong_and_each_that_was_right_once() {
+    let (file, users) = users(&format!("u: {{password: '{ARGON2}', acl: {{all: []}}}}"), None);
+    let mut streams = Vec::new();
+    for number in 0..50 {
+        streams.push(users.identify(who("u", "p"), None).await.unwrap());
+        streams.push(users.identify(who("u", &format!("wrong {number}")), None).await.unwrap());
+    }
+    let others = || streams.iter().filter(|stream| stream.may_see("a")).count();
+    for (hash, checks) in [(BCRYPT, 1), (ARGON2, 0), (BCRYPT, 0)] {
+        let before = users.logins().checks();
+        std::fs::write(file.path(), format!("u: {{password: '{hash}', acl: {{all: []}}}}")).unwrap();
+        users.renew(AclFile::read).unwrap();
+        assert_eq!((users.logins().checks() - before, others()), (checks, 50), "{hash}");
+    }
+}
+
+#[tokio::test]
+async fn who_lost_the_rights_by_a_new_hash_has_them_again_when_the_old_one_is_back() {
+    let (file, users) = users(&format!("u: {{password: '{ARGON2}', acl: {{all: []}}}}"), None);
+    let stream = users.identify(who("u", "p"), None).await.unwrap();
+    let other = super::password::hash("q", super::password::Scheme::Argon2id).unwrap();
+    for (hash, seen) in [(other.as_str(), false), (ARGON2, true)] {
+        std::fs::write(file.path(), format!("u: {{password: '{hash}', acl: {{all: []}}}}")).unwrap();
+        users.renew(AclFile::read).unwrap();
+        assert_eq!(stream.may_see("a"), seen);
+    }
 }
 
 #[tokio::test]
@@ -277,6 +428,45 @@ async fn logins_beyond_the_bound_are_put_off_and_those_that_were_right_lately_ar
         assert!(!login.await.unwrap().unwrap().may_see("a"));
     }
     assert_eq!(users.logins().waiting(), 0);
+}
+
+#[tokio::test]
+async fn names_that_are_not_there_wait_each_for_a_check_of_its_own_as_users_do() {
+    let (_file, users) =
+        users(&format!("u: {{password: '{ARGON2}', acl: {{}}}}\nplain: {{password: x, acl: {{}}}}"), None);
+    let turns = users.logins().occupy();
+    let mut waiting = Vec::new();
+    for (number, name) in ["u", "plain", "nobody", "other", "nobod"].into_iter().enumerate() {
+        // Twice: the same login waits for the same check.
+        for _ in 0..2 {
+            let users = Arc::clone(&users);
+            let password = if name == "nobod" { "ywrong" } else { "wrong" };
+            waiting.push(tokio::spawn(async move { users.identify(who(name, password), None).await }));
+        }
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while users.logins().waiting() <= number {
+            assert!(Instant::now() < deadline, "`{name}` shares another's check");
+            tokio::task::yield_now().await;
+        }
+    }
+    assert_eq!(users.logins().waiting(), 5);
+    drop(turns);
+    for login in waiting {
+        assert!(!login.await.unwrap().unwrap().may_see("a"));
+    }
+}
+
+#[test]
+fn a_name_that_is_not_there_has_one_of_the_hashes_and_always_the_same() {
+    let list = format!("a: {{password: '{ARGON2}', acl: {{}}}}\nb: {{password: '{BCRYPT}', acl: {{}}}}");
+    let list = super::acl::List::parse(&list).unwrap();
+    let logins = super::logins::Logins::new();
+    let decoy = |name: &str| logins.decoy_of(list.decoys(), name).unwrap().text().to_owned();
+    let names: Vec<_> = (0..200).map(|number| format!("name {number}")).collect();
+    assert!(names.iter().all(|name| decoy(name) == decoy(name)));
+    let argon2 = names.iter().filter(|name| decoy(name) == ARGON2).count();
+    assert!((50..150).contains(&argon2), "{argon2} of 200");
+    assert!(logins.decoy_of(&[], "name").is_none());
 }
 
 #[test]
@@ -390,7 +580,7 @@ async fn a_token_stands_for_its_user_for_as_long_as_the_list_says_so() {
         ("robot: {tokens: ['sha256:12', hive-other-0123456789], acl: {all: []}}".to_owned(), (false, false)),
     ] {
         std::fs::write(file.path(), &list).unwrap();
-        users.reload().unwrap();
+        users.renew(AclFile::read).unwrap();
         assert_eq!((robot.may_see("a"), other.may_see("a")), seen, "{list}");
     }
 }

@@ -17,6 +17,8 @@ pub struct Token([u8; 32]);
 const PREFIX: &str = "sha256:";
 /// Fewer characters than these could be guessed.
 const SHORTEST: usize = 20;
+/// A plain token of the list is refused if it has fewer.
+const SHORTEST_PLAIN: usize = 16;
 
 impl Token {
     /// That of a request.
@@ -27,7 +29,15 @@ impl Token {
 
     /// Reads what the access list has: a hash, or a token that is plain, which the flag says.
     pub(super) fn listed(text: &str) -> Result<(Self, bool), String> {
-        let Some(hex) = text.strip_prefix(PREFIX) else { return Ok((Self::new(text), true)) };
+        let hex = match text.split_at_checked(PREFIX.len()) {
+            Some((prefix, hex)) if prefix.eq_ignore_ascii_case(PREFIX) => hex,
+            _ if text.len() < SHORTEST_PLAIN => {
+                return Err(format!(
+                    "it has fewer than {SHORTEST_PLAIN} characters, and could be guessed: `hive-cli keygen` makes one"
+                ));
+            }
+            _ => return Ok((Self::new(text), true)),
+        };
         let wrong = || format!("`{PREFIX}` must be followed by 64 hex digits");
         let mut digest = [0; 32];
         let pairs = hex.as_bytes().chunks(2);
@@ -89,13 +99,17 @@ mod tests {
         // `printf %s hive-0123456789abcdef | sha256sum`
         assert_eq!(made, "sha256:ffd1b602981c65cd7540990c455b4fc5a89d9783181f7fad6799d30756450247");
         assert_eq!(Token::listed(&made).unwrap(), (Token::new(token), false));
-        assert_eq!(Token::listed(&made.to_uppercase().replace("SHA256", "sha256")).unwrap().0, Token::new(token));
+        assert_eq!(Token::listed(&made.to_uppercase()).unwrap(), (Token::new(token), false));
         assert_eq!(Token::listed(token).unwrap(), (Token::new(token), true));
         assert_ne!(Token::new(token), Token::new("hive-0123456789abcdeg"));
         for wrong in ["sha256:", "sha256:12", "sha256:+1", &made[..made.len() - 1], &made.replace('f', "ä")] {
             assert!(Token::listed(wrong).is_err(), "{wrong}");
         }
         assert!(Token::listed(&format!("sha256:{}", "+1".repeat(32))).is_err());
+        assert!(Token::listed("SHA256:0123456789abcdef").is_err());
+        for (plain, taken) in [("a", false), ("hive-0123456789", false), ("hive-0123456789a", true), ("ä", false)] {
+            assert_eq!(Token::listed(plain).is_ok(), taken, "{plain}");
+        }
         for weak in ["", "short", "has a blank 0123456789abcdef", "ünïcödé-0123456789abcdef"] {
             assert_eq!(hash(weak), Err(WeakToken));
         }

@@ -1,6 +1,6 @@
 //! Who there is: the access list, the directory behind it, and everyone who is connected in a user's name.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -25,6 +25,10 @@ pub struct Users {
     /// Replaced under the lock of `open`, so that whoever enters is either judged by the new list or followed up by it.
     list: ArcSwap<List>,
     open: Mutex<Open>,
+    /// Held while the file is read and the list replaced: of two that are read at once the newer one stays.
+    reading: Mutex<()>,
+    /// What was wrong with the file when it was last followed.
+    told: Mutex<Option<String>>,
     /// Held while the directory is asked again about everyone.
     rechecks: tokio::sync::Mutex<()>,
 }
@@ -59,6 +63,8 @@ impl Users {
             logins,
             list: ArcSwap::from_pointee(list),
             open: Mutex::default(),
+            reading: Mutex::default(),
+            told: Mutex::default(),
             rechecks: tokio::sync::Mutex::default(),
         })
     }
@@ -98,6 +104,11 @@ impl Users {
     async fn look_up(&self, list: &List, credentials: Credentials, peer: Option<IpAddr>) -> Result<Standing, Busy> {
         let found = match &self.directory {
             None => self.pretend(list, &credentials, peer).await.map(|()| Ok(None))?,
+            // Another spelling of a listed name is no way past the list.
+            Some(_) if list.has_alike(&credentials.user) => {
+                self.pretend(list, &credentials, peer).await?;
+                Err(DirectoryError::Unavailable)
+            }
             Some(directory) => directory.lookup(&credentials.user, &credentials.password).await,
         };
         match found {
@@ -110,10 +121,7 @@ impl Users {
     /// Where there are hashes, every login that fails takes the time of one, so that nobody learns from the clock which
     /// users there are. A user of the directory takes the directory's time.
     async fn pretend(&self, list: &List, credentials: &Credentials, peer: Option<IpAddr>) -> Result<(), Busy> {
-        match list.decoy() {
-            Some(decoy) => self.logins.pretend(decoy, &credentials.password, peer).await,
-            None => Ok(()),
-        }
+        self.logins.pretend(list.decoys(), &credentials.user, &credentials.password, peer).await
     }
 
     /// Remembers who is here. Fails if the list is no longer the one by which it was judged.
@@ -130,29 +138,45 @@ impl Users {
     /// Reads the file again, and looks up anew the rights of everyone who is here. When something is wrong with the file
     /// the old list stays in use.
     ///
+    /// A file that was written just now may be half written: it is read when it has been left alone for half a second,
+    /// and not at all when it is not within five.
+    ///
     /// Whose password is compared with a new hash keeps what the old list gave until that is done. It is done one after the
-    /// other, first for those who have rights to lose, and before this returns: not for a thread that must not wait.
+    /// other and before this returns: not for a thread that must not wait. It is not done for those without rights, unless
+    /// the password was right lately: they gain what a new hash gives them when they connect again.
     ///
     /// # Errors
     /// As [`open`](Self::open).
     pub fn reload(&self) -> Result<(), AclError> {
+        self.renew(AclFile::read_settled)
+    }
+
+    pub(super) fn renew(&self, read: impl FnOnce(&AclFile) -> Result<List, AclError>) -> Result<(), AclError> {
         let Some(file) = &self.file else { return Ok(()) };
-        let list = Arc::new(file.read()?);
+        let reading = lock(&self.reading);
+        let list = Arc::new(read(file)?);
         let mut later = self.replace(&list);
+        drop(reading);
         tracing::info!(file = %file.path().display(), users = list.len(), "the access list was read again");
         for warning in self.warnings() {
             tracing::warn!("{warning}");
         }
-        later.sort_by_key(|(standing, _)| !standing.has_rights());
-        let mut wrong = HashSet::new();
+        // A user with rights had the password: so this is one check for each user of the list who is here, and not one for
+        // each wrong password that somebody keeps a stream open with.
+        later.retain(|(standing, secret)| standing.has_rights() || self.is_proven(standing, secret));
+        let mut known = HashMap::new();
         for (standing, secret) in later {
             let Some(login) = standing.login() else { continue };
-            let fits = self.logins.fits_now(&secret, &login.password, &mut wrong);
+            let fits = self.logins.fits_now(&secret, &login.password, &mut known);
             if !self.settle(&list, &standing, &secret, fits) {
                 break;
             }
         }
         Ok(())
+    }
+
+    fn is_proven(&self, standing: &Standing, secret: &Secret) -> bool {
+        standing.login().is_some_and(|login| self.logins.is_proven(secret, &login.password))
     }
 
     /// Puts a list in use. Gives those whose passwords have to be compared anew.
@@ -206,7 +230,7 @@ impl Users {
     fn questions(&self) -> Vec<Weak<Standing>> {
         let mut open = self.lock();
         let list = self.list.load();
-        let is_unlisted = |it: &Arc<Standing>| it.login().is_some_and(|login| list.get(&login.user).is_none());
+        let is_unlisted = |it: &Arc<Standing>| it.login().is_some_and(|login| !list.has_alike(&login.user));
         let questions = open.living().filter(|it| is_unlisted(it) && it.is_open_question());
         questions.map(|standing| Arc::downgrade(&standing)).collect()
     }
@@ -214,7 +238,7 @@ impl Users {
     /// Takes what the directory said, unless the list has the user by now.
     fn hear(&self, standing: &Standing, said: Said) {
         let open = self.lock();
-        if standing.login().is_some_and(|login| self.list.load().get(&login.user).is_none()) {
+        if standing.login().is_some_and(|login| !self.list.load().has_alike(&login.user)) {
             standing.hear(said);
         }
         drop(open);
@@ -230,11 +254,16 @@ impl Users {
 
     /// Reads the file again if it has changed and is no longer being written. Costs one look at the file system.
     pub fn follow(&self, now: Instant) {
-        if self.file.as_ref().is_some_and(|file| file.is_to_be_read(now))
-            && let Err(error) = self.reload()
-        {
+        if !self.file.as_ref().is_some_and(|file| file.is_to_be_read(now)) {
+            return;
+        }
+        let error = self.reload().err().map(|error| error.to_string());
+        let mut told = lock(&self.told);
+        // What cannot be read is tried again and again, and told once.
+        if let Some(error) = error.as_ref().filter(|error| told.as_ref() != Some(error)) {
             tracing::error!(%error, "the access list was not replaced; the old one stays in use");
         }
+        *told = error;
     }
 
     #[cfg(test)]
@@ -247,10 +276,14 @@ impl Users {
         &self.logins
     }
 
-    // Nothing in here can panic halfway.
     fn lock(&self) -> MutexGuard<'_, Open> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.open)
     }
+}
+
+// Nothing that is done under these locks can panic halfway.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// So few are not looked through for those that are gone.
