@@ -1,6 +1,7 @@
 //! Users that are not in the access list: a directory is asked for them.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,12 +23,27 @@ pub trait Directory: Send + Sync + fmt::Debug {
         &'a self,
         user: &'a str,
         password: &'a str,
+        asker: Asker,
     ) -> BoxFuture<'a, Result<Option<Arc<Rights>>, DirectoryError>>;
+
+    /// About how many who are connected it is asked at a time.
+    fn rechecks_at_a_time(&self) -> usize {
+        1
+    }
 
     /// How often it is asked again about everyone who is still connected; `None` is never.
     fn recheck(&self) -> Option<Duration> {
         None
     }
+}
+
+/// For whom a directory is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asker {
+    /// A request from this address, as far as it is known. What one address asks for must not keep others waiting.
+    Client(Option<IpAddr>),
+    /// Someone who is connected, and was let in. What requests ask for must not keep them waiting.
+    Recheck,
 }
 
 /// Why a directory gives no answer.
@@ -36,7 +52,11 @@ pub enum DirectoryError {
     /// It has too much to do. The request is told to come later.
     #[error("too many logins at a time")]
     Busy,
-    /// It cannot be asked. The request goes on as nobody's.
+    /// It cannot be asked, or cannot say for now. The request goes on as nobody's; who is connected keeps what they have.
     #[error("the directory cannot be asked")]
     Unavailable,
+    /// It will not have this login, and not because of the password: an account may be locked. Whoever it is has no
+    /// rights, and is asked about again.
+    #[error("the directory refuses the login for now")]
+    Withheld,
 }

@@ -46,7 +46,7 @@ use eventhive_listener::Networks;
 
 pub use self::acl::AclError;
 pub use self::basic::{Claim, Credentials};
-pub use self::directory::{Directory, DirectoryError};
+pub use self::directory::{Asker, Directory, DirectoryError};
 pub use self::identity::Identity;
 pub use self::rights::Rights;
 pub use self::users::{Busy, Users};
@@ -91,11 +91,13 @@ impl Access {
     /// Whether a request from `peer` may publish on a decoded path.
     #[must_use]
     pub fn may_publish(&self, peer: Option<IpAddr>, path: &str, identity: &Identity) -> bool {
-        if self.is_secured(path) {
-            identity.may_publish(self.secured(path))
-        } else {
-            peer.is_some_and(|peer| self.payloaders.contain(peer))
-        }
+        if self.is_secured(path) { identity.may_publish(self.secured(path)) } else { self.is_payloader(peer) }
+    }
+
+    /// Whether anyone may publish from there, where no topic is secured.
+    #[must_use]
+    pub fn is_payloader(&self, peer: Option<IpAddr>) -> bool {
+        peer.is_some_and(|peer| self.payloaders.contain(peer))
     }
 
     fn secured<'a>(&'a self, path: &'a str) -> impl Iterator<Item = &'a str> {

@@ -235,6 +235,7 @@ impl Directory for Book {
         &'a self,
         user: &'a str,
         password: &'a str,
+        _asker: Asker,
     ) -> BoxFuture<'a, Result<Option<Arc<Rights>>, DirectoryError>> {
         self.0.lock().unwrap().push(user.to_owned());
         Box::pin(async move {
@@ -494,6 +495,7 @@ impl Directory for Oracle {
         &'a self,
         _user: &'a str,
         _password: &'a str,
+        _asker: Asker,
     ) -> BoxFuture<'a, Result<Option<Arc<Rights>>, DirectoryError>> {
         let mut said = self.0.lock().unwrap();
         said.1 += 1;
@@ -528,12 +530,70 @@ async fn the_directory_is_asked_again_about_those_who_stay() {
         users.recheck().await;
         assert!(early.may_see("b"), "they keep what they have while it cannot say");
     }
+    says(Err(DirectoryError::Withheld));
+    users.recheck().await;
+    assert!(!early.may_see("b") && oracle.0.lock().unwrap().1 == 2, "without rights while it will not have them");
+    says(rights("b"));
+    users.recheck().await;
+    assert!(early.may_see("b") && late.may_see("b"), "and not for good");
     says(Ok(None));
     users.recheck().await;
     assert!([&early, &late].iter().all(|who| !who.may_see("b")));
     says(rights("a"));
     users.recheck().await;
     assert!(!early.may_see("a") && oracle.0.lock().unwrap().1 == 0, "who was refused is not tried again");
+}
+
+/// Is busy the second time, and writes down for whom it was asked.
+#[derive(Debug, Default)]
+struct Crowded(std::sync::Mutex<Vec<Asker>>);
+
+impl Directory for Crowded {
+    fn lookup<'a>(&'a self, _user: &'a str, _password: &'a str, asker: Asker) -> BoxFuture<'a, Answer> {
+        let mut asked = self.0.lock().unwrap();
+        asked.push(asker);
+        let answer = if asked.len() == 2 { Err(DirectoryError::Busy) } else { Ok(Some(Arc::default())) };
+        Box::pin(async move { answer })
+    }
+}
+
+#[tokio::test]
+async fn a_busy_directory_is_asked_again_at_once_about_those_who_stay_and_knows_for_whom() {
+    let directory = Arc::new(Crowded::default());
+    let (_file, users) = users("", Some(Arc::clone(&directory) as _));
+    let peer = Some("192.0.2.7".parse().unwrap());
+    let _who = users.identify(who("u", "x"), peer).await.unwrap();
+    users.recheck().await;
+    assert_eq!(*directory.0.lock().unwrap(), [Asker::Client(peer), Asker::Recheck, Asker::Recheck]);
+}
+
+/// Answers rechecks when three wait for it.
+#[derive(Debug)]
+struct Three(tokio::sync::Barrier);
+
+impl Directory for Three {
+    fn lookup<'a>(&'a self, _user: &'a str, _password: &'a str, asker: Asker) -> BoxFuture<'a, Answer> {
+        Box::pin(async move {
+            if asker == Asker::Recheck {
+                self.0.wait().await;
+            }
+            Ok(Some(Arc::default()))
+        })
+    }
+
+    fn rechecks_at_a_time(&self) -> usize {
+        3
+    }
+}
+
+#[tokio::test]
+async fn those_who_stay_are_asked_about_as_many_at_a_time_as_the_directory_takes() {
+    let (_file, users) = users("", Some(Arc::new(Three(tokio::sync::Barrier::new(3))) as _));
+    let mut stay = Vec::new();
+    for name in 0..9 {
+        stay.push(users.identify(who(&name.to_string(), "x"), None).await.unwrap());
+    }
+    tokio::time::timeout(Duration::from_secs(20), users.recheck()).await.expect("three are asked about at a time");
 }
 
 #[tokio::test]

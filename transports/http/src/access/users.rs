@@ -5,12 +5,14 @@ use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
+use futures_util::{StreamExt, stream};
+use tokio::time::sleep;
 
 use super::acl::{AclError, List};
-use super::directory::{Directory, DirectoryError};
+use super::directory::{Asker, Directory, DirectoryError};
 use super::file::AclFile;
 use super::identity::{Identity, Said, Standing};
 use super::logins::Logins;
@@ -109,11 +111,13 @@ impl Users {
                 self.pretend(list, &credentials, peer).await?;
                 Err(DirectoryError::Unavailable)
             }
-            Some(directory) => directory.lookup(&credentials.user, &credentials.password).await,
+            Some(directory) => directory.lookup(&credentials.user, &credentials.password, Asker::Client(peer)).await,
         };
         match found {
             Ok(found) => Ok(Standing::unlisted(credentials, found.into())),
-            Err(DirectoryError::Unavailable) => Ok(Standing::unlisted(credentials, Said::Nothing)),
+            Err(DirectoryError::Unavailable | DirectoryError::Withheld) => {
+                Ok(Standing::unlisted(credentials, Said::Nothing))
+            }
             Err(DirectoryError::Busy) => Err(Busy),
         }
     }
@@ -209,20 +213,29 @@ impl Users {
         is_due
     }
 
-    /// Asks the directory again about everyone who is still here, one after the other. Who was taken out of a group loses
+    /// Asks the directory again about everyone who is still here, as many at a time as it takes. Who was taken out of a group loses
     /// its rights; who came while the directory could not be asked gains them. Does nothing while that is still going on.
     pub async fn recheck(&self) {
         let Some(directory) = &self.directory else { return };
         let Ok(_alone) = self.rechecks.try_lock() else { return };
-        for standing in self.questions() {
+        let at_a_time = directory.rechecks_at_a_time().max(1);
+        let questions = stream::iter(self.questions());
+        questions.for_each_concurrent(at_a_time, |who| self.ask_again(&**directory, who)).await;
+    }
+
+    /// Comes back to a directory that has too much to do: who took away rights relies on it.
+    async fn ask_again(&self, directory: &dyn Directory, standing: Weak<Standing>) {
+        for _ in 0..MOST_TRIES {
             // They may have gone while others were asked about.
-            let Some(standing) = standing.upgrade() else { continue };
-            let Some(login) = standing.login() else { continue };
-            match directory.lookup(&login.user, &login.password).await {
-                Ok(found) => self.hear(&standing, found.into()),
-                Err(DirectoryError::Busy) => {}
+            let Some(standing) = standing.upgrade() else { return };
+            let Some(login) = standing.login() else { return };
+            match directory.lookup(&login.user, &login.password, Asker::Recheck).await {
+                Ok(found) => return self.hear(&standing, found.into()),
+                Err(DirectoryError::Withheld) => return self.hear(&standing, Said::Nothing),
                 Err(DirectoryError::Unavailable) => return,
+                Err(DirectoryError::Busy) => drop(standing),
             }
+            sleep(BETWEEN_TRIES).await;
         }
     }
 
@@ -285,6 +298,10 @@ impl Users {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+/// How often a busy directory is asked about someone who is connected, until the next time that it is asked about all.
+const MOST_TRIES: usize = 5;
+const BETWEEN_TRIES: Duration = Duration::from_millis(100);
 
 /// So few are not looked through for those that are gone.
 const FEW: usize = 64;

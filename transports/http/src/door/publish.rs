@@ -5,6 +5,7 @@
 //! never with 202. Subscribers may have got it all the same, so that one who tries again may send them a second one.
 
 use std::fmt::Write as _;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
@@ -104,10 +105,11 @@ async fn batch(
     body: web::Payload,
 ) -> Result<HttpResponse, Refusal> {
     let config = shard.config();
+    let mut publisher = Publisher::new(shard, request);
+    publisher.admit_any().await?;
     let body = read(request, body, config.max_payload + BATCH_ROOM, config.send_timeout).await?;
     let bad = (StatusCode::BAD_REQUEST, BAD_REQUEST);
     let body = std::str::from_utf8(&body).map_err(|_| bad)?;
-    let mut publisher = Publisher::new(shard, request);
     let mut outcomes = Vec::new();
     for event in batch::events(body) {
         let outcome = match event {
@@ -173,22 +175,57 @@ impl<'a> Publisher<'a> {
 
     /// Whether the request may publish on this path.
     async fn admit(&mut self, path: &str) -> Result<(), Refusal> {
-        let (config, headers) = (self.shard.config(), self.request.headers());
-        let (access, client) = (&config.access, config.proxies.client(self.request));
-        if self.identity.is_none() && access.is_secured(path) {
-            let identity = access.identify(claim(headers), client).await;
-            self.identity = Some(identity.map_err(|_| {
-                self.shard.counters().put_off.add_one();
-                (StatusCode::SERVICE_UNAVAILABLE, BUSY)
-            })?);
+        let access = &self.shard.config().access;
+        if access.is_secured(path) {
+            self.identify().await?;
         }
-        let foreign = origin::is_foreign(headers, &config.origins, &config.host);
         let identity = self.identity.as_ref().unwrap_or(const { &Identity::nobody() });
-        if foreign || !access.may_publish(client, path, identity) {
-            self.shard.counters().refused.add_one();
-            return Err((StatusCode::FORBIDDEN, NOT_ALLOWED));
+        let allowed = !self.is_foreign() && access.may_publish(self.client(), path, identity);
+        self.judge(allowed)
+    }
+
+    /// Whether there is any path that the request may publish on, for when the paths are not known yet.
+    async fn admit_any(&mut self) -> Result<(), Refusal> {
+        let access = &self.shard.config().access;
+        let foreign = self.is_foreign();
+        if foreign || access.is_payloader(self.client()) || access.secure_topics.is_empty() {
+            return self.judge(!foreign && access.is_payloader(self.client()));
         }
-        Ok(())
+        let identity = self.identify().await?;
+        let allowed = access.secure_topics.iter().any(|topic| identity.may_publish([topic.as_str()].into_iter()));
+        self.judge(allowed)
+    }
+
+    async fn identify(&mut self) -> Result<&Identity, Refusal> {
+        let identity = match self.identity.take() {
+            Some(identity) => identity,
+            None => {
+                let identified =
+                    self.shard.config().access.identify(claim(self.request.headers()), self.client()).await;
+                identified.map_err(|_| {
+                    self.shard.counters().put_off.add_one();
+                    (StatusCode::SERVICE_UNAVAILABLE, BUSY)
+                })?
+            }
+        };
+        Ok(self.identity.insert(identity))
+    }
+
+    fn client(&self) -> Option<IpAddr> {
+        self.shard.config().proxies.client(self.request)
+    }
+
+    fn is_foreign(&self) -> bool {
+        let config = self.shard.config();
+        origin::is_foreign(self.request.headers(), &config.origins, &config.host)
+    }
+
+    fn judge(&self, allowed: bool) -> Result<(), Refusal> {
+        if allowed {
+            return Ok(());
+        }
+        self.shard.counters().refused.add_one();
+        Err((StatusCode::FORBIDDEN, NOT_ALLOWED))
     }
 }
 

@@ -31,12 +31,38 @@ async fn only_payloaders_publish_and_by_default_the_machine_itself() {
     closed.subscribed("/", "").await;
 }
 
+const BATCH: &str = "Content-Type: application/vnd.eventhive-batch\r\nEventhive-Link: 1\r\n";
+
+/// Whether a batch is refused whose body never comes.
+async fn is_refused_unread(server: &Server, headers: &str) -> bool {
+    let mut client = server.client().await;
+    client.send(format!("PUT / HTTP/1.1\r\nHost: x\r\n{BATCH}{headers}Content-Length: 500\r\n\r\n").as_bytes()).await;
+    client.head().await.starts_with("HTTP/1.1 403 ")
+}
+
 #[tokio::test]
 async fn a_refusal_comes_before_the_body_is_read() {
     let server = Server::start(config_of_vectors());
     let mut client = server.client().await;
     client.send(b"PUT /bread HTTP/1.1\r\nHost: x\r\nContent-Length: 500\r\n\r\n").await;
     assert!(client.head().await.starts_with("HTTP/1.1 403 "));
+    // Of a batch no path is known before its body: who may publish on none is refused all the same.
+    let login = "Authorization: Basic dGVzdHVzZXI6Zm9vYmFy\r\n";
+    let wrong = "Authorization: Basic dGVzdHVzZXI6d3Jvbmc=\r\n";
+    for headers in ["", login, wrong] {
+        let foreign = format!("{headers}Origin: https://evil.example\r\n");
+        assert!(is_refused_unread(&server, &foreign).await, "{headers}");
+    }
+    let far = Access { payloaders: Networks::parse(["10.0.0.0/8"]).unwrap(), ..config_of_vectors().access };
+    let server = Server::start(Config { access: far.clone(), ..config_of_vectors() });
+    for headers in ["", wrong] {
+        assert!(is_refused_unread(&server, headers).await, "{headers}");
+    }
+    let (head, body) = server.client().await.put("/", "/bread 2\n{}/x 2\n{}", &format!("{BATCH}{login}")).await;
+    assert!(head.starts_with("HTTP/1.1 202 ") && body.starts_with("202\n403 "), "{head}{body}");
+    let none_secured = Access { secure_topics: Vec::new(), ..far };
+    let server = Server::start(Config { access: none_secured, ..config_of_vectors() });
+    assert!(is_refused_unread(&server, login).await);
 }
 
 #[tokio::test]

@@ -27,6 +27,17 @@ pub(super) enum Refused {
     Busy,
 }
 
+/// Results of RFC 4511 that say something of the server's moment, and nothing of the login: a limit of time or of the
+/// administrator, busy, unavailable, and other.
+const PASSING: [u32; 5] = [3, 11, 51, 52, 80];
+
+impl Refused {
+    /// Whether the same login may fare otherwise in a moment, with nothing changed in the directory.
+    pub(super) fn is_passing(&self) -> bool {
+        matches!(self, Self::Rejected { code, .. } if PASSING.contains(code))
+    }
+}
+
 /// What has happened to a connection: it is of no further use.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Broken {
@@ -36,9 +47,12 @@ pub(super) enum Broken {
     /// The other end does not speak LDAP, or not in turn.
     #[error("it does not answer as an LDAP server does: {0}")]
     Malformed(&'static str),
-    /// It takes too long.
-    #[error("it takes too long: {0}")]
-    Timeout(&'static str),
+    /// It takes too long to be made.
+    #[error("it takes too long: no connection")]
+    Timeout,
+    /// A login takes too long, on a connection that may be as good as any.
+    #[error("it takes too long: no answer")]
+    Late,
     /// It says that it cannot.
     #[error("it cannot: {}", code_text(*.0, .1))]
     Unable(u32, String),

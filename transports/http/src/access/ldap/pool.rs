@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::config::{LdapConfig, Server};
 use super::connection::Connection;
 use super::error::Broken;
+use crate::access::Asker;
 
 pub(super) struct Pool {
     servers: Vec<Server>,
@@ -21,9 +22,19 @@ pub(super) struct Pool {
     current: AtomicUsize,
     connect_timeout: Duration,
     keep: Duration,
+    /// Connections at a time.
+    most: usize,
     permits: Semaphore,
+    /// Clients wait here first, so that there are never more of them before a recheck than connections.
+    clients: Semaphore,
     idle: Mutex<Idle>,
     opened: AtomicU64,
+}
+
+/// The right to one connection.
+pub(super) struct Permit<'a> {
+    _permit: SemaphorePermit<'a>,
+    _client: Option<SemaphorePermit<'a>>,
 }
 
 #[derive(Default)]
@@ -41,15 +52,21 @@ impl Pool {
             current: AtomicUsize::new(0),
             connect_timeout: config.connect_timeout,
             keep: config.idle,
+            most: config.connections,
             permits: Semaphore::new(config.connections),
+            clients: Semaphore::new(config.connections),
             idle: Mutex::default(),
             opened: AtomicU64::new(0),
         }
     }
 
     /// Waits for the right to one connection. `None` never comes: the pool does not close.
-    pub(super) async fn permit(&self) -> Option<SemaphorePermit<'_>> {
-        self.permits.acquire().await.ok()
+    pub(super) async fn permit(&self, asker: Asker) -> Option<Permit<'_>> {
+        let _client = match asker {
+            Asker::Client(_) => Some(self.clients.acquire().await.ok()?),
+            Asker::Recheck => None,
+        };
+        Some(Permit { _permit: self.permits.acquire().await.ok()?, _client })
     }
 
     /// One that waits, if any is still alive.
@@ -77,7 +94,7 @@ impl Pool {
                     return Ok(connection);
                 }
                 Ok(Err(broken)) => error = broken,
-                Err(_) => error = Broken::Timeout("no connection"),
+                Err(_) => error = Broken::Timeout,
             }
             tracing::debug!(%server, %error, "an LDAP server cannot be reached");
         }
@@ -97,6 +114,11 @@ impl Pool {
     pub(super) fn clear(&self) {
         let connections = std::mem::take(&mut self.lock().connections);
         drop(connections);
+    }
+
+    /// Connections at a time.
+    pub(super) const fn connections(&self) -> usize {
+        self.most
     }
 
     /// Connections made so far.
