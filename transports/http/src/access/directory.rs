@@ -36,7 +36,11 @@ pub enum DirectoryError {
     /// It has too much to do. The request is told to come later.
     #[error("too many logins at a time")]
     Busy,
-    /// It cannot be asked. The request goes on as nobody's.
+    /// It cannot be asked, or cannot say for now. The request goes on as nobody's; who is connected keeps what they have.
     #[error("the directory cannot be asked")]
     Unavailable,
+    /// It will not have this login, and not because of the password: an account may be locked. Whoever it is has no
+    /// rights, and is asked about again.
+    #[error("the directory refuses the login for now")]
+    Withheld,
 }

@@ -16,7 +16,7 @@ use super::{Claim, Credentials, Rights};
 ///
 /// An identity follows the access list: when the list is read again, the rights of everyone who is still connected are
 /// looked up anew. Who opened a stream before the list knew them gains the rights then. A directory is asked again from
-/// time to time, unless it has refused them; while it cannot say, they keep what they have.
+/// time to time, unless it has said that the password is wrong; while it cannot say, they keep what they have.
 #[derive(Debug, Clone, Default)]
 pub struct Identity(Option<Arc<Standing>>);
 
@@ -58,7 +58,7 @@ impl Identity {
 /// What a directory says of someone.
 #[derive(Debug, Clone, Default)]
 pub(super) enum Said {
-    /// It was not asked, or could not say.
+    /// It was not asked, could not say, or would not have them for now.
     #[default]
     Nothing,
     /// It knows them.
@@ -121,7 +121,7 @@ impl Standing {
         }
     }
 
-    /// Whether the directory has to be asked again. Who was refused is not tried on and on: it could look like an attack.
+    /// Whether the directory has to be asked again. A wrong password is not tried on and on: it could look like an attack.
     pub(super) fn is_open_question(&self) -> bool {
         !matches!(*self.said(), Said::No)
     }

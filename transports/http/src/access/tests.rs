@@ -338,6 +338,12 @@ async fn the_directory_is_asked_again_about_those_who_stay() {
         users.recheck().await;
         assert!(early.may_see("b"), "they keep what they have while it cannot say");
     }
+    says(Err(DirectoryError::Withheld));
+    users.recheck().await;
+    assert!(!early.may_see("b") && oracle.0.lock().unwrap().1 == 2, "without rights while it will not have them");
+    says(rights("b"));
+    users.recheck().await;
+    assert!(early.may_see("b") && late.may_see("b"), "and not for good");
     says(Ok(None));
     users.recheck().await;
     assert!([&early, &late].iter().all(|who| !who.may_see("b")));

@@ -102,7 +102,9 @@ impl Users {
         };
         match found {
             Ok(found) => Ok(Standing::unlisted(credentials, found.into())),
-            Err(DirectoryError::Unavailable) => Ok(Standing::unlisted(credentials, Said::Nothing)),
+            Err(DirectoryError::Unavailable | DirectoryError::Withheld) => {
+                Ok(Standing::unlisted(credentials, Said::Nothing))
+            }
             Err(DirectoryError::Busy) => Err(Busy),
         }
     }
@@ -196,6 +198,7 @@ impl Users {
             let Some(login) = standing.login() else { continue };
             match directory.lookup(&login.user, &login.password).await {
                 Ok(found) => self.hear(&standing, found.into()),
+                Err(DirectoryError::Withheld) => self.hear(&standing, Said::Nothing),
                 Err(DirectoryError::Busy) => {}
                 Err(DirectoryError::Unavailable) => return,
             }

@@ -1,5 +1,8 @@
 //! Servers that answer what no LDAP server should.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
 use eventhive_http::access::DirectoryError;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -29,6 +32,38 @@ fn done(operation: u8, code: u8) -> Vec<u8> {
     vec![0x30, 12, 2, 1, 1, operation, 7, 10, 1, code, 4, 0, 4, 0]
 }
 
+/// A server that answers each question with what `code` says to its operation and its bytes; never, if it says nothing.
+async fn server_saying(code: impl Fn(u8, &[u8]) -> Option<u8> + Send + Sync + 'static) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let uri = format!("ldap://{}", listener.local_addr().unwrap());
+    let code = Arc::new(code);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let code = Arc::clone(&code);
+            tokio::spawn(async move {
+                let mut asked = [0; 4096];
+                while let Ok(size @ 1..) = stream.read(&mut asked).await {
+                    // Behind the tag and the length, of one byte or five: the number of the question, and what it is.
+                    let at = if asked[1] < 0x80 { 4 } else { 8 };
+                    let (id, operation) = (asked[at], asked[at + 1]);
+                    if let Some(code) = code(operation, &asked[..size]) {
+                        let answer = [&[0x30, 12, 2, 1, id], &done(answer_to(operation), code)[5..]].concat();
+                        stream.write_all(&answer).await.unwrap();
+                    }
+                }
+            });
+        }
+    });
+    uri
+}
+
+const fn answer_to(operation: u8) -> u8 {
+    if operation == ASKS_BIND { BIND } else { FOUND }
+}
+
+const ASKS_BIND: u8 = 0x60;
+const ASKS_SEARCH: u8 = 0x63;
+const FOUND: u8 = 0x65;
 const BIND: u8 = 0x61;
 const EXTENDED: u8 = 0x78;
 
@@ -76,4 +111,36 @@ async fn a_server_that_will_not_encrypt_is_not_told_the_password() {
         let heard = String::from_utf8_lossy(&heard.await.unwrap()).into_owned();
         assert!(heard.contains("1.3.6.1.4.1.1466.20037") && !heard.contains("builder"), "{heard:?}");
     }
+}
+
+#[tokio::test]
+async fn only_a_wrong_password_is_a_no_and_a_passing_result_is_not_remembered() {
+    const TIME_LIMIT: u8 = 3;
+    const OTHER: u8 = 80;
+    const UNWILLING: u8 = 53;
+    const NO_ACCESS: u8 = 50;
+    let says = Arc::new([AtomicU8::new(0), AtomicU8::new(0)]);
+    let said = Arc::clone(&says);
+    let code = move |operation, _: &[u8]| Some(said[usize::from(operation == ASKS_SEARCH)].load(Ordering::Relaxed));
+    let directory = directory(&server_saying(code).await, "refusal_cache_secs: 3600");
+    for (round, (bind, search, expected)) in [
+        (0, TIME_LIMIT, Err(DirectoryError::Unavailable)),
+        (OTHER, 0, Err(DirectoryError::Unavailable)),
+        (UNWILLING, 0, Err(DirectoryError::Withheld)),
+        (0, NO_ACCESS, Err(DirectoryError::Withheld)),
+        (49, 0, Ok(None)),
+        (32, 0, Ok(None)),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        says[0].store(bind, Ordering::Relaxed);
+        says[1].store(search, Ordering::Relaxed);
+        let user = format!("u{round}");
+        assert_eq!(lookup(&directory, &user, "x").await, expected, "{bind} {search}");
+        says.iter().for_each(|code| code.store(0, Ordering::Relaxed));
+        let is_remembered = lookup(&directory, &user, "x").await == expected;
+        assert_eq!(is_remembered, expected != Err(DirectoryError::Unavailable), "{bind} {search}");
+    }
+    assert_eq!(directory.stats().connections, 1, "nobody was shut out");
 }

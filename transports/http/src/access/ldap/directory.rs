@@ -221,7 +221,7 @@ impl Drop for Flight {
         memory.flights.remove(&self.login);
         match self.found.take() {
             Some(Ok(rights)) => memory.known.put(self.login, rights, now),
-            Some(Err(refused @ (Refused::Wrong | Refused::Rejected { .. }))) => {
+            Some(Err(refused @ (Refused::Wrong | Refused::Rejected { .. }))) if !refused.is_passing() => {
                 memory.refused.put(self.login, refused, now);
             }
             // Of the others nothing was learned about the login.
@@ -239,8 +239,11 @@ impl Directory for LdapDirectory {
         Box::pin(async move {
             match self.0.find(user, password).await {
                 Ok(rights) => Ok(Some(rights)),
-                Err(Refused::Wrong | Refused::Rejected { .. }) => Ok(None),
-                Err(Refused::Unavailable(_) | Refused::Closed) => Err(DirectoryError::Unavailable),
+                Err(Refused::Wrong) => Ok(None),
+                Err(refused @ Refused::Rejected { .. }) if !refused.is_passing() => Err(DirectoryError::Withheld),
+                Err(Refused::Rejected { .. } | Refused::Unavailable(_) | Refused::Closed) => {
+                    Err(DirectoryError::Unavailable)
+                }
                 Err(Refused::Busy) => Err(DirectoryError::Busy),
             }
         })

@@ -27,6 +27,17 @@ pub(super) enum Refused {
     Busy,
 }
 
+/// Results of RFC 4511 that say something of the server's moment, and nothing of the login: a limit of time or of the
+/// administrator, busy, unavailable, and other.
+const PASSING: [u32; 5] = [3, 11, 51, 52, 80];
+
+impl Refused {
+    /// Whether the same login may fare otherwise in a moment, with nothing changed in the directory.
+    pub(super) fn is_passing(&self) -> bool {
+        matches!(self, Self::Rejected { code, .. } if PASSING.contains(code))
+    }
+}
+
 /// What has happened to a connection: it is of no further use.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Broken {
