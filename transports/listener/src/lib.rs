@@ -34,7 +34,7 @@ mod serve;
 mod share;
 pub mod tls;
 
-pub use addresses::PerAddress;
+pub use addresses::{PerAddress, Place};
 pub use connection::Connection;
 pub use door::{Door, DoorPlan, DoorTransport, Limits, Listen, TLS_KEYS, TlsFiles};
 pub use error::{StartError, TlsError};

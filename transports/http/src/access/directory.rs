@@ -1,6 +1,7 @@
 //! Users that are not in the access list: a directory is asked for them.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,12 +23,22 @@ pub trait Directory: Send + Sync + fmt::Debug {
         &'a self,
         user: &'a str,
         password: &'a str,
+        asker: Asker,
     ) -> BoxFuture<'a, Result<Option<Arc<Rights>>, DirectoryError>>;
 
     /// How often it is asked again about everyone who is still connected; `None` is never.
     fn recheck(&self) -> Option<Duration> {
         None
     }
+}
+
+/// For whom a directory is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asker {
+    /// A request from this address, as far as it is known. What one address asks for must not keep others waiting.
+    Client(Option<IpAddr>),
+    /// Someone who is connected, and was let in. What requests ask for must not keep them waiting.
+    Recheck,
 }
 
 /// Why a directory gives no answer.

@@ -45,7 +45,7 @@ use eventhive_listener::Networks;
 
 pub use self::acl::AclError;
 pub use self::basic::{Claim, Credentials};
-pub use self::directory::{Directory, DirectoryError};
+pub use self::directory::{Asker, Directory, DirectoryError};
 pub use self::identity::Identity;
 pub use self::rights::Rights;
 pub use self::users::{Busy, Users};

@@ -136,6 +136,7 @@ impl Directory for Book {
         &'a self,
         user: &'a str,
         password: &'a str,
+        _asker: Asker,
     ) -> BoxFuture<'a, Result<Option<Arc<Rights>>, DirectoryError>> {
         self.0.lock().unwrap().push(user.to_owned());
         Box::pin(async move {
@@ -304,6 +305,7 @@ impl Directory for Oracle {
         &'a self,
         _user: &'a str,
         _password: &'a str,
+        _asker: Asker,
     ) -> BoxFuture<'a, Result<Option<Arc<Rights>>, DirectoryError>> {
         let mut said = self.0.lock().unwrap();
         said.1 += 1;
@@ -350,6 +352,29 @@ async fn the_directory_is_asked_again_about_those_who_stay() {
     says(rights("a"));
     users.recheck().await;
     assert!(!early.may_see("a") && oracle.0.lock().unwrap().1 == 0, "who was refused is not tried again");
+}
+
+/// Is busy the second time, and writes down for whom it was asked.
+#[derive(Debug, Default)]
+struct Crowded(std::sync::Mutex<Vec<Asker>>);
+
+impl Directory for Crowded {
+    fn lookup<'a>(&'a self, _user: &'a str, _password: &'a str, asker: Asker) -> BoxFuture<'a, Answer> {
+        let mut asked = self.0.lock().unwrap();
+        asked.push(asker);
+        let answer = if asked.len() == 2 { Err(DirectoryError::Busy) } else { Ok(Some(Arc::default())) };
+        Box::pin(async move { answer })
+    }
+}
+
+#[tokio::test]
+async fn a_busy_directory_is_asked_again_at_once_about_those_who_stay_and_knows_for_whom() {
+    let directory = Arc::new(Crowded::default());
+    let (_file, users) = users("", Some(Arc::clone(&directory) as _));
+    let peer = Some("192.0.2.7".parse().unwrap());
+    let _who = users.identify(who("u", "x"), peer).await.unwrap();
+    users.recheck().await;
+    assert_eq!(*directory.0.lock().unwrap(), [Asker::Client(peer), Asker::Recheck, Asker::Recheck]);
 }
 
 #[tokio::test]

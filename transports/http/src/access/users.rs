@@ -5,12 +5,13 @@ use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
+use tokio::time::sleep;
 
 use super::acl::{AclError, List};
-use super::directory::{Directory, DirectoryError};
+use super::directory::{Asker, Directory, DirectoryError};
 use super::file::AclFile;
 use super::identity::{Identity, Said, Standing};
 use super::logins::Logins;
@@ -98,7 +99,7 @@ impl Users {
     async fn look_up(&self, list: &List, credentials: Credentials, peer: Option<IpAddr>) -> Result<Standing, Busy> {
         let found = match &self.directory {
             None => self.pretend(list, &credentials, peer).await.map(|()| Ok(None))?,
-            Some(directory) => directory.lookup(&credentials.user, &credentials.password).await,
+            Some(directory) => directory.lookup(&credentials.user, &credentials.password, Asker::Client(peer)).await,
         };
         match found {
             Ok(found) => Ok(Standing::unlisted(credentials, found.into())),
@@ -193,15 +194,23 @@ impl Users {
         let Some(directory) = &self.directory else { return };
         let Ok(_alone) = self.rechecks.try_lock() else { return };
         for standing in self.questions() {
+            self.ask_again(&**directory, &standing).await;
+        }
+    }
+
+    /// Comes back to a directory that has too much to do: who took away rights relies on it.
+    async fn ask_again(&self, directory: &dyn Directory, standing: &Weak<Standing>) {
+        for _ in 0..MOST_TRIES {
             // They may have gone while others were asked about.
-            let Some(standing) = standing.upgrade() else { continue };
-            let Some(login) = standing.login() else { continue };
-            match directory.lookup(&login.user, &login.password).await {
-                Ok(found) => self.hear(&standing, found.into()),
-                Err(DirectoryError::Withheld) => self.hear(&standing, Said::Nothing),
-                Err(DirectoryError::Busy) => {}
+            let Some(standing) = standing.upgrade() else { return };
+            let Some(login) = standing.login() else { return };
+            match directory.lookup(&login.user, &login.password, Asker::Recheck).await {
+                Ok(found) => return self.hear(&standing, found.into()),
+                Err(DirectoryError::Withheld) => return self.hear(&standing, Said::Nothing),
                 Err(DirectoryError::Unavailable) => return,
+                Err(DirectoryError::Busy) => drop(standing),
             }
+            sleep(BETWEEN_TRIES).await;
         }
     }
 
@@ -255,6 +264,10 @@ impl Users {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// How often a busy directory is asked about someone who is connected, until the next time that it is asked about all.
+const MOST_TRIES: usize = 5;
+const BETWEEN_TRIES: Duration = Duration::from_millis(100);
 
 /// So few are not looked through for those that are gone.
 const FEW: usize = 64;

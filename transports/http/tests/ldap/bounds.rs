@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use eventhive_conformance::proxy::{FaultProxy, Mode};
-use eventhive_http::access::DirectoryError;
+use eventhive_http::access::{Asker, DirectoryError};
 use futures_util::future::join_all;
 
 use crate::slapd::Slapd;
-use crate::support::{ENTRIES, directory, lookup, pair, segments, until};
+use crate::support::{ENTRIES, directory, lookup, lookup_for, pair, segments, until};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn many_logins_at_a_time_share_a_bounded_number_of_connections() {
@@ -60,6 +60,38 @@ async fn logins_that_find_no_connection_in_time_are_told_to_come_later() {
     assert!(busy >= 1200 - 1024, "{busy}");
     assert!(found.iter().all(Result::is_err));
     assert_eq!(directory.stats().connections, 1);
+}
+
+#[tokio::test]
+async fn one_address_that_floods_puts_only_itself_off() {
+    let (_slapd, directory) = pair("timeout_secs: 30");
+    let names: Vec<String> = (0..2000).map(|name| format!("u{name}")).collect();
+    let flooder = Asker::Client(Some("192.0.2.1".parse().unwrap()));
+    let flood = join_all(names.iter().map(|name| lookup_for(&directory, name, "x", flooder)));
+    // All are asked before one is answered: on this runtime nothing goes on meanwhile.
+    let (flood, other) = tokio::join!(flood, segments(&directory, "bob", "builder"));
+    assert_eq!(flood.iter().filter(|found| **found == Err(DirectoryError::Busy)).count(), 2000 - 32);
+    assert_eq!(other.unwrap(), ["git"]);
+    assert_eq!(lookup_for(&directory, "u", "x", flooder).await, Ok(None), "it gets its places back");
+}
+
+#[tokio::test]
+async fn a_recheck_finds_its_way_through_any_flood() {
+    let slapd = Slapd::start(ENTRIES);
+    let proxy = FaultProxy::start(([127, 0, 0, 1], slapd.port).into()).await.unwrap();
+    proxy.set(Mode::Stall).await.unwrap();
+    let directory = directory(&format!("ldap://{}", proxy.address()), "connections: 1\ntimeout_secs: 30");
+    let names: Vec<String> = (0..1200).map(|name| format!("u{name}")).collect();
+    let mut flood = Box::pin(join_all(names.iter().map(|name| lookup(&directory, name, "x"))));
+    assert!(futures_util::poll!(&mut flood).is_pending());
+    assert_eq!(lookup(&directory, "bob", "builder").await, Err(DirectoryError::Busy), "there is no room for clients");
+    let recheck = lookup_for(&directory, "bob", "builder", Asker::Recheck);
+    let passes = async { proxy.set(Mode::Pass).await.unwrap() };
+    let (found, ()) = tokio::join!(recheck, passes);
+    assert!(found.unwrap().unwrap().may_see("git"));
+    let asked = directory.stats().asked;
+    assert!(asked < 100, "it waited for {asked} others");
+    drop(flood);
 }
 
 #[tokio::test]

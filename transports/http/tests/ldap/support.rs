@@ -1,11 +1,13 @@
 //! The directory of the tests, and how it is asked.
 
 use std::future::Future;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use eventhive_http::access::ldap::{KEYS, LdapDirectory};
-use eventhive_http::access::{Directory, DirectoryError, Rights};
+use eventhive_http::access::{Asker, Directory, DirectoryError, Rights};
 use eventhive_transport::Settings;
 use tokio::time::timeout;
 
@@ -112,12 +114,24 @@ pub(crate) fn pair(more: &str) -> (Slapd, LdapDirectory) {
     (slapd, directory)
 }
 
+/// As a client with an address of its own.
 pub(crate) async fn lookup(
     directory: &LdapDirectory,
     user: &str,
     password: &str,
 ) -> Result<Option<Arc<Rights>>, DirectoryError> {
-    timeout(PATIENCE, directory.lookup(user, password)).await.expect("every lookup ends")
+    static CLIENTS: AtomicU32 = AtomicU32::new(0x0a00_0000);
+    let client = Ipv4Addr::from(CLIENTS.fetch_add(1, Ordering::Relaxed));
+    lookup_for(directory, user, password, Asker::Client(Some(client.into()))).await
+}
+
+pub(crate) async fn lookup_for(
+    directory: &LdapDirectory,
+    user: &str,
+    password: &str,
+    asker: Asker,
+) -> Result<Option<Arc<Rights>>, DirectoryError> {
+    timeout(PATIENCE, directory.lookup(user, password, asker)).await.expect("every lookup ends")
 }
 
 /// What someone may see, in order; `None` for nobody.

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use eventhive_listener::{PerAddress, Place};
 use eventhive_transport::{Problem, Settings};
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
@@ -18,7 +19,7 @@ use super::cache::Cache;
 use super::config::LdapConfig;
 use super::error::Refused;
 use super::lookup::Lookup;
-use crate::access::{Directory, DirectoryError, Rights};
+use crate::access::{Asker, Directory, DirectoryError, Rights};
 
 /// An LDAP directory.
 ///
@@ -33,6 +34,8 @@ struct Inner {
     lookup: Lookup,
     key: Zeroizing<[u8; 64]>,
     memory: Mutex<Memory>,
+    /// Who asked for the logins that are on their way.
+    addresses: Arc<PerAddress>,
     counters: Counters,
     recheck: Duration,
 }
@@ -47,11 +50,16 @@ struct Memory {
     /// Apart from the others, so that who tries passwords pushes none of them out.
     refused: Cache<Login, Refused>,
     /// On their way. Who asks for the same waits for the same answer.
-    flights: HashMap<Login, Shared<BoxFuture<'static, Found>>>,
+    flights: HashMap<Login, Waiting>,
 }
 
-/// Logins on their way. Further ones are told to come later.
+type Waiting = Shared<BoxFuture<'static, Found>>;
+
+/// Logins on their way, when a client asks. Further ones are told to come later. Those of rechecks, of which there are few
+/// at a time, have room beyond.
 const MOST_FLIGHTS: usize = 1024;
+/// Of them of one address. A proxy that is not among the `trusted_proxies` is one.
+const MOST_OF_ADDRESS: usize = 32;
 
 /// The longest name and the longest password, in bytes.
 const LONGEST: usize = 1024;
@@ -102,7 +110,8 @@ impl LdapDirectory {
         });
         let recheck = config.recheck;
         let lookup = Lookup::new(config);
-        Ok(Self(Arc::new(Inner { lookup, key, memory, counters: Counters::default(), recheck })))
+        let addresses = PerAddress::new(MOST_OF_ADDRESS);
+        Ok(Self(Arc::new(Inner { lookup, key, memory, addresses, counters: Counters::default(), recheck })))
     }
 
     /// The numbers now.
@@ -122,63 +131,50 @@ impl LdapDirectory {
 }
 
 impl Inner {
-    async fn find(self: &Arc<Self>, user: &str, password: &str) -> Found {
+    async fn find(self: &Arc<Self>, user: &str, password: &str, asker: Asker) -> Found {
         count(&self.counters.lookups);
         // An empty password is an anonymous login, which succeeds with any name.
         if user.is_empty() || password.is_empty() || user.len().max(password.len()) > LONGEST {
             return Err(Refused::Wrong);
         }
-        let flight = match self.remembered(user, password) {
-            Ok(found) => return found,
-            Err(flight) => flight?,
-        };
-        flight.await
+        let login = self.login(user, password);
+        let (told, waiting) = oneshot::channel();
+        match self.known(login, asker, waiting) {
+            Known::Found(found) => found,
+            Known::OnItsWay(waiting) => waiting.await,
+            Known::Nothing(waiting, flight) => {
+                flight.set_out(user.to_owned(), Zeroizing::new(password.to_owned()), asker, told);
+                waiting.await
+            }
+        }
     }
 
-    /// What is known, or who will know.
-    fn remembered(
-        self: &Arc<Self>,
-        user: &str,
-        password: &str,
-    ) -> Result<Found, Result<Shared<BoxFuture<'static, Found>>, Refused>> {
-        let (login, now) = (self.login(user, password), Instant::now());
+    /// What is known, or who will know. Who is told that nothing is has to find it out: others wait for it by then.
+    fn known(self: &Arc<Self>, login: Login, asker: Asker, waiting: oneshot::Receiver<Found>) -> Known {
+        let now = Instant::now();
         let mut memory = self.lock();
         let known = memory.known.get(&login, now).map(Ok).or_else(|| memory.refused.get(&login, now).map(Err));
         if let Some(known) = known {
             count(&self.counters.remembered);
-            return Ok(known);
+            return Known::Found(known);
         }
         if let Some(flight) = memory.flights.get(&login) {
             count(&self.counters.shared);
-            return Err(Ok(flight.clone()));
+            return Known::OnItsWay(flight.clone());
         }
-        if memory.flights.len() >= MOST_FLIGHTS {
-            return Err(Err(Refused::Busy));
-        }
-        let flight = self.set_out(login, user.to_owned(), Zeroizing::new(password.to_owned()));
-        memory.flights.insert(login, flight.clone());
-        Err(Ok(flight))
-    }
-
-    /// On a task of its own: who asked may go away, and others may wait for the same by then.
-    fn set_out(
-        self: &Arc<Self>,
-        login: Login,
-        user: String,
-        password: Zeroizing<String>,
-    ) -> Shared<BoxFuture<'static, Found>> {
-        let (done, waiting) = oneshot::channel();
-        let mut flight = Flight { inner: Arc::clone(self), login, found: None };
-        tokio::spawn(async move {
-            let found = flight.inner.lookup.ask(&user, &password).await.map(Arc::new);
-            flight.inner.tell(&user, &found);
-            flight.found = Some(found.clone());
-            // Remembered before anyone hears of it.
-            drop(flight);
-            let _ = done.send(found);
-        });
+        let place = match asker {
+            Asker::Recheck => None,
+            Asker::Client(_) if memory.flights.len() >= MOST_FLIGHTS => return Known::Found(Err(Refused::Busy)),
+            Asker::Client(peer) => match self.addresses.take(peer) {
+                None => return Known::Found(Err(Refused::Busy)),
+                place => place,
+            },
+        };
         let lost = || Err(Refused::Unavailable("the thread that asked has ended".to_owned()));
-        waiting.map(move |found| found.unwrap_or_else(|_| lost())).boxed().shared()
+        let waiting = waiting.map(move |found| found.unwrap_or_else(|_| lost())).boxed().shared();
+        memory.flights.insert(login, waiting.clone());
+        drop(memory);
+        Known::Nothing(waiting, Flight { inner: Arc::clone(self), login, found: None, _place: place })
     }
 
     fn tell(&self, user: &str, found: &Found) {
@@ -208,11 +204,35 @@ impl Inner {
     }
 }
 
+/// What is known of a login.
+enum Known {
+    Found(Found),
+    OnItsWay(Waiting),
+    Nothing(Waiting, Flight),
+}
+
 /// A login on its way. However it ends, nobody waits for it after that.
 struct Flight {
     inner: Arc<Inner>,
     login: Login,
     found: Option<Found>,
+    /// Until the end of it, also when who asked has gone.
+    _place: Option<Place>,
+}
+
+impl Flight {
+    /// On a task of its own: who asked may go away, and others may wait for the same by then. Not under the lock of the
+    /// memory, which the flight takes when it ends: a runtime that ends drops the task at once.
+    fn set_out(mut self, user: String, password: Zeroizing<String>, asker: Asker, told: oneshot::Sender<Found>) {
+        tokio::spawn(async move {
+            let found = self.inner.lookup.ask(&user, &password, asker).await.map(Arc::new);
+            self.inner.tell(&user, &found);
+            self.found = Some(found.clone());
+            // Remembered before anyone hears of it.
+            drop(self);
+            let _ = told.send(found);
+        });
+    }
 }
 
 impl Drop for Flight {
@@ -235,9 +255,10 @@ impl Directory for LdapDirectory {
         &'a self,
         user: &'a str,
         password: &'a str,
+        asker: Asker,
     ) -> BoxFuture<'a, Result<Option<Arc<Rights>>, DirectoryError>> {
         Box::pin(async move {
-            match self.0.find(user, password).await {
+            match self.0.find(user, password, asker).await {
                 Ok(rights) => Ok(Some(rights)),
                 Err(Refused::Wrong) => Ok(None),
                 Err(refused @ Refused::Rejected { .. }) if !refused.is_passing() => Err(DirectoryError::Withheld),

@@ -13,7 +13,7 @@ use super::gate::{Gate, Pass};
 use super::pool::Pool;
 use super::throttle::Throttle;
 use super::wire::Search;
-use crate::access::Rights;
+use crate::access::{Asker, Rights};
 
 /// Asks the servers. Bounded in time; how many ask at a time is bounded by the pool.
 pub(super) struct Lookup {
@@ -45,11 +45,16 @@ impl Lookup {
         &self.pool
     }
 
-    /// The rights of a user. Waits for a connection no longer than a login may take, and for the login no longer either.
-    pub(super) async fn ask(&self, user: &str, password: &str) -> Result<Rights, Refused> {
+    /// The rights of a user. A client waits for a connection no longer than a login may take, and for the login no longer
+    /// either. A recheck waits until it is its turn, before which there is one login for each connection at most.
+    pub(super) async fn ask(&self, user: &str, password: &str, asker: Asker) -> Result<Rights, Refused> {
         let pass = self.gate.enter(Instant::now()).ok_or(Refused::Closed)?;
-        let permit = timeout(self.config.timeout, self.pool.permit()).await;
-        let Ok(Some(_permit)) = permit else { return Err(Refused::Busy) };
+        let permit = self.pool.permit(asker);
+        let permit = match asker {
+            Asker::Client(_) => timeout(self.config.timeout, permit).await.ok().flatten(),
+            Asker::Recheck => permit.await,
+        };
+        let Some(_permit) = permit else { return Err(Refused::Busy) };
         if pass.is_void() {
             return Err(Refused::Closed);
         }

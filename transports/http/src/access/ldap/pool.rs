@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::config::{LdapConfig, Server};
 use super::connection::Connection;
 use super::error::Broken;
+use crate::access::Asker;
 
 pub(super) struct Pool {
     servers: Vec<Server>,
@@ -22,8 +23,16 @@ pub(super) struct Pool {
     connect_timeout: Duration,
     keep: Duration,
     permits: Semaphore,
+    /// Clients wait here first, so that there are never more of them before a recheck than connections.
+    clients: Semaphore,
     idle: Mutex<Idle>,
     opened: AtomicU64,
+}
+
+/// The right to one connection.
+pub(super) struct Permit<'a> {
+    _permit: SemaphorePermit<'a>,
+    _client: Option<SemaphorePermit<'a>>,
 }
 
 #[derive(Default)]
@@ -42,14 +51,19 @@ impl Pool {
             connect_timeout: config.connect_timeout,
             keep: config.idle,
             permits: Semaphore::new(config.connections),
+            clients: Semaphore::new(config.connections),
             idle: Mutex::default(),
             opened: AtomicU64::new(0),
         }
     }
 
     /// Waits for the right to one connection. `None` never comes: the pool does not close.
-    pub(super) async fn permit(&self) -> Option<SemaphorePermit<'_>> {
-        self.permits.acquire().await.ok()
+    pub(super) async fn permit(&self, asker: Asker) -> Option<Permit<'_>> {
+        let _client = match asker {
+            Asker::Client(_) => Some(self.clients.acquire().await.ok()?),
+            Asker::Recheck => None,
+        };
+        Some(Permit { _permit: self.permits.acquire().await.ok()?, _client })
     }
 
     /// One that waits, if any is still alive.
