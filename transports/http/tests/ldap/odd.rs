@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use eventhive_http::access::DirectoryError;
+use eventhive_http::access::{Asker, Directory, DirectoryError};
+use futures_util::FutureExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use crate::support::{directory, lookup};
+use crate::support::{PATIENCE, directory, lookup};
 
 /// A server that answers whatever it is asked with these bytes, and takes what comes then. Gives its URI.
 async fn server(answer: Vec<u8>) -> String {
@@ -143,4 +144,20 @@ async fn only_a_wrong_password_is_a_no_and_a_passing_result_is_not_remembered() 
         assert_eq!(is_remembered, expected != Err(DirectoryError::Unavailable), "{bind} {search}");
     }
     assert_eq!(directory.stats().connections, 1, "nobody was shut out");
+}
+
+#[test]
+fn a_runtime_that_has_ended_denies_and_blocks_nobody() {
+    let directory = directory("ldap://127.0.0.1:1", "");
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let handle = runtime.handle().clone();
+    runtime.shutdown_background();
+    let (tell, told) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let _entered = handle.enter();
+        let found = directory.lookup("bob", "builder", Asker::Recheck).now_or_never();
+        tell.send(found).unwrap();
+    });
+    let found = told.recv_timeout(PATIENCE).expect("it does not wait for itself");
+    assert_eq!(found, Some(Err(DirectoryError::Unavailable)));
 }
