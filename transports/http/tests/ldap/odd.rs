@@ -151,7 +151,7 @@ fn a_runtime_that_has_ended_denies_and_blocks_nobody() {
     let directory = directory("ldap://127.0.0.1:1", "");
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let handle = runtime.handle().clone();
-    runtime.shutdown_background();
+    drop(runtime);
     let (tell, told) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         let _entered = handle.enter();
@@ -160,4 +160,20 @@ fn a_runtime_that_has_ended_denies_and_blocks_nobody() {
     });
     let found = told.recv_timeout(PATIENCE).expect("it does not wait for itself");
     assert_eq!(found, Some(Err(DirectoryError::Unavailable)));
+}
+
+#[tokio::test]
+async fn a_login_that_the_server_leaves_without_an_answer_shuts_nobody_out() {
+    let holds = |question: &[u8], name: &[u8]| question.windows(name.len()).any(|part| part == name);
+    let code = move |_, question: &[u8]| (!holds(question, b"uid=slow")).then_some(0);
+    let directory = directory(&server_saying(code).await, "timeout_secs: 0.3\nretry_secs: 3600");
+    let rights = || lookup(&directory, "bob", "builder");
+    // Two connections, so that one waits while the other is lost.
+    let (one, other) = tokio::join!(rights(), lookup(&directory, "alice", "x"));
+    assert!(one.is_ok() && other.is_ok());
+    for round in 0..3 {
+        assert_eq!(lookup(&directory, "slow", "x").await, Err(DirectoryError::Unavailable));
+        assert!(rights().await.is_ok(), "{round}");
+    }
+    assert_eq!(directory.stats().connections, 4, "only those that got no answer were replaced");
 }

@@ -47,9 +47,12 @@ pub(super) enum Broken {
     /// The other end does not speak LDAP, or not in turn.
     #[error("it does not answer as an LDAP server does: {0}")]
     Malformed(&'static str),
-    /// It takes too long.
-    #[error("it takes too long: {0}")]
-    Timeout(&'static str),
+    /// It takes too long to be made.
+    #[error("it takes too long: no connection")]
+    Timeout,
+    /// A login takes too long, on a connection that may be as good as any.
+    #[error("it takes too long: no answer")]
+    Late,
     /// It says that it cannot.
     #[error("it cannot: {}", code_text(*.0, .1))]
     Unable(u32, String),

@@ -1,6 +1,7 @@
 //! Keeps requests from waiting for a server that does not answer.
 //!
-//! After a failure nobody asks for a while. Then one is let through to see, and the others only when it has succeeded.
+//! After a failure nobody asks for a while. Then one is let through to see, and the others only when it has succeeded. One
+//! login that takes too long may be slow by itself; only a second one, with none that succeeded between, is a failure.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -19,6 +20,8 @@ struct State {
     closed_until: Option<Instant>,
     /// One is on its way to see.
     is_tried: bool,
+    /// One took too long, and none has succeeded since.
+    is_doubted: bool,
 }
 
 /// Leave to ask. Says how it went; one that ends without a word leaves the gate as it was.
@@ -62,7 +65,14 @@ impl Pass<'_> {
     pub(super) fn succeeded(self) -> bool {
         let mut state = self.gate.lock();
         // Who set out before the failure and only now has an answer proves as much.
+        state.is_doubted = false;
         state.closed_until.take().is_some()
+    }
+
+    /// This login took too long. Says whether that is the server's doing, which makes it a [failure](Self::failed).
+    pub(super) fn doubts(&self) -> bool {
+        let mut state = self.gate.lock();
+        std::mem::replace(&mut state.is_doubted, true) || state.closed_until.is_some()
     }
 
     /// The server did not answer. Says whether that is news.
@@ -109,6 +119,18 @@ mod tests {
         gate.enter(start).unwrap().failed(start);
         drop(gate.enter(start + PAUSE).unwrap());
         assert!(gate.enter(start + PAUSE).is_some());
+    }
+
+    #[test]
+    fn one_that_takes_too_long_is_no_failure_until_a_second_does() {
+        let (gate, start) = (Gate::new(PAUSE), Instant::now());
+        assert!(!gate.enter(start).unwrap().doubts());
+        gate.enter(start).unwrap().succeeded();
+        assert!(!gate.enter(start).unwrap().doubts());
+        assert!(gate.enter(start).unwrap().doubts());
+        gate.enter(start).unwrap().failed(start);
+        let trial = gate.enter(start + PAUSE).unwrap();
+        assert!(trial.doubts(), "when it is closed one is enough");
     }
 
     #[test]

@@ -59,7 +59,7 @@ impl Lookup {
             return Err(Refused::Closed);
         }
         let exchange = timeout(self.config.timeout, self.exchange(user, password)).await;
-        match exchange.unwrap_or(Err(Broken::Timeout("no answer"))) {
+        match exchange.unwrap_or(Err(Broken::Late)) {
             Ok(outcome) => {
                 if pass.succeeded() {
                     tracing::info!(servers = self.pool.servers(), "the LDAP server answers again");
@@ -68,6 +68,11 @@ impl Lookup {
                     self.log_rejection(user, refused);
                 }
                 outcome
+            }
+            Err(late @ Broken::Late) if !pass.doubts() => {
+                let refused = Refused::Unavailable(late.to_string());
+                self.log_rejection(user, &refused);
+                Err(refused)
             }
             Err(broken) => Err(self.failed(pass, &broken)),
         }

@@ -91,7 +91,7 @@ impl Pool {
                     return Ok(connection);
                 }
                 Ok(Err(broken)) => error = broken,
-                Err(_) => error = Broken::Timeout("no connection"),
+                Err(_) => error = Broken::Timeout,
             }
             tracing::debug!(%server, %error, "an LDAP server cannot be reached");
         }
