@@ -26,6 +26,11 @@ pub trait Directory: Send + Sync + fmt::Debug {
         asker: Asker,
     ) -> BoxFuture<'a, Result<Option<Arc<Rights>>, DirectoryError>>;
 
+    /// About how many who are connected it is asked at a time.
+    fn rechecks_at_a_time(&self) -> usize {
+        1
+    }
+
     /// How often it is asked again about everyone who is still connected; `None` is never.
     fn recheck(&self) -> Option<Duration> {
         None

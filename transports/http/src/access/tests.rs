@@ -377,6 +377,35 @@ async fn a_busy_directory_is_asked_again_at_once_about_those_who_stay_and_knows_
     assert_eq!(*directory.0.lock().unwrap(), [Asker::Client(peer), Asker::Recheck, Asker::Recheck]);
 }
 
+/// Answers rechecks when three wait for it.
+#[derive(Debug)]
+struct Three(tokio::sync::Barrier);
+
+impl Directory for Three {
+    fn lookup<'a>(&'a self, _user: &'a str, _password: &'a str, asker: Asker) -> BoxFuture<'a, Answer> {
+        Box::pin(async move {
+            if asker == Asker::Recheck {
+                self.0.wait().await;
+            }
+            Ok(Some(Arc::default()))
+        })
+    }
+
+    fn rechecks_at_a_time(&self) -> usize {
+        3
+    }
+}
+
+#[tokio::test]
+async fn those_who_stay_are_asked_about_as_many_at_a_time_as_the_directory_takes() {
+    let (_file, users) = users("", Some(Arc::new(Three(tokio::sync::Barrier::new(3))) as _));
+    let mut stay = Vec::new();
+    for name in 0..9 {
+        stay.push(users.identify(who(&name.to_string(), "x"), None).await.unwrap());
+    }
+    tokio::time::timeout(Duration::from_secs(20), users.recheck()).await.expect("three are asked about at a time");
+}
+
 #[tokio::test]
 async fn it_is_time_to_ask_again_once_in_a_period_and_never_without_a_directory() {
     let oracle = Arc::new(Oracle(std::sync::Mutex::new((Ok(None), 0))));

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
+use futures_util::{StreamExt, stream};
 use tokio::time::sleep;
 
 use super::acl::{AclError, List};
@@ -188,18 +189,18 @@ impl Users {
         is_due
     }
 
-    /// Asks the directory again about everyone who is still here, one after the other. Who was taken out of a group loses
+    /// Asks the directory again about everyone who is still here, as many at a time as it takes. Who was taken out of a group loses
     /// its rights; who came while the directory could not be asked gains them. Does nothing while that is still going on.
     pub async fn recheck(&self) {
         let Some(directory) = &self.directory else { return };
         let Ok(_alone) = self.rechecks.try_lock() else { return };
-        for standing in self.questions() {
-            self.ask_again(&**directory, &standing).await;
-        }
+        let at_a_time = directory.rechecks_at_a_time().max(1);
+        let questions = stream::iter(self.questions());
+        questions.for_each_concurrent(at_a_time, |who| self.ask_again(&**directory, who)).await;
     }
 
     /// Comes back to a directory that has too much to do: who took away rights relies on it.
-    async fn ask_again(&self, directory: &dyn Directory, standing: &Weak<Standing>) {
+    async fn ask_again(&self, directory: &dyn Directory, standing: Weak<Standing>) {
         for _ in 0..MOST_TRIES {
             // They may have gone while others were asked about.
             let Some(standing) = standing.upgrade() else { return };

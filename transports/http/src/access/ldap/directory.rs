@@ -270,6 +270,10 @@ impl Directory for LdapDirectory {
         })
     }
 
+    fn rechecks_at_a_time(&self) -> usize {
+        self.0.lookup.pool().connections()
+    }
+
     fn recheck(&self) -> Option<Duration> {
         Some(self.0.recheck)
     }

@@ -22,6 +22,8 @@ pub(super) struct Pool {
     current: AtomicUsize,
     connect_timeout: Duration,
     keep: Duration,
+    /// Connections at a time.
+    most: usize,
     permits: Semaphore,
     /// Clients wait here first, so that there are never more of them before a recheck than connections.
     clients: Semaphore,
@@ -50,6 +52,7 @@ impl Pool {
             current: AtomicUsize::new(0),
             connect_timeout: config.connect_timeout,
             keep: config.idle,
+            most: config.connections,
             permits: Semaphore::new(config.connections),
             clients: Semaphore::new(config.connections),
             idle: Mutex::default(),
@@ -111,6 +114,11 @@ impl Pool {
     pub(super) fn clear(&self) {
         let connections = std::mem::take(&mut self.lock().connections);
         drop(connections);
+    }
+
+    /// Connections at a time.
+    pub(super) const fn connections(&self) -> usize {
+        self.most
     }
 
     /// Connections made so far.
