@@ -126,8 +126,11 @@ pub(super) fn size(bytes: &[u8]) -> Result<Option<usize>, Malformed> {
     match bytes {
         [] | [SEQUENCE] => Ok(None),
         [SEQUENCE, rest @ ..] => match length(rest)? {
-            Some((head, size)) if 1 + head + size <= MAX_MESSAGE => Ok(Some(1 + head + size)),
-            Some(_) => Err(Malformed),
+            // A length may have 32 bits, and so may all numbers here.
+            Some((head, size)) => {
+                let whole = size.checked_add(1 + head).filter(|whole| *whole <= MAX_MESSAGE);
+                whole.map(Some).ok_or(Malformed)
+            }
             None => Ok(None),
         },
         _ => Err(Malformed),
@@ -236,6 +239,7 @@ mod tests {
     #[test]
     fn what_is_too_large_or_has_no_end_is_refused_before_it_is_there() {
         assert_eq!(size(b"\x30\x84\x7f\xff\xff\xff"), Err(Malformed));
+        assert_eq!(size(b"\x30\x84\xff\xff\xff\xff"), Err(Malformed));
         assert_eq!(size(b"\x30\x80"), Err(Malformed));
         assert_eq!(size(b"\x30\x88\x00"), Err(Malformed));
         assert_eq!(size(b"HTTP/1.1 400"), Err(Malformed));
