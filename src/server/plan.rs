@@ -1,5 +1,6 @@
 //! From the configuration of servers to hubs and doors, before anything is bound.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use eventhive_hub::{Hub, HubSettings};
@@ -90,8 +91,35 @@ fn doors(config: &ServerConfig, hub: &Hub, kinds: &[Arc<dyn DoorTransport>]) -> 
             Err(found) => problems.extend(found),
         }
     }
-    if problems.is_empty() { Ok(doors) } else { Err(problems) }
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    for (plan, door) in doors.iter_mut().zip(&config.doors) {
+        plan.warnings.extend(unsecured(config, door, kinds));
+    }
+    Ok(doors)
 }
+
+/// Topics that another door of the hub secures and this one does not: what one door refuses, the other takes.
+fn unsecured(config: &ServerConfig, door: &DoorConfig, kinds: &[Arc<dyn DoorTransport>]) -> Option<Problem> {
+    let own = door.init.texts(SECURED);
+    let of_others = config.doors.iter().flat_map(|other| other.init.texts(SECURED));
+    let open: BTreeSet<_> = of_others.filter(|topic| !own.contains(topic)).collect();
+    if open.is_empty() {
+        return None;
+    }
+    let topics = open.into_iter().collect::<Vec<_>>().join(", ");
+    let fix = if find(kinds, door)?.keys().iter().any(|key| key.name == SECURED) {
+        "give this door the same `secure_topics`"
+    } else {
+        "let only those reach it who may publish on them (`host`, `tokens`), or give it a server of its own"
+    };
+    let message = format!("whoever may publish here may publish on topics that another door secures ({topics}): {fix}");
+    Some(door.init.problem_here(message))
+}
+
+/// The key of doors that know users.
+const SECURED: &str = "secure_topics";
 
 impl Planned {
     fn shares(&self, other: &Self) -> bool {

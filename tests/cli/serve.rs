@@ -240,3 +240,28 @@ fn the_end_does_not_wait_for_an_access_list_that_is_being_read() {
     hub.running.signal("TERM");
     assert_eq!(hub.running.end().code, 0);
 }
+
+#[cfg(feature = "http")]
+#[test]
+fn a_door_that_does_not_secure_what_another_one_does_is_warned_of() {
+    let told = |second: &str| {
+        let doors = format!("[{{pubsub_type: http, init: {{port: 1, secure_topics: [bread, salt]}}}}, {second}]");
+        let text = format!("servers: {{a: {{create: always, doors: {doors}}}}}");
+        let folder = folder_with("eventhive.yaml", &text);
+        let checked = run_in(folder.path(), &["check", "--json"]);
+        assert_eq!(checked.code, 0, "{checked:?}");
+        let warnings = checked.json()["warnings"].as_array().unwrap().clone();
+        warnings.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    for (second, part) in [
+        ("{pubsub_type: websocket, init: {port: 2, tokens: secret}}", "secures (bread, salt): let only those reach it"),
+        ("{pubsub_type: http, init: {port: 2}}", "secures (bread, salt): give this door the same `secure_topics`"),
+        ("{pubsub_type: http, init: {port: 2, secure_topics: [salt, bread, more]}}", "secures (more): give this door"),
+        ("{pubsub_type: http, init: {port: 2, secure_topics: salt}}", "secures (bread): give this door"),
+    ] {
+        let warnings = told(second);
+        assert!(warnings.len() == 1 && warnings[0].contains(part), "{warnings:?}");
+        assert_eq!(warnings[0].contains("doors[1]"), !second.contains("more"), "{warnings:?}");
+    }
+    assert!(told("{pubsub_type: http, init: {port: 2, secure_topics: [salt, bread]}}").is_empty());
+}

@@ -42,11 +42,15 @@ const DOOR_KEYS: &[Key] = &[
     Key::optional(
         "payloaders",
         KeyKind::Texts,
-        "Networks and addresses whose clients may publish. Left out: the machine itself.",
+        "Networks and addresses whose clients may publish. Left out: the machine itself. Holds at this door; other doors of the server have rules of their own.",
     ),
     TRUSTED_PROXIES,
     PROXY_PROTOCOL,
-    Key::optional("secure_topics", KeyKind::Texts, "Topics that only users with the right to them publish on."),
+    Key::optional(
+        "secure_topics",
+        KeyKind::Texts,
+        "Topics that only users with the right to them publish on. Holds at this door: whoever may publish at another door of the server, such as its websocket door, may publish on them there.",
+    ),
     Key::optional(
         "acl_file",
         KeyKind::Text,
