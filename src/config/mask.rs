@@ -89,7 +89,7 @@ pub(super) fn sounds_secret(key: &str) -> bool {
     const WORDS: [&str; 5] = ["secret", "password", "token", "credential", "private_key"];
     let key = key.to_lowercase();
     // As near to `secret` as a slip, and not one.
-    if matches!(key.as_str(), "server" | "servers") {
+    if matches!(key.as_str(), "server" | "servers" | "secure_topics") {
         return false;
     }
     WORDS.iter().any(|word| key.contains(word)) || nearest(&key, WORDS.into_iter()).is_some()

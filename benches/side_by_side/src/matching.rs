@@ -53,17 +53,29 @@ async fn rounds(server: &Server, tally: &Rc<Tally>, publisher: Publisher) -> io:
     let (mut publishers, mut rounds) = (vec![publisher], Vec::new());
     for round in 0..ROUNDS {
         eprintln!("matching, round {}", round + 1);
-        let without;
-        (publishers, without) = workload::flood(ONE_TO_ONE, System::Http, server, tally, publishers).await?;
-        let mut others = Vec::new();
-        for stream in 0..STREAMS {
-            others.push(open(server.port, stream).await?);
-        }
-        let with;
-        (publishers, with) = workload::flood(ONE_TO_ONE, System::Http, server, tally, publishers).await?;
+        // The order changes from round to round: what comes second finds a warmer machine, or a busier one.
+        let is_with_first = round % 2 == 1;
+        let (first, second);
+        (publishers, first) = half(is_with_first, server, tally, publishers).await?;
+        (publishers, second) = half(!is_with_first, server, tally, publishers).await?;
+        let (with, without) = if is_with_first { (first, second) } else { (second, first) };
         rounds.push(Round { without, with });
     }
     Ok(rounds)
+}
+
+/// One measurement, with the sets or without them.
+async fn half(
+    is_with: bool,
+    server: &Server,
+    tally: &Rc<Tally>,
+    publishers: Vec<Publisher>,
+) -> io::Result<(Vec<Publisher>, Outcome)> {
+    let mut others = Vec::new();
+    for stream in (0..STREAMS).filter(|_| is_with) {
+        others.push(open(server.port, stream).await?);
+    }
+    workload::flood(ONE_TO_ONE, System::Http, server, tally, publishers).await
 }
 
 /// A stream of sets that match nothing. The server only sends it a ping now and then, which may wait unread.

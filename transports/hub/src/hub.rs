@@ -114,7 +114,7 @@ impl Hub {
         Worker::of_this_thread(&self.0)
     }
 
-    /// A message's cursor as its door tells it to clients. It costs some 100 ns: ask for it where the message is
+    /// A message's cursor as its door tells it to clients. It costs some 200 ns: ask for it where the message is
     /// [`encoded`](crate::Message::encoded), which is once.
     #[must_use]
     pub fn public(&self, cursor: Cursor, private: bool) -> PublicCursor {

@@ -128,6 +128,14 @@ impl Connections {
         self.lock().len()
     }
 
+    /// [`stop_reading`](Connection::stop_reading) of every connection: those without a request end at once, the others
+    /// when they have answered.
+    pub fn stop_reading_all(&self) {
+        for (_, socket) in self.lock().iter() {
+            _ = socket.shutdown(Shutdown::Read);
+        }
+    }
+
     /// Ends every connection now.
     pub fn kill_all(&self) {
         for (_, socket) in self.lock().iter() {

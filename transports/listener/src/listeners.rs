@@ -183,7 +183,10 @@ impl Listener {
         handle.pause().await;
         let drained = async {
             join_all(self.doors.iter().map(|guest| guest.door.drain(within))).await;
-            connections.none().await;
+            if timeout(ARRIVING, connections.none()).await.is_err() {
+                connections.stop_reading_all();
+                connections.none().await;
+            }
         };
         if timeout(within, drained).await.is_err() {
             tracing::warn!(connections = connections.count(), "cutting connections that did not end in time");
@@ -207,6 +210,10 @@ impl Drop for Listener {
         }
     }
 }
+
+/// How long requests may take that are on their way when the last session has ended. After it, connections that their
+/// clients keep for later are ended.
+const ARRIVING: Duration = Duration::from_millis(200);
 
 /// How long connections may take to notice that they were cut.
 const CUT: Duration = Duration::from_secs(1);

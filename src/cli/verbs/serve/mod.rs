@@ -135,6 +135,7 @@ impl Serve {
     /// host is asked for. On one port the HTTP streams have all paths but that of the websockets.
     fn embedded(&self) -> String {
         let network = self.network.as_deref().unwrap_or("hive");
+        #[cfg(any(feature = "http", feature = "websocket"))]
         let host = self.host.as_deref().unwrap_or("127.0.0.1");
         let doors: &[Value] = &[
             #[cfg(feature = "websocket")]

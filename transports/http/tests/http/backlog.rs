@@ -1,10 +1,12 @@
 //! Streams that begin in the past.
 
+use std::time::{Duration, Instant};
+
 use eventhive_hub::{BacklogBounds, HubSettings};
 use eventhive_listener::Limits;
 use serde_json::Value;
 
-use crate::support::{Client, Server, config_of_vectors, header, vectors};
+use crate::support::{Client, PATIENCE, Server, config_of_vectors, header, vectors};
 use crate::vector_requests::backlog_header;
 
 /// Reads up to the first ping; gives the numbers of the events before it.
@@ -169,4 +171,46 @@ async fn a_path_that_is_too_long_for_the_hub_is_refused_before_a_stream_begins()
         assert!(head.starts_with("HTTP/1.1 400 "), "{headers}{head}");
     }
     assert_eq!(server.door.stats().accepted, 0);
+}
+
+#[tokio::test]
+async fn what_the_backlog_keeps_bounds_a_replay_by_cursor_as_it_does_one_by_time() {
+    let all = BacklogBounds { messages: usize::MAX, bytes: usize::MAX, age: None };
+    let bounds = [
+        BacklogBounds { messages: 2, ..all },
+        BacklogBounds { bytes: 500, ..all },
+        BacklogBounds { age: Some(Duration::from_millis(100)), ..all },
+    ];
+    for backlog in bounds {
+        let hub = HubSettings { backlog, ..HubSettings::default() };
+        let server = Server::start_on(hub, config_of_vectors(), Limits::default());
+        let mut cursors = Vec::new();
+        for i in 0..6 {
+            let head = server.put("/b", &format!("{{\"i\":{i},\"filling\":\"{}\"}}", "x".repeat(100))).await;
+            cursors.push(header(&head, "x-pubsub-cursor").unwrap().to_owned());
+        }
+        let asked = async |headers: &str| {
+            let mut stream = server.stream("/b", headers).await;
+            let said = header(&stream.head, "x-pubsub-replay").map(str::to_owned);
+            (said.unwrap(), replayed(&mut stream).await)
+        };
+        // By age they go in time.
+        let began = Instant::now();
+        let kept = loop {
+            let (said, kept) = asked("X-Fetch-Since: 0\r\n").await;
+            assert_eq!(said, "found");
+            if kept.len() <= 2 && (backlog.age.is_none() || kept.is_empty()) {
+                break kept.len();
+            }
+            assert!(began.elapsed() < PATIENCE, "{backlog:?} {kept:?}");
+        };
+        for (at, cursor) in cursors.iter().enumerate() {
+            let expected: Vec<Value> = (at + 1..6).map(Value::from).collect();
+            let found = asked(&format!("X-Fetch-Since-Cursor: {cursor}\r\n")).await;
+            // What is known is that of which nothing has gone since.
+            let is_known = 5 - at <= kept;
+            let expected = if is_known { ("found".to_owned(), expected) } else { ("unknown".to_owned(), vec![]) };
+            assert_eq!(found, expected, "{backlog:?} {at}");
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use eventhive_http::Config;
 use eventhive_http::access::{Access, Users};
-use eventhive_hub::{BacklogBounds, Cursor, Hub, HubSettings};
+use eventhive_hub::{BacklogBounds, Hub, HubSettings, PublicCursor};
 use serde_json::{Value, json};
 
 use crate::hive::Hive;
@@ -34,7 +34,7 @@ async fn messages_of_several_queues_become_events_decorated_as_those_of_publishe
     assert_eq!(event["pubsub_path"], "/one//x");
     assert_eq!(event["pubsub_topics"], json!(["one", "x"]));
     assert!(event["pubsub_timestamp"].as_f64().unwrap() >= began);
-    event["pubsub_cursor"].as_str().unwrap().parse::<Cursor>().unwrap();
+    event["pubsub_cursor"].as_str().unwrap().parse::<PublicCursor>().unwrap();
 
     let event = of_two.event().await;
     assert_eq!((&event["n"], &event["pubsub_topics"]), (&json!(2.5), &json!(["two"])));

@@ -28,7 +28,7 @@ impl Hive {
         let door = Arc::new(HttpDoor::new(hub.clone(), config));
         // Several threads, each with routes of the door: the readers are there once all the same.
         let limits = Limits { workers: Some(3), ..Limits::default() };
-        let listen = Listen { host: "127.0.0.1".to_owned(), port: 0, tls: None, limits };
+        let listen = Listen { host: "127.0.0.1".to_owned(), port: 0, tls: None, proxies: None, limits };
         let plan = DoorPlan::new("servers.x", listen, "http", "/", Arc::clone(&door) as _);
         let listeners = Listeners::start(vec![plan]).unwrap();
         let address = listeners.addresses()[0].address;

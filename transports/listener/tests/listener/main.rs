@@ -188,6 +188,24 @@ async fn stopping_frees_the_address_at_once_and_cuts_what_does_not_end() {
 }
 
 #[tokio::test]
+async fn a_connection_that_a_client_keeps_for_later_does_not_hold_up_a_stop() {
+    let one = door("/a", "here");
+    let listeners = Listeners::start(vec![plan("servers.a", listen("127.0.0.1", 0), &one)]).unwrap();
+    let mut kept = TcpStream::connect(listeners.addresses()[0].address).unwrap();
+    kept.write_all(b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"here") {
+        let mut piece = [0; 256];
+        let read = kept.read(&mut piece).unwrap();
+        assert!(read > 0, "{answer:?}");
+        answer.extend_from_slice(&piece[..read]);
+    }
+    let stop = listeners.stop(Duration::from_secs(3600));
+    tokio::time::timeout(Duration::from_secs(20), stop).await.unwrap();
+    assert_eq!(kept.read(&mut [0; 64]).unwrap(), 0, "ended in good order");
+}
+
+#[tokio::test]
 async fn a_stop_that_nobody_waits_for_any_more_leaves_neither_connection_nor_port() {
     let one = door("/a", "here");
     let listeners = Listeners::start(vec![plan("servers.a", listen("127.0.0.1", 0), &one)]).unwrap();

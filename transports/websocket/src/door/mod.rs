@@ -21,6 +21,10 @@
 //! Links of ours, known by a [header](crate::wire::LINK_HEADER), are notified of an event once however many of their
 //! subscriptions match, and may subscribe patterns.
 //!
+//! On a hub whose backlog is durable a publish is answered when its events are on the disk, whatever its `sync`, and `false` when
+//! they were lost; answers then come in the order in which that is known. Nobody here sees private events. On a hub that has a
+//! door for HTTP streams too, those are private that are published under a topic which begins with `private/`.
+//!
 //! # How to read it
 //! - [`WebSocketDoor`]: the door on all threads; [`scope`] puts one into an application of one's own.
 //! - `handshake`: who gets in, and how the parts below are put together.
