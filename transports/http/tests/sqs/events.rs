@@ -111,7 +111,7 @@ async fn a_message_that_is_no_event_is_left_out_and_ends_nothing() {
     let moto = Moto::shared().await;
     for delete in [true, false] {
         let queue = moto.created(&format!("bad-{delete}")).await;
-        let too_long = format!("{{\"pubsub_path\":\"/{}\"}}", "t".repeat(5000));
+        let too_long = format!("{{\"pubsub_path\":\"/{}\"}}", "t".repeat(9000));
         let too_large = format!("{{\"text\":\"{}\"}}", "x".repeat(20_000));
         let bad = ["no JSON", "[1]", "3", r#"{"a":NaN}"#, r#"{"pubsub_path":3}"#, &too_long, &too_large];
         for body in bad {
