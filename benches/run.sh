@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Takes all figures of benches/README.md: one event in one process, the link to Redis beside bare loops, the hub alone, then
-# hubs side by side: nats-server, redis-server, ours with its websocket and its HTTP door, the Python hub. Prints tables.
+# Takes all figures of benches/README.md: one event in one process, the link to Redis beside bare loops, the hub and its
+# backlog on disk alone, then hubs side by side: nats-server, redis-server, ours with its websocket and its HTTP door, the Python hub. Prints tables.
 # Arguments name the systems to measure (nats redis eventhive http python) and leave the first parts out; `http` alone is the
 # hub alone, and the HTTP door beside NATS and Redis. Needs what tests/all.sh needs, and the two servers, which it installs
 # from Debian's packages when it runs as root.
@@ -23,6 +23,8 @@ fi
 hub() {
     printf '\n### In the hub\n\n```text\n'
     cargo bench --locked --package eventhive-hub --bench fanout
+    printf '```\n\n### Backlog on disk\n\n```text\n'
+    cargo bench --locked --package eventhive-hub --bench backlog
     printf '```\n\n### Side by side\n'
 }
 
