@@ -13,7 +13,7 @@ pub enum Interest<'a> {
 }
 
 /// Which of the two an [`Interest`] is. The path of a request, or the type of a message, says it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum InterestKind {
     /// A topic.
     Exact,
