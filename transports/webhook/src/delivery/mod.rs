@@ -8,8 +8,13 @@ mod backoff;
 mod breaker;
 mod bucket;
 mod clock;
+mod journal;
+mod misses;
+mod retry;
 mod settings;
 mod target;
+mod urls;
+mod vitals;
 
 pub use backoff::BackOff;
 pub use breaker::BreakerSettings;
