@@ -3,8 +3,10 @@
 //! # Layout
 //!
 //! - [`wire`]: bodies, authorizations, globs, and the messages of the websocket.
-//! - [`store`]: where subscriptions live. [`message`]: a message and its bytes.
+//! - [`store`]: where subscriptions live. [`index`]: from a topic to whom it concerns.
+//! - [`message`]: a message and its bytes.
 
+pub mod index;
 pub mod message;
 pub mod store;
 pub mod wire;
