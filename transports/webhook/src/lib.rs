@@ -3,10 +3,11 @@
 //! # Layout
 //!
 //! - [`wire`]: bodies, authorizations, globs, and the messages of the websocket.
-//! - [`delivery`]: what becomes of one message at one subscription.
-//! - [`store`]: where subscriptions live. [`message`]: a message and its bytes.
+//! - [`store`]: where subscriptions live. [`index`]: from a topic to whom it concerns.
+//! - [`delivery`]: what becomes of one message at one subscription. [`message`]: a message and its bytes.
 
 pub mod delivery;
+pub mod index;
 pub mod message;
 pub mod store;
 pub mod wire;
