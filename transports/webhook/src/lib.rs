@@ -4,10 +4,12 @@
 //!
 //! - [`wire`]: bodies, authorizations, globs, and the messages of the websocket.
 //! - [`store`]: where subscriptions live. [`index`]: from a topic to whom it concerns.
-//! - [`delivery`]: what becomes of one message at one subscription. [`message`]: a message and its bytes.
+//! - [`delivery`]: what becomes of one message at one subscription. [`outgoing`]: requests to the urls of subscribers.
+//! - [`message`]: a message and its bytes.
 
 pub mod delivery;
 pub mod index;
 pub mod message;
+pub mod outgoing;
 pub mod store;
 pub mod wire;
