@@ -6,38 +6,36 @@
 //! letter can be there twice.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 
 use super::retry::{Retry, stopped};
 use super::settings::JournalSettings;
+use crate::index::Target;
 use crate::message::{Body, Message};
-use crate::store::{Attempt, DeadLetter, Outcome, Store, StoreError};
+use crate::outgoing::Report;
+use crate::store::{Attempt, DeadLetter, Store, StoreError};
 
 /// Records that are written at once at most. An attempt is about 300 bytes.
 const BATCH: usize = 512;
 
 /// What a record takes beside its texts, about.
-const OVERHEAD: usize = 160;
+const OVERHEAD: usize = 200;
 
-/// A message that could not be delivered.
+/// A message that could not be delivered. Its body is that of the message, shared.
 #[derive(Debug)]
 pub(super) struct Letter {
-    pub(super) at_ms: u64,
-    pub(super) url: Arc<str>,
-    pub(super) message: Message,
-    pub(super) outcome: Outcome,
-    pub(super) detail: Box<str>,
+    letter: DeadLetter,
+    body: Option<Body>,
 }
 
 /// What is written down.
 #[derive(Debug)]
 pub(super) enum Record {
     Attempt(Attempt),
-    Letter(Letter),
+    Letter(Box<Letter>),
 }
 
 /// The queue.
@@ -67,8 +65,24 @@ impl Journal {
     }
 
     /// Buries a message, later.
-    pub(super) fn bury(&self, letter: Letter) {
-        self.push(Record::Letter(letter));
+    pub(super) fn bury(&self, target: &Target, message: &Message, report: &Report, at_ms: u64) {
+        if self.settings.keep_letters == 0 {
+            return;
+        }
+        let bytes = message.body.len();
+        let letter = DeadLetter {
+            number: 0,
+            at_ms,
+            url: target.urls.receive.clone(),
+            topic: (&*message.topic).into(),
+            outcome: report.outcome,
+            detail: report.detail.clone(),
+            sha512: message.sha512,
+            bytes,
+            body: None,
+        };
+        let body = (bytes <= self.settings.letter_bytes).then(|| message.body.clone());
+        self.push(Record::Letter(Box::new(Letter { letter, body })));
     }
 
     fn push(&self, record: Record) {
@@ -83,19 +97,15 @@ impl Journal {
 
     /// A body counts for each letter, although letters share it: it stays in memory as long as the last of them waits.
     fn size(&self, record: &Record) -> usize {
-        OVERHEAD
-            + match record {
-                Record::Attempt(attempt) => attempt.url.len() + attempt.topic.len() + attempt.detail.len(),
-                Record::Letter(letter) => {
-                    let body = letter.message.body.as_bytes().map_or(0, |bytes| bytes.len());
-                    letter.url.len() + letter.message.topic.len() + letter.detail.len() + body
-                }
+        let texts = match record {
+            Record::Attempt(attempt) => attempt.url.len() + attempt.topic.len() + attempt.detail.len(),
+            Record::Letter(letter) => {
+                let Letter { letter, body } = &**letter;
+                let body = body.as_ref().and_then(Body::as_bytes).map_or(0, |bytes| bytes.len());
+                letter.url.len() + letter.topic.len() + letter.detail.len() + body
             }
-    }
-
-    /// Whether a body of so many bytes is kept with its letter.
-    pub(super) fn keeps(&self, bytes: u64) -> bool {
-        bytes <= self.settings.letter_bytes
+        };
+        OVERHEAD + texts
     }
 
     /// How many records were dropped.
@@ -143,31 +153,27 @@ impl Journal {
         }
         let mut all = true;
         if !attempts.is_empty() {
-            all &= self.insist(attempts.len(), stop, async || store.log(&attempts).await).await;
+            all &= self.insist(&Batch::Attempts(&attempts), store, stop).await;
         }
         for letter in letters {
             if !all && *stop.borrow() {
                 self.lose(1);
                 continue;
             }
-            let letter = self.seal(letter).await;
-            all &= self.insist(1, stop, async || store.bury(&letter).await.map(drop)).await;
+            let letter = seal(*letter).await;
+            all &= self.insist(&Batch::Letter(&letter), store, stop).await;
         }
         self.bytes.fetch_sub(size, Ordering::Relaxed);
         all
     }
 
     /// Tries until it is done, or cannot be, or it is time to stop; then once more. Returns whether it is done.
-    async fn insist(
-        &self,
-        records: usize,
-        stop: &mut watch::Receiver<bool>,
-        write: impl AsyncFn() -> Result<(), StoreError>,
-    ) -> bool {
+    async fn insist(&self, batch: &Batch<'_>, store: &dyn Store, stop: &mut watch::Receiver<bool>) -> bool {
         let mut retry = Retry::new("webhooks: the journal cannot be written");
-        while let Err(error) = write().await {
+        while let Err(error) = batch.write(store).await {
             let again = matches!(error, StoreError::Unavailable { .. });
             if !again || !retry.wait(&error, stop).await {
+                let records = batch.len();
                 tracing::warn!(%error, records, "webhooks: attempts or dead letters are lost");
                 self.lose(records);
                 return false;
@@ -180,23 +186,6 @@ impl Journal {
         self.dropped.fetch_add(records as u64, Ordering::Relaxed);
     }
 
-    /// The letter as it is stored, with its body if that is small.
-    async fn seal(&self, letter: Letter) -> DeadLetter {
-        let bytes = letter.message.body.len();
-        let body = if self.keeps(bytes) { whole(&letter.message.body).await } else { None };
-        DeadLetter {
-            number: 0,
-            at_ms: letter.at_ms,
-            url: (&*letter.url).into(),
-            topic: (&*letter.message.topic).into(),
-            outcome: letter.outcome,
-            detail: letter.detail,
-            sha512: letter.message.sha512,
-            bytes,
-            body,
-        }
-    }
-
     /// Forgets what is too old or too much.
     pub(super) async fn trim(&self, store: &dyn Store, now_secs: u64) {
         let JournalSettings { keep, keep_attempts, keep_letters, .. } = self.settings;
@@ -205,19 +194,37 @@ impl Journal {
             tracing::debug!(%error, "webhooks: the journal was not trimmed");
         }
     }
+}
 
-    pub(super) fn trim_interval(&self) -> Duration {
-        self.settings.trim_interval.max(Duration::from_secs(1))
+/// What is written with one call.
+enum Batch<'a> {
+    Attempts(&'a [Attempt]),
+    Letter(&'a DeadLetter),
+}
+
+impl Batch<'_> {
+    async fn write(&self, store: &dyn Store) -> Result<(), StoreError> {
+        match self {
+            Self::Attempts(attempts) => store.log(attempts).await,
+            Self::Letter(letter) => store.bury(letter).await.map(drop),
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Attempts(attempts) => attempts.len(),
+            Self::Letter(_) => 1,
+        }
     }
 }
 
-async fn whole(body: &Body) -> Option<Box<[u8]>> {
-    let length = usize::try_from(body.len()).ok()?;
-    match body.piece(0, length).await {
-        Ok(bytes) => Some(bytes.as_ref().into()),
-        Err(error) => {
-            tracing::warn!(%error, "webhooks: the body of a dead letter cannot be read, and is not kept");
-            None
+/// The letter as it is stored.
+async fn seal(Letter { mut letter, body }: Letter) -> DeadLetter {
+    if let (Some(body), Ok(length)) = (body, usize::try_from(letter.bytes)) {
+        match body.piece(0, length).await {
+            Ok(bytes) => letter.body = Some(bytes.as_ref().into()),
+            Err(error) => tracing::warn!(%error, "webhooks: the body of a dead letter cannot be read, and is not kept"),
         }
     }
+    letter
 }

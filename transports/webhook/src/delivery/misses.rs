@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 
 use super::backoff::BackOff;
 use super::clock::Now;
-use super::target::Target;
+use crate::index::{Target, Urls};
 use crate::store::{RowId, Store, StoreError};
 
 /// Subscriptions that are in the table at most: about 20 MB with short topics.
@@ -25,7 +25,7 @@ const CONCURRENCY: usize = 8;
 
 struct Miss {
     /// Numbers of subscriptions are given again; this tells them apart.
-    url: Arc<str>,
+    urls: Arc<Urls>,
     topic: Arc<[u8]>,
     retry_at: u64,
     /// Until then nothing more is told.
@@ -36,9 +36,16 @@ struct Miss {
 /// The table.
 #[derive(Default)]
 pub(super) struct Misses {
-    rows: Mutex<HashMap<RowId, Miss>>,
+    table: Mutex<Table>,
     /// There is something to write.
     pub(super) some: Notify,
+}
+
+#[derive(Default)]
+struct Table {
+    rows: HashMap<RowId, Miss>,
+    /// Those that are not written.
+    unwritten: Vec<RowId>,
 }
 
 /// What became of a miss that was noted.
@@ -55,8 +62,8 @@ pub(super) enum Noted {
 }
 
 impl Misses {
-    fn rows(&self) -> MutexGuard<'_, HashMap<RowId, Miss>> {
-        self.rows.lock().unwrap_or_else(PoisonError::into_inner)
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Notes that a message was missed. Nothing more is told of this subscription for `quiet`.
@@ -68,50 +75,33 @@ impl Misses {
         quiet: Duration,
         back_off: &BackOff,
     ) -> Noted {
-        let Some(retry_at) = target.recovery.as_ref().and_then(|_| back_off.retry_at(0, now.epoch_ms)) else {
+        let Some(retry_at) = target.urls.recovery.as_ref().and_then(|_| back_off.retry_at(0, now.epoch_ms)) else {
             return Noted::Nobody;
         };
-        let secs = now.epoch_secs();
-        let mut rows = self.rows();
-        let room = rows.len() < MOST;
-        let quiet_until = secs.saturating_add(quiet.as_secs());
-        let fresh =
-            Miss { url: Arc::clone(&target.url), topic: Arc::clone(topic), retry_at, quiet_until, written: false };
-        match rows.entry(target.id) {
-            Entry::Vacant(_) if !room => return Noted::NoRoom,
-            Entry::Vacant(vacant) => {
-                vacant.insert(fresh);
-            }
-            Entry::Occupied(mut old) => {
-                let old = old.get_mut();
-                if !old.gives_way_to(&fresh, secs) {
-                    return Noted::Already;
-                }
-                let pending = old.url == fresh.url && secs < old.retry_at;
-                let retry_at = if pending { old.retry_at } else { retry_at };
-                *old = Miss { retry_at, ..fresh };
-            }
+        let quiet_until = now.epoch_secs().saturating_add(quiet.as_secs());
+        let (urls, topic) = (Arc::clone(&target.urls), Arc::clone(topic));
+        let noted = self.table().note(target.id, Miss { urls, topic, retry_at, quiet_until, written: false }, now);
+        if noted == Noted::Yes {
+            self.some.notify_one();
         }
-        drop(rows);
-        self.some.notify_one();
-        Noted::Yes
+        noted
     }
 
     /// Writes what is to be written. Returns how much was.
     ///
     /// # Errors
     /// The store failed; what was not written is kept for the next call.
-    pub(super) async fn write(&self, store: &dyn Store, now: Now) -> Result<usize, StoreError> {
-        let mut results = stream::iter(self.take(now))
+    pub(super) async fn write(&self, store: &dyn Store) -> Result<usize, StoreError> {
+        let mut results = stream::iter(self.take())
             .map(async |(id, topic, retry_at)| (id, store.miss(id, &topic, 0, retry_at).await))
             .buffer_unordered(CONCURRENCY);
         let (mut written, mut problem) = (0, None);
         while let Some((id, result)) = results.next().await {
             match result {
                 Ok(true) => written += 1,
-                Ok(false) => _ = self.rows().remove(&id),
+                Ok(false) => _ = self.table().rows.remove(&id),
                 Err(error) => {
-                    self.rows().entry(id).and_modify(|miss| miss.written = false);
+                    self.table().again(id);
                     problem = Some(error);
                 }
             }
@@ -119,28 +109,66 @@ impl Misses {
         problem.map_or(Ok(written), Err)
     }
 
-    /// What is to be written; what is done and over goes.
-    fn take(&self, now: Now) -> Vec<(RowId, Arc<[u8]>, u64)> {
-        let secs = now.epoch_secs();
-        let mut rows = self.rows();
-        rows.retain(|_, miss| !miss.written || secs < miss.retry_at.max(miss.quiet_until));
-        let unwritten = rows.iter_mut().filter(|(_, miss)| !miss.written);
-        let taken = unwritten.map(|(id, miss)| {
+    /// What is to be written.
+    fn take(&self) -> Vec<(RowId, Arc<[u8]>, u64)> {
+        let Table { rows, unwritten } = &mut *self.table();
+        let taken = unwritten.drain(..).filter_map(|id| {
+            let miss = rows.get_mut(&id)?;
             miss.written = true;
-            (*id, Arc::clone(&miss.topic), miss.retry_at)
+            Some((id, Arc::clone(&miss.topic), miss.retry_at))
         });
         taken.collect()
     }
 
+    /// Forgets what is over.
+    pub(super) fn tidy(&self, now: Now) {
+        let secs = now.epoch_secs();
+        self.table().rows.retain(|_, miss| !miss.written || secs < miss.retry_at.max(miss.quiet_until));
+    }
+
     /// How many are not written.
     pub(super) fn unwritten(&self) -> usize {
-        self.rows().values().filter(|miss| !miss.written).count()
+        self.table().unwritten.len()
+    }
+}
+
+impl Table {
+    fn note(&mut self, id: RowId, fresh: Miss, now: Now) -> Noted {
+        let (secs, room) = (now.epoch_secs(), self.rows.len() < MOST);
+        match self.rows.entry(id) {
+            Entry::Vacant(_) if !room => return Noted::NoRoom,
+            Entry::Vacant(vacant) => {
+                vacant.insert(fresh);
+                self.unwritten.push(id);
+            }
+            Entry::Occupied(mut old) => {
+                let old = old.get_mut();
+                if !old.gives_way_to(&fresh, secs) {
+                    return Noted::Already;
+                }
+                if old.written {
+                    self.unwritten.push(id);
+                }
+                let pending = old.urls == fresh.urls && secs < old.retry_at;
+                let retry_at = if pending { old.retry_at } else { fresh.retry_at };
+                *old = Miss { retry_at, ..fresh };
+            }
+        }
+        Noted::Yes
+    }
+
+    /// It was not written after all.
+    fn again(&mut self, id: RowId) {
+        if let Some(miss) = self.rows.get_mut(&id).filter(|miss| miss.written) {
+            miss.written = false;
+            self.unwritten.push(id);
+        }
     }
 }
 
 impl Miss {
     fn gives_way_to(&self, later: &Self, secs: u64) -> bool {
-        if self.url != later.url {
+        if self.urls != later.urls {
             return true;
         }
         if secs < self.retry_at {
@@ -160,7 +188,8 @@ mod tests {
 
     fn target(url: &str) -> Target {
         let id = RowId { kind: InterestKind::Glob, number: 7 };
-        Target { id, url: url.into(), recovery: Some("http://a.test/recover".into()) }
+        let urls = Urls { receive: url.into(), recovery: Some("http://a.test/recover".into()) };
+        Target { id, urls: urls.into() }
     }
 
     fn at(secs: u64) -> Now {
@@ -171,21 +200,21 @@ mod tests {
         misses.note(&target(url), &topic.as_bytes().into(), at(secs), Duration::from_secs(quiet), &BACK_OFF)
     }
 
-    fn taken(misses: &Misses, secs: u64) -> Vec<(String, u64)> {
+    fn taken(misses: &Misses) -> Vec<(String, u64)> {
         let text = |topic: &Arc<[u8]>| String::from_utf8(topic.to_vec()).unwrap();
-        misses.take(at(secs)).iter().map(|(_, topic, retry_at)| (text(topic), *retry_at)).collect()
+        misses.take().iter().map(|(_, topic, retry_at)| (text(topic), *retry_at)).collect()
     }
 
     #[test]
     fn steady_failures_do_not_put_off_what_is_pending() {
         let misses = Misses::default();
         assert_eq!(note(&misses, "a", "one", 100, 0), Noted::Yes);
-        assert_eq!(taken(&misses, 100), [("one".into(), 102)]);
+        assert_eq!(taken(&misses), [("one".into(), 102)]);
         assert_eq!(note(&misses, "a", "one", 101, 0), Noted::Already);
         assert_eq!(note(&misses, "a", "two", 101, 0), Noted::Yes);
-        assert_eq!(taken(&misses, 101), [("two".into(), 102)]);
+        assert_eq!(taken(&misses), [("two".into(), 102)]);
         assert_eq!(note(&misses, "a", "two", 102, 0), Noted::Yes);
-        assert_eq!(taken(&misses, 102), [("two".into(), 104)]);
+        assert_eq!(taken(&misses), [("two".into(), 104)]);
     }
 
     #[test]
@@ -194,7 +223,7 @@ mod tests {
         note(&misses, "a", "one", 100, 0);
         note(&misses, "a", "two", 100, 0);
         assert_eq!(misses.unwritten(), 1);
-        assert_eq!(taken(&misses, 100), [("two".into(), 102)]);
+        assert_eq!(taken(&misses), [("two".into(), 102)]);
         assert_eq!(misses.unwritten(), 0);
     }
 
@@ -202,7 +231,7 @@ mod tests {
     fn a_subscription_that_was_told_is_left_alone_for_its_quiet_time() {
         let misses = Misses::default();
         note(&misses, "a", "one", 100, 3600);
-        taken(&misses, 100);
+        taken(&misses);
         assert_eq!(note(&misses, "a", "two", 3699, 3600), Noted::Already);
         assert_eq!(note(&misses, "a", "two", 3700, 3600), Noted::Yes);
     }
@@ -211,24 +240,29 @@ mod tests {
     fn a_subscription_that_got_the_number_of_another_is_told_at_once() {
         let misses = Misses::default();
         note(&misses, "a", "one", 100, 3600);
-        taken(&misses, 100);
+        taken(&misses);
         assert_eq!(note(&misses, "b", "one", 101, 3600), Noted::Yes);
-        assert_eq!(taken(&misses, 101), [("one".into(), 103)]);
+        assert_eq!(taken(&misses), [("one".into(), 103)]);
     }
 
     #[test]
     fn what_is_over_is_forgotten() {
         let misses = Misses::default();
         note(&misses, "a", "one", 100, 0);
-        taken(&misses, 100);
-        taken(&misses, 102);
-        assert!(misses.rows().is_empty());
+        misses.tidy(at(1000));
+        assert_eq!(misses.unwritten(), 1);
+        taken(&misses);
+        misses.tidy(at(101));
+        assert_eq!(misses.table().rows.len(), 1);
+        misses.tidy(at(102));
+        assert!(misses.table().rows.is_empty());
     }
 
     #[test]
     fn who_has_no_recovery_url_is_not_told() {
         let misses = Misses::default();
-        let target = Target { recovery: None, ..target("a") };
+        let urls = Urls { receive: "a".into(), recovery: None }.into();
+        let target = Target { urls, ..target("a") };
         let noted = misses.note(&target, &b"one"[..].into(), at(0), Duration::ZERO, &BACK_OFF);
         assert_eq!(noted, Noted::Nobody);
     }

@@ -27,7 +27,7 @@ impl Url {
 
 /// What is known of all urls.
 pub(super) struct Urls {
-    known: papaya::HashMap<Arc<str>, Arc<Url>>,
+    known: papaya::HashMap<Box<str>, Arc<Url>>,
     settings: Arc<DeliverySettings>,
     /// Whether every url that is called gets an entry.
     all: bool,
@@ -49,7 +49,7 @@ impl Urls {
     }
 
     /// Asks whether a message may go to this url.
-    pub(super) fn pass(&self, url: &Arc<str>, now: Now) -> Result<Permit<'_>, Refusal> {
+    pub(super) fn pass(&self, url: &str, now: Now) -> Result<Permit<'_>, Refusal> {
         let known = self.find(url).or_else(|| if self.all { self.enter(url) } else { None });
         let passage = match &known {
             Some(known) => known.vitals().pass(now, &self.settings)?,
@@ -63,7 +63,7 @@ impl Urls {
     }
 
     /// The entry of a url, which is made if there is none and there is room.
-    pub(super) fn enter(&self, url: &Arc<str>) -> Option<Arc<Url>> {
+    pub(super) fn enter(&self, url: &str) -> Option<Arc<Url>> {
         if let Some(known) = self.find(url) {
             return Some(known);
         }
@@ -72,7 +72,7 @@ impl Urls {
             return None;
         }
         let fresh = || Arc::new(Url { vitals: Mutex::default(), asking: tokio::sync::Mutex::new(()) });
-        Some(Arc::clone(self.known.pin().get_or_insert_with(Arc::clone(url), fresh)))
+        Some(Arc::clone(self.known.pin().get_or_insert_with(url.into(), fresh)))
     }
 
     fn no_room(&self) {
@@ -86,10 +86,10 @@ impl Urls {
     }
 
     /// Looks at all entries, and forgets those of which nothing is lost.
-    pub(super) fn review(&self, now: Now, mut look: impl FnMut(&Arc<str>, &mut Vitals)) {
-        self.known.pin().retain(|url, known| {
+    pub(super) fn review(&self, now: Now, mut look: impl FnMut(&mut Vitals)) {
+        self.known.pin().retain(|_, known| {
             let mut vitals = known.vitals();
-            look(url, &mut vitals);
+            look(&mut vitals);
             !vitals.is_idle(now)
         });
     }
@@ -122,11 +122,11 @@ impl Permit<'_> {
     pub(super) fn succeeded(mut self, url: &str) -> bool {
         self.settled = true;
         // Others may have failed since this one was let go.
-        self.known.take().or_else(|| self.urls.find(url)).is_some_and(|known| known.vitals().succeeded())
+        self.known.take().or_else(|| self.urls.find(url)).is_some_and(|known| known.vitals().recover())
     }
 
     /// The message did not arrive. Returns what the store should know, if it is time for that.
-    pub(super) fn failed(mut self, url: &Arc<str>, now: Now) -> Option<Failing> {
+    pub(super) fn failed(mut self, url: &str, now: Now) -> Option<Failing> {
         self.settled = true;
         let known = self.known.take().or_else(|| self.urls.enter(url))?;
         known.vitals().failed(self.passage, now, &self.urls.settings)
@@ -158,15 +158,15 @@ mod tests {
 
     #[test]
     fn a_url_that_is_well_takes_no_room() {
-        let (urls, url) = (urls(DeliverySettings::default()), "http://a.test/".into());
+        let (urls, url) = (urls(DeliverySettings::default()), "http://a.test/");
         for _ in 0..3 {
-            assert!(!urls.pass(&url, at(0)).unwrap().succeeded(&url));
+            assert!(!urls.pass(url, at(0)).unwrap().succeeded(url));
         }
         assert_eq!(urls.len(), 0);
-        urls.pass(&url, at(0)).unwrap().failed(&url, at(0));
+        urls.pass(url, at(0)).unwrap().failed(url, at(0));
         assert_eq!(urls.len(), 1);
-        urls.pass(&url, at(0)).unwrap().succeeded(&url);
-        urls.review(at(600), |_, _| {});
+        urls.pass(url, at(0)).unwrap().succeeded(url);
+        urls.review(at(600), |_| {});
         assert_eq!(urls.len(), 0);
     }
 
@@ -174,23 +174,23 @@ mod tests {
     fn a_permit_that_is_dropped_makes_room_for_another_probe() {
         let breaker = BreakerSettings { failures: 1, hold: Duration::from_secs(1), ..Default::default() };
         let urls = urls(DeliverySettings { breaker, ..Default::default() });
-        let url: Arc<str> = "http://a.test/".into();
-        urls.pass(&url, at(0)).unwrap().failed(&url, at(0));
-        let probe = urls.pass(&url, at(1)).unwrap();
-        assert_eq!(urls.pass(&url, at(1)).err(), Some(Refusal::Held));
+        let url = "http://a.test/";
+        urls.pass(url, at(0)).unwrap().failed(url, at(0));
+        let probe = urls.pass(url, at(1)).unwrap();
+        assert_eq!(urls.pass(url, at(1)).err(), Some(Refusal::Held));
         drop(probe);
-        assert!(urls.pass(&url, at(1)).is_ok());
+        assert!(urls.pass(url, at(1)).is_ok());
     }
 
     #[test]
     fn beyond_its_bound_urls_go_without_and_are_counted() {
         let rate = Some(Rate { every: Duration::from_secs(60), burst: 1 });
         let urls = urls(DeliverySettings { most_urls: 1, rate, ..Default::default() });
-        let (first, second) = ("http://a.test/".into(), "http://b.test/".into());
-        assert!(urls.pass(&first, at(0)).is_ok());
-        assert_eq!(urls.pass(&first, at(0)).err(), Some(Refusal::Crowded));
-        assert!(urls.pass(&second, at(0)).is_ok());
-        assert!(urls.pass(&second, at(0)).is_ok());
+        let (first, second) = ("http://a.test/", "http://b.test/");
+        assert!(urls.pass(first, at(0)).is_ok());
+        assert_eq!(urls.pass(first, at(0)).err(), Some(Refusal::Crowded));
+        assert!(urls.pass(second, at(0)).is_ok());
+        assert!(urls.pass(second, at(0)).is_ok());
         assert_eq!(urls.unknown(), 2);
     }
 }

@@ -69,12 +69,6 @@ impl Vitals {
         }
     }
 
-    /// A message arrived. Returns whether the store has to be told.
-    pub(super) fn succeeded(&mut self) -> bool {
-        self.recover();
-        std::mem::take(&mut self.stored)
-    }
-
     /// A message did not arrive. Returns what the store should know, if it is time for that.
     pub(super) fn failed(&mut self, passage: Passage, now: Now, settings: &DeliverySettings) -> Option<Failing> {
         let opened = self.breaker.failed(passage, now.elapsed, &settings.breaker);
@@ -96,10 +90,11 @@ impl Vitals {
         self.breaker.abandoned(passage, now.elapsed);
     }
 
-    /// All is well: it is called as any other.
-    pub(super) fn recover(&mut self) {
+    /// It is called as any other from now on. Returns whether the store has to be told.
+    pub(super) fn recover(&mut self) -> bool {
         self.breaker.succeeded();
         (self.failing_since, self.disabled, self.noted) = (None, false, None);
+        std::mem::take(&mut self.stored)
     }
 
     /// It is disabled from now on, or still is.
@@ -108,6 +103,11 @@ impl Vitals {
             self.breaker.hold(now.elapsed.saturating_add(settings.probe_disabled));
         }
         (self.disabled, self.stored) = (true, true);
+    }
+
+    /// Whether its last message failed.
+    pub(super) fn is_failing(&self) -> bool {
+        self.failing_since.is_some()
     }
 
     /// Whether it is disabled.
@@ -184,14 +184,14 @@ mod tests {
     fn a_success_is_told_to_the_store_only_if_that_has_it_that_the_url_fails() {
         let mut vitals = Vitals::default();
         fail(&mut vitals, 0);
-        assert!(!vitals.succeeded());
+        assert!(!vitals.recover());
         vitals.hear(
             &Endpoint { failing_since: Some(5), failures: 2, ..Endpoint::default() },
             at(0),
             &DeliverySettings::default(),
         );
-        assert!(vitals.succeeded());
-        assert!(!vitals.succeeded());
+        assert!(vitals.recover());
+        assert!(!vitals.recover());
     }
 
     #[test]
@@ -206,7 +206,7 @@ mod tests {
         vitals.failed(Passage::Probe, at(3601), &settings);
         assert_eq!(vitals.pass(at(7200), &settings), Err(Refusal::Disabled));
         assert_eq!(vitals.pass(at(7201), &settings), Ok(Passage::Probe));
-        assert!(vitals.succeeded());
+        assert!(vitals.recover());
         assert_eq!(vitals.pass(at(7201), &settings), Ok(Passage::Free));
     }
 
