@@ -4,7 +4,9 @@
 //!
 //! - [`wire`]: bodies, authorizations, globs, and the messages of the websocket.
 //! - [`store`]: where subscriptions live. [`message`]: a message and its bytes.
+//! - [`broadcaster`]: the middle of a broadcaster: who wants what, and how a message reaches them.
 
+pub mod broadcaster;
 pub mod message;
 pub mod store;
 pub mod wire;
