@@ -3,10 +3,14 @@
 //! # Layout
 //!
 //! - [`wire`]: bodies, authorizations, globs, and the messages of the websocket.
-//! - [`store`]: where subscriptions live. [`message`]: a message and its bytes.
+//! - [`store`]: where subscriptions live. [`index`]: from a topic to whom it concerns.
+//! - [`message`]: a message and its bytes.
 //! - [`broadcaster`]: the middle of a broadcaster: who wants what, and how a message reaches them.
+//! - [`config`]: the table of a door's keys, and what they mean.
 
 pub mod broadcaster;
+pub mod config;
+pub mod index;
 pub mod message;
 pub mod store;
 pub mod wire;
