@@ -5,11 +5,13 @@
 //! - [`wire`]: bodies, authorizations, globs, and the messages of the websocket.
 //! - [`store`]: where subscriptions live. [`index`]: from a topic to whom it concerns.
 //! - [`message`]: a message and its bytes.
+//! - [`delivery`]: what becomes of one message at one subscription.
 //! - [`broadcaster`]: the middle of a broadcaster: who wants what, and how a message reaches them.
 //! - [`config`]: the table of a door's keys, and what they mean.
 
 pub mod broadcaster;
 pub mod config;
+pub mod delivery;
 pub mod index;
 pub mod message;
 pub mod store;
