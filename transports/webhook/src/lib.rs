@@ -5,8 +5,11 @@
 //! - [`wire`]: bodies, authorizations, globs, and the messages of the websocket.
 //! - [`store`]: where subscriptions live. [`message`]: a message and its bytes.
 //! - [`broadcaster`]: the middle of a broadcaster: who wants what, and how a message reaches them.
+//! - [`compression`]: compressed messages of the websocket, and dictionaries for them.
 
 pub mod broadcaster;
+pub mod compression;
 pub mod message;
+mod spool;
 pub mod store;
 pub mod wire;
