@@ -71,7 +71,10 @@ impl Hub {
         let id = Uuid::now_v7();
         let stamped = self.0.publish(draft, id)?;
         stamped.wake.iter().for_each(|lane| lane.wake());
-        Ok(stamped.published)
+        let behind: u64 = stamped.relays.iter().map(|relay| relay.receivers(stamped.message.topic())).sum();
+        let mut published = stamped.published;
+        published.receivers = published.receivers.saturating_add(behind);
+        Ok(published)
     }
 
     /// Resolves when neither a worker nor the backlog is far behind. Cheap when there is room. It also resolves when the

@@ -3,13 +3,18 @@
 //! # Layout
 //!
 //! - [`wire`]: bodies, authorizations, globs, and the messages of the websocket.
-//! - [`store`]: where subscriptions live. [`message`]: a message and its bytes.
+//! - [`store`]: where subscriptions live. [`index`]: from a topic to whom it concerns.
+//! - [`message`]: a message and its bytes.
 //! - [`broadcaster`]: the middle of a broadcaster: who wants what, and how a message reaches them.
-//! - [`compression`]: compressed messages of the websocket, and dictionaries for them.
+//! - [`session`]: websockets of a broadcaster. [`compression`]: what they compress, and dictionaries for it.
+//! - [`config`]: the table of a door's keys, and what they mean.
 
 pub mod broadcaster;
 pub mod compression;
+pub mod config;
+pub mod index;
 pub mod message;
+pub mod session;
 mod spool;
 pub mod store;
 pub mod wire;
