@@ -5,7 +5,7 @@
 //! - [`wire`]: bodies, authorizations, globs, and the messages of the websocket.
 //! - [`store`]: where subscriptions live. [`index`]: from a topic to whom it concerns.
 //! - [`message`]: a message and its bytes.
-//! - [`delivery`]: what becomes of one message at one subscription.
+//! - [`delivery`]: what becomes of one message at one subscription. [`outgoing`]: requests to the urls of subscribers.
 //! - [`broadcaster`]: the middle of a broadcaster: who wants what, and how a message reaches them.
 //! - [`compression`]: what websockets compress, and dictionaries for it.
 //! - [`door`]: the broadcaster's endpoints.
@@ -18,6 +18,7 @@ pub mod delivery;
 pub mod door;
 pub mod index;
 pub mod message;
+pub mod outgoing;
 mod spool;
 pub mod store;
 pub mod wire;

@@ -107,7 +107,7 @@ impl Broadcaster {
 
     pub(super) async fn to_url(&self, target: &Target, message: &Message) -> Delivered {
         let delivered = self.deliver.deliver(target, message).await;
-        match delivered.outcome {
+        match delivered.report.outcome {
             Outcome::Confirmed => self.counters.confirmed.add(1),
             _ => self.counters.failed.add(1),
         };
@@ -125,10 +125,10 @@ impl Broadcaster {
             InterestKind::Glob => "glob_subscriber_found",
         };
         tracer.add(found, "{}", now);
-        if let Some(status) = delivered.status {
+        if let Some(status) = delivered.report.status {
             tracer.add("response_received", format!("{{\"status_code\": {status}}}"), now);
         }
-        match delivered.outcome {
+        match delivered.report.outcome {
             Outcome::Confirmed => {
                 tracer.add("receive_confirmed", format!("{{\"num_subscribers\": {}}}", delivered.count), now);
             }

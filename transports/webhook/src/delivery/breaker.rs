@@ -9,7 +9,7 @@ use std::time::Duration;
 /// When a breaker opens, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BreakerSettings {
-    /// Failures in a row that open it. At least one.
+    /// Failures in a row that open it; with 0 none do.
     pub failures: u32,
     /// How long it is open at first.
     pub hold: Duration,
@@ -19,7 +19,7 @@ pub struct BreakerSettings {
 
 impl Default for BreakerSettings {
     fn default() -> Self {
-        Self { failures: 5, hold: Duration::from_secs(5), hold_max: Duration::from_secs(300) }
+        Self { failures: 5, hold: Duration::from_secs(10), hold_max: Duration::from_secs(600) }
     }
 }
 
@@ -74,7 +74,7 @@ impl Breaker {
     pub(super) fn failed(&mut self, passage: Passage, now: Duration, settings: &BreakerSettings) -> bool {
         self.failures = self.failures.saturating_add(1);
         let opens = match self.state {
-            State::Closed => self.failures >= settings.failures,
+            State::Closed => settings.failures != 0 && self.failures >= settings.failures,
             State::Probing => passage == Passage::Probe,
             State::Open { .. } => false,
         };

@@ -15,11 +15,11 @@ pub struct DeliverySettings {
     pub sweep_interval: Duration,
     /// How many MISSED messages are under way at once.
     pub sweep_concurrency: usize,
-    /// When a url that fails is left alone; `None` never does.
-    pub breaker: Option<BreakerSettings>,
+    /// When a url that fails is left alone.
+    pub breaker: BreakerSettings,
     /// How often one url is called at most; `None` leaves it to the subscribers.
     pub rate: Option<Rate>,
-    /// A url that has failed for so long is disabled; `None` never does.
+    /// A url that has failed for so long, and as often in a row as opens the breaker, is disabled; `None` never does.
     pub disable_after: Option<Duration>,
     /// How often a disabled url is tried with a message, and how often each of its subscriptions is told that something was
     /// missed.
@@ -40,7 +40,7 @@ impl Default for DeliverySettings {
             missed: BackOff::default(),
             sweep_interval: Duration::from_secs(10),
             sweep_concurrency: 16,
-            breaker: Some(BreakerSettings::default()),
+            breaker: BreakerSettings::default(),
             rate: None,
             disable_after: Some(Duration::from_secs(3 * 86_400)),
             probe_disabled: Duration::from_secs(3600),
