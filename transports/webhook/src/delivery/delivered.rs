@@ -6,22 +6,19 @@ use crate::outgoing::Report;
 use crate::store::Outcome;
 
 /// What became of a message at one subscription.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivered {
     /// How many subscribers took it. What a notifier is told is the sum of these.
     pub count: u32,
     /// Whether the other end asked for the subscription to be removed. Whoever called removes it.
     pub gone: bool,
-    /// What became of it, in a word.
-    pub outcome: Outcome,
-    /// Status of the answer, if there was one.
-    pub status: Option<u16>,
+    /// All that is known of it.
+    pub report: Report,
 }
 
 impl From<Report> for Delivered {
     fn from(report: Report) -> Self {
-        let Report { outcome, status, subscribers: count, .. } = report;
-        Self { count, gone: outcome == Outcome::Unsubscribed, outcome, status }
+        Self { count: report.subscribers, gone: report.outcome == Outcome::Unsubscribed, report }
     }
 }
 

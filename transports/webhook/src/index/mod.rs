@@ -183,6 +183,24 @@ impl<P: Clone> Index<P> {
         self.read().find(topic)
     }
 
+    /// How many a topic concerns: rows, and peers. With `rows_of_peers`, what peers want has a row too, which is not counted.
+    #[must_use]
+    pub fn count(&self, topic: &[u8], rows_of_peers: bool) -> usize {
+        self.read().count(topic, rows_of_peers)
+    }
+
+    /// The peers that a topic concerns, each once.
+    #[must_use]
+    pub fn peers(&self, topic: &[u8]) -> Vec<P> {
+        self.read().find_peers(topic)
+    }
+
+    /// Whether a peer wants this.
+    #[must_use]
+    pub fn is_wanted_by_peers(&self, interest: Interest<'_>) -> bool {
+        self.read().is_wanted_by_peers(interest)
+    }
+
     /// What peers want, each once, in no order.
     #[must_use]
     pub fn wanted_by_peers(&self) -> Vec<OwnedInterest> {
