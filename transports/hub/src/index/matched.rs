@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use crate::{Relay, SessionId};
 use crate::lane::Lane;
+use crate::{Relay, SessionId};
 
 /// One session that gets a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
