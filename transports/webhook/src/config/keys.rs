@@ -29,7 +29,11 @@ pub const AUTH: &[Key] = &[
 
 /// `standard_webhooks:`
 pub const STANDARD_WEBHOOKS: &[Key] = &[
-    Key::required("secret", KeyKind::Secrets, "`whsec_` and 24 to 64 bytes in base64. A list is for rotation: each signs."),
+    Key::required(
+        "secret",
+        KeyKind::Secrets,
+        "`whsec_` and 24 to 64 bytes in base64. A list is for rotation: each signs.",
+    ),
     Key::with_default(
         "signed",
         KeyKind::Choice(&["body", "message"]),

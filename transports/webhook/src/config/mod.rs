@@ -1,16 +1,18 @@
 //! Settings of a door: the table of keys, and what they mean as typed values.
 //!
 //! # How to read it
-//! - [`keys`]: the table. [`Config`]: what it comes to. `outgoing`: the part of it that is about urls.
+//! - [`keys`]: the table. [`Config`]: what it comes to. `outgoing`: the part of it that is about urls;
+//!   `session`: that about websockets.
 //! - [`Secrecy`]: where secrets are kept. `transport`: a door as a configuration makes it.
 
 mod auth;
 pub mod keys;
 mod outgoing;
+mod session;
 mod transport;
 
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +25,7 @@ pub use transport::Webhook;
 use crate::broadcaster::Advertised;
 use crate::delivery::DeliverySettings;
 use crate::outgoing::{OutgoingSettings, Unvouched};
+use crate::session::Settings as SessionSettings;
 
 /// The port of the original.
 pub const PORT_NUMBER: u16 = 3003;
@@ -60,6 +63,8 @@ pub struct Config {
     pub hub_overflow: Overflow,
     /// Larger messages are not given to other doors, in bytes.
     pub hub_max_message: usize,
+    /// How websockets are treated.
+    pub session: SessionSettings,
 }
 
 impl Default for Config {
@@ -80,6 +85,7 @@ impl Default for Config {
             hub_queue_bytes: 16 << 20,
             hub_overflow: Overflow::DropOldest,
             hub_max_message: 1 << 20,
+            session: SessionSettings::default(),
         }
     }
 }
@@ -105,13 +111,17 @@ impl Config {
         }
         let advertised = settings.text("advertise").map(advertised).transpose();
         let advertised = advertised.map_err(|what| problems.push(settings.problem("advertise", what)));
-        let (true, Ok(outgoing), Ok(advertised)) = (problems.is_empty(), outgoing, advertised) else {
+        let session = session::session(settings).map_err(|found| problems.extend(found));
+        let database = settings.text("database").map_or(default.database, str::to_owned);
+        problems.extend(check_database(&database).map(|what| settings.problem("database", what)));
+        let (true, Ok(outgoing), Ok(advertised), Ok(session)) = (problems.is_empty(), outgoing, advertised, session)
+        else {
             return Err(problems);
         };
         let size = |name, or| settings.size(name).unwrap_or(or);
         Ok(Self {
             endpoint: endpoint.trim_end_matches('/').to_owned(),
-            database: settings.text("database").map_or(default.database, str::to_owned),
+            database,
             secrecy,
             advertised,
             spool_size: size("message_body_spool_size", default.spool_size),
@@ -128,6 +138,7 @@ impl Config {
                 .and_then(|word| Overflow::from_str(word).ok())
                 .unwrap_or(default.hub_overflow),
             hub_max_message: size("hub_max_message_bytes", default.hub_max_message),
+            session,
         })
     }
 }
@@ -139,6 +150,17 @@ fn advertised(base: &str) -> Result<Advertised, String> {
         return Err("expected a url such as `http://10.0.0.5:3003`".to_owned());
     }
     Ok(Advertised::new(base))
+}
+
+/// What is wrong with an address of a store, as far as can be seen without opening it.
+fn check_database(address: &str) -> Option<String> {
+    const SCHEMES: [&str; 5] = ["sqlite:", "postgres://", "postgresql://", "rqlite://", "rqlites://"];
+    if !SCHEMES.iter().any(|scheme| address.starts_with(scheme)) {
+        return Some("expected `sqlite:FILE`, `postgres://..` or `rqlite://..`".to_owned());
+    }
+    let file = address.strip_prefix("sqlite:").filter(|file| !file.starts_with(':'))?;
+    let folder = Path::new(file).parent().filter(|folder| !folder.as_os_str().is_empty())?;
+    (!folder.is_dir()).then(|| format!("there is no folder `{}`: make it", folder.display()))
 }
 
 /// Whether only this machine reaches a server at `host`.

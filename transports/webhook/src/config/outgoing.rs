@@ -46,7 +46,8 @@ fn allow(settings: &Settings, on_loopback: bool) -> Result<Networks, Vec<Problem
         return Ok(if on_loopback { Networks::loopback() } else { Networks::default() });
     }
     let given = settings.texts("allow");
-    let entries = given.into_iter().flat_map(|entry| if entry == LOOPBACK { vec!["127.0.0.0/8", "::1"] } else { vec![entry] });
+    let entries =
+        given.into_iter().flat_map(|entry| if entry == LOOPBACK { vec!["127.0.0.0/8", "::1"] } else { vec![entry] });
     Networks::parse(entries).map_err(|wrong| wrong.into_iter().map(|what| settings.problem("allow", what)).collect())
 }
 

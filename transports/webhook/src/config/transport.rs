@@ -8,6 +8,7 @@ use eventhive_transport::{Key, Problem, Settings};
 
 use super::{Config, PORT_NUMBER, is_loopback, keys};
 use crate::door::WebhookDoor;
+use crate::outgoing::Outgoing;
 use crate::wire::auth::Direction;
 
 /// The webhook transport. It is a [`DoorTransport`] for servers.
@@ -28,14 +29,18 @@ impl DoorTransport for Webhook {
     }
 
     fn plan(&self, settings: &Settings, hub: &Hub) -> Result<DoorPlan, Vec<Problem>> {
-        let (config, tls, proxies) =
-            match (Config::from_settings(settings), TlsFiles::from_settings(settings), Proxies::from_settings(settings)) {
-                (Ok(config), Ok(tls), Ok(proxies)) => (config, tls, proxies),
-                (config, tls, proxies) => {
-                    let proxies = proxies.err().into_iter().flatten();
-                    return Err(config.err().into_iter().flatten().chain(tls.err()).chain(proxies).collect());
-                }
-            };
+        let (config, tls, proxies) = match (
+            Config::from_settings(settings),
+            TlsFiles::from_settings(settings),
+            Proxies::from_settings(settings),
+        ) {
+            (Ok(config), Ok(tls), Ok(proxies)) => (config, tls, proxies),
+            (config, tls, proxies) => {
+                let proxies = proxies.err().into_iter().flatten();
+                return Err(config.err().into_iter().flatten().chain(tls.err()).chain(proxies).collect());
+            }
+        };
+        Outgoing::new(config.outgoing.clone()).map_err(|error| vec![settings.problem(error.key, &*error.problem)])?;
         let schemes = config.secrecy.read().map_err(|what| vec![settings.problem("secrets_file", what)])?;
         let host = settings.text("host").unwrap_or_default().to_owned();
         let warnings = open_to_all(settings, &host, |direction| schemes.of(direction).is_none());
@@ -54,8 +59,8 @@ impl DoorTransport for Webhook {
             limits,
         };
         let path = format!("{}/v1", config.endpoint);
-        let door = WebhookDoor::new(hub.clone(), config).map_err(|error| vec![settings.problem(error.key, &*error.problem)])?;
-        let plan = DoorPlan::new(settings.path(), listen, "http", path, Arc::new(door));
+        let door = Arc::new(WebhookDoor::new(hub.clone(), config));
+        let plan = DoorPlan::new(settings.path(), listen, "http", path, door);
         Ok(DoorPlan { warnings, ..plan })
     }
 }
