@@ -4,7 +4,9 @@
 //!
 //! - [`wire`]: bodies, authorizations, globs, and the messages of the websocket.
 //! - [`store`]: where subscriptions live. [`message`]: a message and its bytes.
+//! - [`outgoing`]: requests to the urls of subscribers.
 
 pub mod message;
+pub mod outgoing;
 pub mod store;
 pub mod wire;
