@@ -36,7 +36,7 @@ impl Options {
 /// | `sqlite:PATH` | a file, made if it is not there | `sqlite` |
 /// | `sqlite::memory:` | memory of this process, gone with the store | `sqlite` |
 /// | `postgres://user:password@host:5432/database`, `postgresql://..` | PostgreSQL 13 or newer, with the parameters of libpq, such as `?sslmode=verify-full` | `postgres` |
-/// | `rqlite://user:password@host:4001,host2:4001` | rqlite 8.10 or newer; any of its nodes. `rqlites://..` with TLS | |
+/// | `rqlite://user:password@host:4001,host2:4001` | rqlite 8.10 or newer; any of its nodes. `rqlites://..?ca=FILE` with TLS, and certificates to trust if they are not the system's | |
 ///
 /// # Errors
 /// [`StoreError::Address`] if the address is none of these, needs a feature that is not built in, or leads to tables of a
@@ -48,6 +48,7 @@ pub async fn open(address: &str, options: &Options) -> Result<Arc<dyn Store>, St
     match scheme {
         "sqlite" => sqlite(&name, rest, options).await,
         "postgres" | "postgresql" => postgres(&name, address, options).await,
+        "rqlite" | "rqlites" => super::rqlite::open(&name, scheme == "rqlites", rest, options).await,
         _ => Err(StoreError::Address {
             store: name,
             problem: "write `sqlite:PATH`, `sqlite::memory:`, `postgres://user:password@host/database` or \
