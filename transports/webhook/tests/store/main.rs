@@ -6,6 +6,7 @@ mod endpoints;
 mod journal;
 mod model;
 mod nonces;
+mod original;
 mod pending;
 mod place;
 #[cfg(feature = "postgres")]

@@ -125,6 +125,49 @@ async fn what_was_written_is_there_after_closing() {
     assert!(!std::fs::exists(format!("{path}-wal")).unwrap());
 }
 
+#[tokio::test]
+async fn a_store_that_nobody_has_any_more_lets_go_of_its_file() {
+    let place = sqlite_file().await;
+    let store = place.open().await;
+    let changes = store.changes().await.unwrap();
+    store.insert(URL, Interest::Exact(b"a"), None).await.unwrap().unwrap();
+    let log = format!("{}-wal", place.address().strip_prefix("sqlite:").unwrap());
+    assert!(std::fs::exists(&log).unwrap());
+    drop((store, changes));
+    let gone = async {
+        while std::fs::exists(&log).unwrap() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(PATIENCE, gone).await.expect("the last connection closes, and takes the log with it");
+}
+
+#[tokio::test]
+async fn an_address_may_have_slashes() {
+    let place = sqlite_file().await;
+    let path = place.address().strip_prefix("sqlite:").unwrap();
+    let store = open(&format!("sqlite://{path}"), &patient()).await.unwrap();
+    store.insert(URL, Interest::Exact(b"a"), None).await.unwrap().unwrap();
+    assert_eq!(place.open().await.page(None, 10).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_burst_that_meets_a_lock_fails_as_a_whole() {
+    let place = sqlite_file().await;
+    let options = Options::default().patience(Duration::from_millis(200));
+    let store = open(place.address(), &options).await.unwrap();
+    let mut shell = shell(&place).await;
+    let transaction = shell.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    let inserts = (0..300_u16).map(|number| {
+        let store = &store;
+        async move { store.insert(URL, Interest::Exact(&number.to_be_bytes()), None).await }
+    });
+    let answers = timeout(PATIENCE, futures_util::future::join_all(inserts)).await.unwrap();
+    assert!(answers.iter().all(|answer| matches!(answer, Err(StoreError::Unavailable { .. }))));
+    transaction.rollback().await.unwrap();
+    assert_eq!(store.count(InterestKind::Exact).await.unwrap(), 0);
+}
+
 async fn shell(place: &Place) -> SqliteConnection {
     let path = place.address().strip_prefix("sqlite:").unwrap();
     SqliteConnection::connect_with(&SqliteConnectOptions::new().filename(path)).await.unwrap()

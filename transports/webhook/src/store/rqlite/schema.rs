@@ -46,6 +46,10 @@ pub(super) const MIGRATIONS: &[&[&str]] = &[&[
     )",
     "CREATE TRIGGER webhook_changes_trim AFTER INSERT ON webhook_changes
         BEGIN DELETE FROM webhook_changes WHERE seq <= NEW.seq - 65536; END",
+    // INSERT OR REPLACE runs no trigger for what it deletes.
+    "CREATE TRIGGER webhook_exacts_replace BEFORE INSERT ON httppubsub_subscription_exacts
+        BEGIN INSERT INTO webhook_changes (kind, row_id)
+            SELECT 0, id FROM httppubsub_subscription_exacts WHERE url = NEW.url AND exact = NEW.exact; END",
     "CREATE TRIGGER webhook_exacts_insert AFTER INSERT ON httppubsub_subscription_exacts
         BEGIN INSERT INTO webhook_changes (kind, row_id) VALUES (0, NEW.id); END",
     "CREATE TRIGGER webhook_exacts_update AFTER UPDATE ON httppubsub_subscription_exacts
@@ -53,6 +57,9 @@ pub(super) const MIGRATIONS: &[&[&str]] = &[&[
         BEGIN INSERT INTO webhook_changes (kind, row_id) SELECT 0, OLD.id UNION SELECT 0, NEW.id; END",
     "CREATE TRIGGER webhook_exacts_delete AFTER DELETE ON httppubsub_subscription_exacts
         BEGIN INSERT INTO webhook_changes (kind, row_id) VALUES (0, OLD.id); END",
+    "CREATE TRIGGER webhook_globs_replace BEFORE INSERT ON httppubsub_subscription_globs
+        BEGIN INSERT INTO webhook_changes (kind, row_id)
+            SELECT 1, id FROM httppubsub_subscription_globs WHERE url = NEW.url AND glob = NEW.glob; END",
     "CREATE TRIGGER webhook_globs_insert AFTER INSERT ON httppubsub_subscription_globs
         BEGIN INSERT INTO webhook_changes (kind, row_id) VALUES (1, NEW.id); END",
     "CREATE TRIGGER webhook_globs_update AFTER UPDATE ON httppubsub_subscription_globs
