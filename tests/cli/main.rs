@@ -25,3 +25,5 @@ mod serve;
 mod slapd;
 mod support;
 mod usage;
+#[cfg(feature = "webhook")]
+mod webhooks;
