@@ -105,7 +105,7 @@ fn urls_are_listed_with_what_they_want_and_how_they_do() {
         store.insert("http://well.test/", Interest::Exact(b"news"), None).await.unwrap();
         let (url, reason) = (URL.into(), "unreachable: nobody is there".into());
         let (failing_since, disabled_at) = (Some(now() - 300_000), Some(now() - 40_000));
-        let bad = Endpoint { url, failing_since, failures: 9, disabled_at, reason, verified_at: None };
+        let bad = Endpoint { url, failing_since, failures: 9, disabled_at, reason, ..Endpoint::default() };
         store.remember(&bad).await.unwrap();
     });
     let listed = webhooks(&folder, &["list", "--json"]);
