@@ -48,7 +48,7 @@ pub struct Disabled {
 /// What the keeper hears.
 pub(super) enum Note {
     /// A url has failed for some time.
-    Failing { url: Box<str>, failing: Failing, reason: Box<str> },
+    Failing { url: Box<str>, reason: Box<str> },
     /// A url that the store believes to fail is well.
     Well { url: Box<str> },
 }
@@ -141,33 +141,44 @@ impl Shared {
                 }
                 result.map(drop)
             }
-            Note::Failing { url, failing, reason } => self.failing(url, failing, reason).await,
+            Note::Failing { url, reason } => self.failing(url, reason).await,
         }
     }
 
-    async fn failing(&self, url: Box<str>, failing: Failing, reason: Box<str>) -> Result<(), StoreError> {
+    async fn failing(&self, url: Box<str>, reason: Box<str>) -> Result<(), StoreError> {
         let Some(known) = self.urls.find(&url) else { return Ok(()) };
-        let stored = self.store.endpoint(&url).await?;
-        let noted = stored.as_ref().is_some_and(|endpoint| endpoint.failing_since.is_some());
-        if known.vitals().stored && !noted {
-            known.vitals().cleared(self.clock.now());
+        let before = self.store.endpoint(&url).await?;
+        let noted = before.as_ref().is_some_and(|endpoint| endpoint.failing_since.is_some());
+        let failing = {
+            let mut vitals = known.vitals();
+            if vitals.stored && !noted {
+                vitals.cleared(self.clock.now());
+                return Ok(());
+            }
+            // As it is now: since the note was left it may have begun anew.
+            let Some(failing) = vitals.failing() else { return Ok(()) };
+            failing
+        };
+        let before = before.unwrap_or_else(|| Endpoint { url, ..Endpoint::default() });
+        if before.disabled_at.is_some() {
+            // Written again, it could undo what somebody who enables it does at this moment.
+            known.vitals().hear(&before, self.clock.now(), &self.settings);
             return Ok(());
         }
-        let before = stored.unwrap_or_else(|| Endpoint { url, ..Endpoint::default() });
         let after = self.judged(&before, failing, reason);
         self.store.remember(&after).await?;
-        if !known.vitals().is_failing() {
+        if known.vitals().failing().is_none() {
             // It was reached in the meantime.
             return enable(&*self.store, &after.url).await.map(drop);
         }
         known.vitals().hear(&after, self.clock.now(), &self.settings);
-        if after.disabled_at.is_some() && before.disabled_at.is_none() {
+        if after.disabled_at.is_some() {
             self.disabled(&after);
         }
         Ok(())
     }
 
-    /// What is to be remembered of a url that fails.
+    /// What is to be remembered of a url that fails and is not disabled.
     fn judged(&self, before: &Endpoint, failing: Failing, reason: Box<str>) -> Endpoint {
         let now = self.clock.now().epoch_secs();
         let since = before.failing_since.map_or(failing.since, |since| since.min(failing.since));
@@ -178,7 +189,7 @@ impl Shared {
             url: before.url.clone(),
             failing_since: Some(since),
             failures,
-            disabled_at: before.disabled_at.or(due),
+            disabled_at: due,
             reason,
             verified_at: before.verified_at,
             allowed_rate: before.allowed_rate,

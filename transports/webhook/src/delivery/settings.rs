@@ -27,7 +27,7 @@ pub struct DeliverySettings {
     /// Whether a url must show that it wants to be called before it gets its first message.
     pub verify: bool,
     /// Urls of which something is remembered in memory at most: those that fail, and with a rate or `verify` those that
-    /// are called. The default, 200,000, is about 40 MB when it is reached. Beyond it urls have no breaker and no rate,
+    /// are called. The default, 200,000, is about 60 MB when it is reached. Beyond it urls have no breaker and no rate,
     /// and `verify` asks the store each time.
     pub most_urls: usize,
     /// What is written down.

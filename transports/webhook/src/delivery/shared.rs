@@ -7,7 +7,6 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::bucket::Rate;
 use super::clock::Clock;
 use super::counts::{Counters, Counts};
 use super::delivered::{Delivered, not_made};
@@ -127,9 +126,8 @@ impl Shared {
             // That is this broadcaster's own doing.
             Outcome::Crowded => drop(permit),
             _ => {
-                if let Some(failing) = permit.failed(url, self.clock.now()) {
-                    let reason = reason(report);
-                    self.keeper.tell(Note::Failing { url: url.into(), failing, reason });
+                if permit.failed(url, self.clock.now()) {
+                    self.keeper.tell(Note::Failing { url: url.into(), reason: reason(report) });
                 }
             }
         }
@@ -193,7 +191,7 @@ impl Shared {
             stored => self.ask(url, stored).await?,
         };
         if let Some(known) = known {
-            known.vitals().verified(allowed.map(Rate::per_minute), self.clock.now());
+            known.vitals().verified(allowed, self.clock.now());
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::breaker::Passage;
 use super::clock::Now;
 use super::settings::DeliverySettings;
-use super::vitals::{Failing, Refusal, Vitals};
+use super::vitals::{Refusal, Vitals};
 
 /// What is known of one url.
 #[derive(Debug)]
@@ -125,11 +125,11 @@ impl Permit<'_> {
         self.known.take().or_else(|| self.urls.find(url)).is_some_and(|known| known.vitals().recover())
     }
 
-    /// The message did not arrive. Returns what the store should know, if it is time for that.
-    pub(super) fn failed(mut self, url: &str, now: Now) -> Option<Failing> {
+    /// The message did not arrive. Returns whether it is time for the store to know.
+    pub(super) fn failed(mut self, url: &str, now: Now) -> bool {
         self.settled = true;
-        let known = self.known.take().or_else(|| self.urls.enter(url))?;
-        known.vitals().failed(self.passage, now, &self.urls.settings)
+        let known = self.known.take().or_else(|| self.urls.enter(url));
+        known.is_some_and(|known| known.vitals().failed(self.passage, now, &self.urls.settings))
     }
 }
 
@@ -154,6 +154,12 @@ mod tests {
 
     fn at(secs: u64) -> Now {
         Now { elapsed: Duration::from_secs(secs), epoch_ms: secs * 1000 }
+    }
+
+    /// What [`DeliverySettings::most_urls`] says of memory stands on this.
+    #[test]
+    fn a_url_of_which_something_is_known_takes_no_more_than_200_bytes() {
+        assert!(size_of::<Url>() <= 200, "{}", size_of::<Url>());
     }
 
     #[test]

@@ -15,13 +15,13 @@ const NOTE_EVERY: Duration = Duration::from_secs(60);
 /// Nobody called for so long: what is known is forgotten, if the store or the next call can tell it again.
 const IDLE: Duration = Duration::from_secs(600);
 
-/// What is known of one url: about 100 bytes.
+/// What is known of one url.
 #[derive(Debug, Default)]
 pub(super) struct Vitals {
     breaker: Breaker,
     bucket: Bucket,
-    /// The rate that its owner allows.
-    allowed: Option<Rate>,
+    /// How many requests a minute its owner allows.
+    allowed: Option<u32>,
     failing_since: Option<u64>,
     disabled: bool,
     verified: bool,
@@ -45,7 +45,7 @@ pub(super) enum Refusal {
     Crowded,
 }
 
-/// A url that fails, for the store.
+/// How a url fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Failing {
     pub(super) since: u64,
@@ -60,7 +60,7 @@ impl Vitals {
         if passage == Passage::Held {
             return Err(if self.disabled { Refusal::Disabled } else { Refusal::Held });
         }
-        match Rate::slower(settings.rate, self.allowed) {
+        match Rate::slower(settings.rate, self.allowed.map(Rate::per_minute)) {
             Some(rate) if !self.bucket.take(now.elapsed, rate) => {
                 self.breaker.abandoned(passage, now.elapsed);
                 Err(Refusal::Crowded)
@@ -69,8 +69,8 @@ impl Vitals {
         }
     }
 
-    /// A message did not arrive. Returns what the store should know, if it is time for that.
-    pub(super) fn failed(&mut self, passage: Passage, now: Now, settings: &DeliverySettings) -> Option<Failing> {
+    /// A message did not arrive. Returns whether it is time for the store to know.
+    pub(super) fn failed(&mut self, passage: Passage, now: Now, settings: &DeliverySettings) -> bool {
         let opened = self.breaker.failed(passage, now.elapsed, &settings.breaker);
         if opened && self.disabled {
             self.breaker.hold(now.elapsed.saturating_add(settings.probe_disabled));
@@ -79,10 +79,16 @@ impl Vitals {
         let every = settings.disable_after.map_or(NOTE_EVERY, |after| after.min(NOTE_EVERY));
         let lasts = now.epoch_secs().saturating_sub(since) >= every.as_secs();
         let noted = self.noted.is_some_and(|noted| now.elapsed.saturating_sub(noted) < every);
-        (lasts && !noted).then(|| {
+        let due = lasts && !noted;
+        if due {
             self.noted = Some(now.elapsed);
-            Failing { since, failures: self.breaker.failures() }
-        })
+        }
+        due
+    }
+
+    /// Since when it fails, and how often; `None` if its last message arrived.
+    pub(super) fn failing(&self) -> Option<Failing> {
+        Some(Failing { since: self.failing_since?, failures: self.breaker.failures() })
     }
 
     /// What becomes of a message will not be known, or says nothing of the url.
@@ -105,21 +111,16 @@ impl Vitals {
         (self.disabled, self.stored) = (true, true);
     }
 
-    /// Whether its last message failed.
-    pub(super) fn is_failing(&self) -> bool {
-        self.failing_since.is_some()
-    }
-
     /// Whether it is disabled.
     pub(super) fn is_disabled(&self) -> bool {
         self.disabled
     }
 
     /// It has shown that it wants to be called, at most so often. The message that waited for this is the first of those.
-    pub(super) fn verified(&mut self, allowed: Option<Rate>, now: Now) {
+    pub(super) fn verified(&mut self, allowed: Option<u32>, now: Now) {
         (self.verified, self.allowed) = (true, allowed);
         if let Some(rate) = allowed {
-            self.bucket.take(now.elapsed, rate);
+            self.bucket.take(now.elapsed, Rate::per_minute(rate));
         }
     }
 
@@ -131,7 +132,7 @@ impl Vitals {
     /// Takes over what the store remembers.
     pub(super) fn hear(&mut self, endpoint: &Endpoint, now: Now, settings: &DeliverySettings) {
         if endpoint.verified_at.is_some() {
-            (self.verified, self.allowed) = (true, endpoint.allowed_rate.map(Rate::per_minute));
+            (self.verified, self.allowed) = (true, endpoint.allowed_rate);
         }
         if let Some(since) = endpoint.failing_since {
             self.failing_since = Some(self.failing_since.map_or(since, |mine| mine.min(since)));
@@ -171,18 +172,18 @@ mod tests {
         Now { elapsed: Duration::from_secs(secs), epoch_ms: (1_000_000 + secs) * 1000 }
     }
 
-    fn fail(vitals: &mut Vitals, now: u64) -> Option<Failing> {
+    fn fail(vitals: &mut Vitals, now: u64) -> bool {
         vitals.failed(Passage::Free, at(now), &DeliverySettings::default())
     }
 
     #[test]
     fn the_store_hears_of_a_url_that_goes_on_failing_once_a_minute() {
         let mut vitals = Vitals::default();
-        assert_eq!(fail(&mut vitals, 0), None);
-        assert_eq!(fail(&mut vitals, 59), None);
-        assert_eq!(fail(&mut vitals, 60), Some(Failing { since: 1_000_000, failures: 3 }));
-        assert_eq!(fail(&mut vitals, 61), None);
-        assert_eq!(fail(&mut vitals, 120).map(|failing| failing.failures), Some(5));
+        let told = [0, 59, 60, 61, 119, 120].map(|secs| fail(&mut vitals, secs));
+        assert_eq!(told, [false, false, true, false, false, true]);
+        assert_eq!(vitals.failing(), Some(Failing { since: 1_000_000, failures: 6 }));
+        vitals.recover();
+        assert_eq!(vitals.failing(), None);
     }
 
     #[test]
@@ -231,8 +232,8 @@ mod tests {
         let mut vitals = Vitals::default();
         fail(&mut vitals, 0);
         vitals.cleared(at(2 * DAY));
-        let failing = fail(&mut vitals, 3 * DAY).unwrap();
-        assert_eq!(failing.since, 1_000_000 + 2 * DAY);
+        assert!(fail(&mut vitals, 3 * DAY));
+        assert_eq!(vitals.failing().map(|failing| failing.since), Some(1_000_000 + 2 * DAY));
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! A store that is away: deliveries go on, and what could not be written is written when it is back.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use eventhive_webhook::delivery::DeliverySettings;
 use eventhive_webhook::store::{
     Answer, Attempt, AttemptFilter, Changes, DeadLetter, Due, Endpoint, EndpointFilter, Endpoints, Journal, Nonces,
     Pending, Row, RowId, Settled, Store, StoreError, Subscriptions, Wanted,
@@ -18,10 +19,12 @@ use crate::subscriber::{Manner, Subscriber, until};
 struct Flaky {
     store: Arc<dyn Store>,
     away: AtomicBool,
+    calls: AtomicUsize,
 }
 
 impl Flaky {
     fn now<'a, T: Send + 'a>(&'a self, answer: Answer<'a, T>) -> Answer<'a, T> {
+        self.calls.fetch_add(1, Ordering::SeqCst);
         if !self.away.load(Ordering::SeqCst) {
             return answer;
         }
@@ -85,19 +88,20 @@ impl Store for Flaky {
 }
 
 async fn flaky() -> Arc<Flaky> {
-    Arc::new(Flaky { store: store().await, away: AtomicBool::new(false) })
+    Arc::new(Flaky { store: store().await, away: AtomicBool::new(false), calls: AtomicUsize::new(0) })
 }
 
 #[tokio::test]
 async fn what_was_missed_while_the_store_was_away_is_written_when_it_is_back() {
     let (store, time) = (flaky().await, Hand::default());
-    let bed = Bed::on(store.clone(), quick(), time).await;
+    let settings = DeliverySettings { sweep_interval: Duration::from_secs(1), ..quick() };
+    let bed = Bed::on(store.clone(), settings, time).await;
     let (bad, back) = (Subscriber::start(Manner::Fail).await, Subscriber::start(Manner::Confirm(1)).await);
     let target = bed.subscribe(&bad.url("/receive"), Some(&back.url("/recover")), "news").await;
     store.away.store(true, Ordering::SeqCst);
+    let calls = store.calls.load(Ordering::SeqCst);
     bed.deliver(&target, "news").await;
-    // Long enough for all writers to have met the closed door; if they have not, they meet an open one.
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    until("it was tried", async || store.calls.load(Ordering::SeqCst) >= calls + 2).await;
     store.away.store(false, Ordering::SeqCst);
     bed.time.forward(60);
     until("the MISSED comes", async || back.topics("/recover") == ["news"]).await;
@@ -132,4 +136,20 @@ async fn a_broadcaster_begins_without_its_store_and_learns_later_what_is_disable
     assert_eq!(bed.delivery.counts().urls, 0);
     store.away.store(false, Ordering::SeqCst);
     until("it is known", async || bed.delivery.counts().urls == 1).await;
+}
+
+#[tokio::test]
+async fn messages_to_a_url_that_is_well_ask_the_store_nothing() {
+    let (store, time) = (flaky().await, Hand::default());
+    let settings = DeliverySettings { sweep_interval: Duration::from_secs(3600), ..DeliverySettings::default() };
+    let bed = Bed::on(store.clone(), settings, time).await;
+    let good = Subscriber::start(Manner::Confirm(1)).await;
+    let target = bed.subscribe(&good.url("/receive"), Some(&good.url("/recover")), "news").await;
+    let calls = store.calls.load(Ordering::SeqCst);
+    for _ in 0..100 {
+        assert_eq!(bed.deliver(&target, "news").await.count, 1);
+    }
+    bed.delivery.drain().await;
+    assert_eq!(store.calls.load(Ordering::SeqCst), calls);
+    assert_eq!(bed.delivery.counts().urls, 0);
 }
