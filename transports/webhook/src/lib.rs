@@ -7,7 +7,7 @@
 //! - [`message`]: a message and its bytes.
 //! - [`delivery`]: what becomes of one message at one subscription. [`outgoing`]: requests to the urls of subscribers.
 //! - [`broadcaster`]: the middle of a broadcaster: who wants what, and how a message reaches them.
-//! - [`compression`]: what websockets compress, and dictionaries for it.
+//! - [`session`]: websockets of a broadcaster. [`compression`]: what they compress, and dictionaries for it.
 //! - [`door`]: the broadcaster's endpoints.
 //! - [`config`]: the table of a door's keys, and what they mean.
 
@@ -19,6 +19,7 @@ pub mod door;
 pub mod index;
 pub mod message;
 pub mod outgoing;
+pub mod session;
 mod spool;
 pub mod store;
 pub mod wire;
