@@ -14,6 +14,8 @@ use eventhive_webhook::message::Message;
 use eventhive_webhook::outgoing::Report;
 use eventhive_webhook::session::{Sessions, Settings};
 use eventhive_webhook::store::Outcome;
+use eventhive_webhook::wire::auth::{Nonce, Scheme, Stamp};
+use eventhive_webhook::wire::stateful::counter::{ConnectionNonce, Counter};
 use eventhive_webhook::wire::stateful::stream::Stream;
 use eventhive_webhook::wire::stateful::{B2s, Configure, MessageHead, Mode, Notify, Part, PartReceipt, Place, S2b};
 use eventhive_webhook::wire::{Interest, Proof, digest};
@@ -47,7 +49,6 @@ pub(crate) struct Served {
     pub(crate) address: SocketAddr,
     pub(crate) broadcaster: Arc<Broadcaster>,
     pub(crate) sessions: Arc<Sessions>,
-    pub(crate) store: Arc<MemoryStore>,
     pub(crate) urls: Arc<Urls>,
 }
 
@@ -59,7 +60,7 @@ pub(crate) async fn serve_with(settings: Settings, schemes: Schemes, clock: Arc<
     let (store, urls) = (MemoryStore::new(), Arc::new(Urls(Semaphore::new(0))));
     let broadcaster = Broadcaster::new(Parts {
         authority: Arc::new(Authority::new(schemes, clock, store.clone())),
-        store: store.clone(),
+        store,
         deliver: urls.clone(),
         hub: None,
         advertised: None,
@@ -82,7 +83,7 @@ pub(crate) async fn serve_with(settings: Settings, schemes: Schemes, clock: Arc<
         .unwrap();
     let address = server.addrs()[0];
     rt::spawn(server.run());
-    Served { address, broadcaster, sessions, store, urls }
+    Served { address, broadcaster, sessions, urls }
 }
 
 impl Served {
@@ -124,6 +125,10 @@ impl Served {
 pub(crate) struct Client {
     pub(crate) socket: WebSocketStream<TcpStream>,
     pub(crate) mode: Mode,
+    /// Signs what is said, if there is one.
+    pub(crate) key: Option<Scheme>,
+    nonce: Option<ConnectionNonce>,
+    counter: Counter,
 }
 
 /// A close frame's code, and its reason.
@@ -134,7 +139,8 @@ impl Client {
         let config = WebSocketConfig::default().max_message_size(None).max_frame_size(None);
         let url = "ws://127.0.0.1/v1/websocket";
         let connected = tokio_tungstenite::client_async_with_config(url, stream, Some(config)).await;
-        Self { socket: connected.unwrap().0, mode: Mode::Minimal }
+        let (socket, mode, counter) = (connected.unwrap().0, Mode::Minimal, Counter::s2b());
+        Self { socket, mode, key: None, nonce: None, counter }
     }
 
     pub(crate) async fn raw(&mut self, frame: Frame) {
@@ -147,8 +153,22 @@ impl Client {
 
     pub(crate) async fn say(&mut self, message: S2b<'_>) {
         let mut bytes = Vec::new();
-        message.write(self.mode, &mut bytes).unwrap();
+        match self.sign(&message) {
+            None => message.write(self.mode, &mut bytes).unwrap(),
+            Some(authorization) => {
+                let proof = Proof { authorization: Some(&authorization), tracing: b"" };
+                with_proof(message, proof).write(self.mode, &mut bytes).unwrap();
+            }
+        }
         self.raw(Frame::Binary(bytes.into())).await;
+    }
+
+    fn sign(&mut self, message: &S2b<'_>) -> Option<String> {
+        let scheme = self.key.as_ref()?;
+        let counter = message.is_counted().then(|| self.counter.take());
+        let url = self.nonce.as_ref().zip(counter).map(|(nonce, counter)| nonce.url(counter)).unwrap_or_default();
+        let nonce = Nonce::fresh().unwrap();
+        scheme.sign(&message.claim(&url).unwrap(), b"", Stamp::new(SystemClock.now(), &nonce)).unwrap()
     }
 
     /// The next message; a close frame is an error.
@@ -188,7 +208,9 @@ impl Client {
         let configure = Configure { subscriber_nonce, enable_zstd, enable_training, initial_dict, proof };
         self.say(S2b::Configure(configure)).await;
         let frame = self.hear().await.unwrap();
-        assert!(matches!(B2s::read(&frame).unwrap(), B2s::ConfirmConfigure { .. }));
+        let message = B2s::read(&frame).unwrap();
+        let B2s::ConfirmConfigure { broadcaster_nonce, .. } = message else { panic!("{message:?}") };
+        self.nonce = Some(ConnectionNonce::new(subscriber_nonce, broadcaster_nonce));
     }
 
     pub(crate) async fn subscribe(&mut self, interest: Interest<'_>) {
@@ -235,6 +257,20 @@ impl Client {
             if let Some(complete) = complete {
                 return (complete.topic, bytes, parts);
             }
+        }
+    }
+}
+
+fn with_proof<'a>(message: S2b<'a>, proof: Proof<'a>) -> S2b<'a> {
+    match message {
+        S2b::Configure(configure) => S2b::Configure(Configure { proof, ..configure }),
+        S2b::Subscribe { interest, .. } => S2b::Subscribe { interest, proof },
+        S2b::Unsubscribe { interest, .. } => S2b::Unsubscribe { interest, proof },
+        S2b::Notify(notify) => S2b::Notify(Notify { proof, ..notify }),
+        S2b::NotifyStream(part) => S2b::NotifyStream(Part { proof, ..part }),
+        S2b::ContinueReceive(receipt) => S2b::ContinueReceive(PartReceipt { proof, ..receipt }),
+        S2b::ConfirmReceive { identifier, num_subscribers, .. } => {
+            S2b::ConfirmReceive { identifier, num_subscribers, proof }
         }
     }
 }
