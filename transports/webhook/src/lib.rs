@@ -23,3 +23,6 @@ pub mod session;
 mod spool;
 pub mod store;
 pub mod wire;
+
+pub use config::{Config, Webhook};
+pub use door::WebhookDoor;

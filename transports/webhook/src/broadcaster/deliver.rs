@@ -10,4 +10,7 @@ use crate::message::Message;
 pub trait Deliver: Send + Sync {
     /// Done when it is known what became of it.
     fn deliver<'a>(&'a self, target: &'a Target, message: &'a Message) -> BoxFuture<'a, Delivered>;
+
+    /// Somebody at this url has just subscribed: what is known of its failures does not count any more.
+    fn enable(&self, url: &str);
 }

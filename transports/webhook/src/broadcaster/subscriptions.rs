@@ -23,6 +23,7 @@ impl Broadcaster {
         check(interest)?;
         let Some(id) = self.store.insert(url, interest, recovery).await? else { return Ok(false) };
         self.follower.refresh(vec![id]).await?;
+        self.deliver.enable(url);
         Ok(true)
     }
 
@@ -67,7 +68,11 @@ impl Broadcaster {
     pub async fn replace(&self, url: &str, wanted: &[Wanted<'_>]) -> Result<(), SubscribeError> {
         wanted.iter().try_for_each(|wanted| check(wanted.interest))?;
         let changed = self.store.replace(url, wanted).await?;
-        Ok(self.follower.refresh(changed).await?)
+        self.follower.refresh(changed).await?;
+        if !wanted.is_empty() {
+            self.deliver.enable(url);
+        }
+        Ok(())
     }
 
     /// Removes a row whose url has asked for it.

@@ -20,24 +20,25 @@
 //! - [`WebhookDoor`]: the door on all threads.
 //! - `request`: which path does what. `subscriptions`, `messages`: what each of them does. `answer`: how that looks.
 //! - `body`: bodies as they arrive. `receiving`: messages in memory or in a file.
-//! - `stats`: the numbers.
+//! - `open`: from settings to a broadcaster that runs. `stats`: the numbers.
 
 mod answer;
 mod body;
 mod messages;
+mod open;
 mod receiving;
 mod request;
 mod stats;
 mod subscriptions;
 
 use std::fmt;
-use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use actix_web::web::ServiceConfig;
-use actix_web::{Scope, web};
+use actix_web::{Scope, rt, web};
 use arc_swap::ArcSwapOption;
+use eventhive_hub::Hub;
 use eventhive_listener::Door;
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
@@ -47,10 +48,16 @@ use self::stats::Counters;
 pub use self::stats::DoorStats;
 use crate::broadcaster::Broadcaster;
 use crate::config::Config;
+use crate::session::Sessions;
+
+/// How long a store has at the end for what is yet to be written.
+const LAST_WRITES: Duration = Duration::from_secs(10);
 
 /// A door of the protocol. It serves every path below its own `/v1`, on all threads.
 pub struct WebhookDoor {
     common: Arc<Common>,
+    /// The hub of a door that opens its broadcaster itself, until it does.
+    hub: Mutex<Option<Hub>>,
 }
 
 /// What all threads of a door share.
@@ -58,36 +65,89 @@ struct Common {
     config: Config,
     counters: Arc<Counters>,
     /// `None` until it has been opened.
-    broadcaster: ArcSwapOption<Broadcaster>,
-    /// Whether what [`Door::begin`] started has ended.
+    opened: ArcSwapOption<Opened>,
+    /// Whether what [`Door::begin`] starts is to end.
+    stopping: watch::Sender<bool>,
+    /// Whether it has.
     ended: watch::Sender<bool>,
 }
 
-impl Common {
-    fn broadcaster(&self) -> Option<Arc<Broadcaster>> {
-        self.broadcaster.load_full()
-    }
+/// What answers requests.
+struct Opened {
+    broadcaster: Arc<Broadcaster>,
+    sessions: Arc<Sessions>,
 }
 
 impl WebhookDoor {
-    /// A door of a broadcaster that somebody else runs.
+    /// A door to `hub`. It answers 503 until [`begin`](Door::begin) has opened its store.
+    #[must_use]
+    pub fn new(hub: Hub, config: Config) -> Self {
+        Self::with(config, None, Some(hub))
+    }
+
+    /// A door of a broadcaster that somebody else [runs](Broadcaster::run).
     #[must_use]
     pub fn of(broadcaster: Arc<Broadcaster>, config: Config) -> Self {
-        let broadcaster = ArcSwapOption::from(Some(broadcaster));
-        let common = Common { config, counters: Arc::default(), broadcaster, ended: watch::Sender::new(true) };
-        Self { common: Arc::new(common) }
+        let sessions = Sessions::new(Arc::clone(&broadcaster), config.session.clone());
+        Self::with(config, Some(Arc::new(Opened { broadcaster, sessions })), None)
+    }
+
+    fn with(config: Config, opened: Option<Arc<Opened>>, hub: Option<Hub>) -> Self {
+        let (stopping, ended) = (watch::Sender::new(false), watch::Sender::new(true));
+        let common = Common { config, counters: Arc::default(), opened: opened.into(), stopping, ended };
+        Self { common: Arc::new(common), hub: Mutex::new(hub) }
+    }
+
+    /// The door as a scope for an application of one's own, at the path that [`Config::endpoint`] says. Call it in the
+    /// application's factory: each worker thread needs one. Call [`begin`](Door::begin) once, on a thread of actix that lives
+    /// as long as the application, and [`drain`](Door::drain) before the server is stopped. Build the server with
+    /// [`Connections::on_connect`](eventhive_listener::connection::Connections), so that websockets whose peer has stopped
+    /// reading can be ended at once.
+    ///
+    /// ```no_run
+    /// use std::{sync::Arc, time::Duration};
+    /// use actix_web::{App, HttpServer};
+    /// use eventhive_hub::{Hub, HubSettings};
+    /// use eventhive_listener::{Door, connection::Connections};
+    /// use eventhive_webhook::{Config, WebhookDoor};
+    ///
+    /// #[actix_web::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let hub = Hub::new(HubSettings::default());
+    ///     let config = Config { endpoint: "/lonely".to_owned(), ..Config::default() };
+    ///     let door = Arc::new(WebhookDoor::new(hub, config));
+    ///     door.begin();
+    ///     let served = Arc::clone(&door);
+    ///     HttpServer::new(move || App::new().service(served.scope()))
+    ///         .on_connect(Connections::new().on_connect(Duration::from_secs(30)))
+    ///         .bind(("127.0.0.1", 3003))?
+    ///         .run()
+    ///         .await?;
+    ///     door.drain(Duration::from_secs(10)).await;
+    ///     Ok(())
+    /// }
+    /// ```
+    #[must_use]
+    pub fn scope(&self) -> Scope {
+        self.service(true)
+    }
+
+    /// The broadcaster behind it, once it has been opened.
+    #[must_use]
+    pub fn broadcaster(&self) -> Option<Arc<Broadcaster>> {
+        self.common.opened.load().as_ref().map(|opened| Arc::clone(&opened.broadcaster))
     }
 
     /// The numbers now.
     #[must_use]
     pub fn stats(&self) -> DoorStats {
-        self.common.counters.read(0)
+        self.common.counters.read(self.sessions())
     }
 
     fn service(&self, embedded: bool) -> Scope {
-        let common = Rc::new(Arc::clone(&self.common));
+        let common = Arc::clone(&self.common);
         let every = move |request, body| {
-            let common = Rc::clone(&common);
+            let common = Arc::clone(&common);
             async move { request::answer(&common, request, body, embedded).await }
         };
         web::scope(&format!("{}/v1", self.common.config.endpoint)).default_service(web::to(every))
@@ -99,20 +159,53 @@ impl Door for WebhookDoor {
         config.service(self.service(false));
     }
 
+    /// Opens the store, as soon as that can be done, and runs the broadcaster. The listener calls it; an application of one's
+    /// own calls it once. Does nothing for a broadcaster that somebody else runs.
+    ///
+    /// # Panics
+    /// Outside a thread of actix.
+    fn begin(&self) {
+        if let Some(hub) = self.hub.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            self.common.ended.send_replace(false);
+            rt::spawn(open::run(Arc::clone(&self.common), hub));
+        }
+    }
+
     fn drain(&self, within: Duration) -> BoxFuture<'static, ()> {
         let common = Arc::clone(&self.common);
         Box::pin(async move {
-            if tokio::time::timeout(within, common.counters.idle()).await.is_err() {
+            let opened = common.opened.load_full();
+            let delivered = tokio::time::timeout(within, common.counters.idle());
+            let sessions = async {
+                if let Some(opened) = &opened {
+                    opened.sessions.drain(within).await;
+                }
+            };
+            if tokio::join!(delivered, sessions).0.is_err() {
                 tracing::warn!("messages were given up that were being delivered");
             }
-            if let Some(broadcaster) = common.broadcaster() {
-                broadcaster.close();
+            common.stopping.send_replace(true);
+            if let Some(opened) = opened {
+                opened.broadcaster.close();
+            }
+            let mut ended = common.ended.subscribe();
+            if tokio::time::timeout(LAST_WRITES, ended.wait_for(|ended| *ended)).await.is_err() {
+                tracing::warn!("the store did not take what was to be written at the end in time");
             }
         })
     }
 
     fn sessions(&self) -> usize {
-        0
+        self.common.opened.load().as_ref().map_or(0, |opened| opened.sessions.count())
+    }
+
+    fn reload(&self) -> Vec<String> {
+        let replaced = self.common.config.secrecy.read().map(|schemes| {
+            if let Some(broadcaster) = self.broadcaster() {
+                broadcaster.authority().replace(schemes);
+            }
+        });
+        replaced.err().into_iter().collect()
     }
 }
 

@@ -55,7 +55,7 @@ pub(super) async fn answer(common: &Common, http: HttpRequest, payload: web::Pay
     if *http.method() != method {
         return method_not_allowed(&method);
     }
-    let answered = serve(common, endpoint, &http, payload).await.unwrap_or_else(|refusal| {
+    let answered = serve(common, endpoint, http, payload).await.unwrap_or_else(|refusal| {
         common.counters.refused.fetch_add(1, Ordering::Relaxed);
         refusal.response()
     });
@@ -65,12 +65,15 @@ pub(super) async fn answer(common: &Common, http: HttpRequest, payload: web::Pay
 async fn serve(
     common: &Common,
     endpoint: Endpoint,
-    http: &HttpRequest,
+    http: HttpRequest,
     payload: web::Payload,
 ) -> Result<HttpResponse, Refusal> {
-    let broadcaster = common.broadcaster().ok_or(Refusal::UNAVAILABLE)?;
+    let opened = common.opened.load_full().ok_or(Refusal::UNAVAILABLE)?;
+    if endpoint == Endpoint::Websocket {
+        return opened.sessions.upgrade(http, payload).or_else(|error| Ok(error.error_response()));
+    }
     let Common { config, counters, .. } = common;
-    let request = Request { broadcaster: &broadcaster, config, counters, http };
+    let request = Request { broadcaster: &opened.broadcaster, config, counters, http: &http };
     let body = Incoming::new(payload, config.body_timeout);
     match endpoint {
         Endpoint::Subscribe(kind) => subscriptions::subscribe(&request, kind, body).await,

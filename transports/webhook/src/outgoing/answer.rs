@@ -4,10 +4,10 @@ use std::num::NonZeroU32;
 
 use super::connection::Answer;
 use super::report::{Failure, Identifier, Verified};
-use super::settings::OutgoingSettings;
+use super::settings::Vouch;
 use crate::store::Outcome;
 use crate::wire::Proof;
-use crate::wire::auth::{Accepted, Claim};
+use crate::wire::auth::Claim;
 use crate::wire::responses::Response;
 
 const ALLOWED_ORIGIN: &str = "webhook-allowed-origin";
@@ -15,7 +15,7 @@ const ALLOWED_RATE: &str = "webhook-allowed-rate";
 
 /// For how many subscribers a RECEIVE was confirmed.
 pub(super) async fn received(
-    settings: &OutgoingSettings,
+    vouch: &dyn Vouch,
     url: &str,
     identifier: &Identifier,
     answer: &Answer,
@@ -31,20 +31,15 @@ pub(super) async fn received(
         return Err(failure(Outcome::BadAnswer, answer, "it confirms another message".to_owned()));
     }
     let claim = Claim::ConfirmReceive { identifier: theirs, num_subscribers, url };
-    authorize(settings, proof, &claim, answer).await?;
+    authorize(vouch, proof, claim, answer).await?;
     Ok(num_subscribers)
 }
 
 /// Whether a MISSED was confirmed.
-pub(super) async fn missed(
-    settings: &OutgoingSettings,
-    recovery: &str,
-    topic: &[u8],
-    answer: &Answer,
-) -> Result<(), Failure> {
+pub(super) async fn missed(vouch: &dyn Vouch, recovery: &str, topic: &[u8], answer: &Answer) -> Result<(), Failure> {
     match Response::read(&answer.body) {
         Ok(Response::ConfirmMissed { proof }) => {
-            authorize(settings, proof, &Claim::ConfirmMissed { topic, url: recovery }, answer).await
+            authorize(vouch, proof, Claim::ConfirmMissed { topic, url: recovery }, answer).await
         }
         other => Err(other_answer(answer, other.err())),
     }
@@ -73,23 +68,9 @@ pub(super) fn verified(origin: &str, answer: &Answer) -> Result<Verified, Failur
     }
 }
 
-async fn authorize(
-    settings: &OutgoingSettings,
-    proof: Proof<'_>,
-    claim: &Claim<'_>,
-    answer: &Answer,
-) -> Result<(), Failure> {
-    let refused = |detail: String| failure(Outcome::BadAuthorization, answer, detail);
-    let verified = settings.to_broadcaster.verify(proof.authorization, claim, proof.tracing, settings.stamps.now());
-    let code = match verified.map_err(|why| refused(why.to_string()))? {
-        Accepted::Always => return Ok(()),
-        Accepted::Once(code) => code,
-    };
-    match settings.nonces.accept(&code.code, code.forget_at).await {
-        Ok(true) => Ok(()),
-        Ok(false) => Err(refused("the authorization is refused: it was used before".to_owned())),
-        Err(error) => Err(refused(format!("whether the authorization was used before is not known: {error}"))),
-    }
+async fn authorize(vouch: &dyn Vouch, proof: Proof<'_>, claim: Claim<'_>, answer: &Answer) -> Result<(), Failure> {
+    let admitted = vouch.admit(proof.authorization, claim, proof.tracing).await;
+    admitted.map_err(|why| failure(Outcome::BadAuthorization, answer, why.into()))
 }
 
 fn other_answer(answer: &Answer, problem: Option<crate::wire::WireError>) -> Failure {

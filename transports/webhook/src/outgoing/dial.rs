@@ -4,7 +4,7 @@
 //! with none of them is forbidden.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
+use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::sync::Arc;
 
 use eventhive_tls::Io;
@@ -91,7 +91,7 @@ impl Dialer {
     async fn encrypt(&self, origin: &Origin, stream: TcpStream) -> Result<Box<dyn Io>, Failure> {
         let failed = |error: &dyn std::fmt::Display| Failure::new(Outcome::Unreachable, format!("no TLS: {error}"));
         let name = match &origin.host {
-            Host::Address(address) => ServerName::from(IpAddr::from(*address)),
+            Host::Address(address) => ServerName::from(*address),
             Host::Name(name) => ServerName::try_from(name.to_string()).map_err(|error| failed(&error))?,
         };
         match self.tls.connect(name, stream).await {

@@ -177,7 +177,8 @@ impl Place {
 async fn turn(turns: &Semaphore, until: Instant) -> Option<SemaphorePermit<'_>> {
     match turns.try_acquire() {
         Ok(permit) => Some(permit),
-        Err(_) => timeout_at(until, turns.acquire()).await.ok()?.ok(),
+        // One that comes when the time is over is none.
+        Err(_) => timeout_at(until, turns.acquire()).await.ok()?.ok().filter(|_| Instant::now() < until),
     }
 }
 

@@ -22,6 +22,9 @@ mod settings;
 mod standard;
 mod target;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,7 +36,7 @@ use hyper::header::HeaderValue;
 use tokio::time::{Instant, timeout_at};
 
 pub use report::{Identifier, Load, Report, Verified};
-pub use settings::{OutgoingError, OutgoingSettings, Stamps, SystemStamps};
+pub use settings::{OutgoingError, OutgoingSettings, Unvouched, Vouch};
 pub use standard::{Signed, StandardWebhooks, WebhookSecret, WebhookSecretError};
 
 use self::body::{Parts, RequestBody};
@@ -147,7 +150,7 @@ impl Outgoing {
             digest: Some(&message.sha512),
         };
         let answer = self.post(url, &call, &message.body, begun).await?;
-        let count = answer::received(&self.settings, url, &identifier, &answer).await?;
+        let count = answer::received(&*self.settings.vouch, url, &identifier, &answer).await?;
         Ok((count, answer.status.as_u16()))
     }
 
@@ -163,7 +166,7 @@ impl Outgoing {
             digest: None,
         };
         let answer = self.post(recovery, &call, &Body::Memory(Bytes::copy_from_slice(topic)), begun).await?;
-        answer::missed(&self.settings, recovery, topic, &answer).await?;
+        answer::missed(&*self.settings.vouch, recovery, topic, &answer).await?;
         Ok(answer.status.as_u16())
     }
 
@@ -235,7 +238,10 @@ async fn finish(turn: Turn<'_>, connection: Connection, answered: Result<Answer,
             turn.keep(connection).await;
             Ok(answer)
         }
-        Err(Broken::Lost { error, .. }) => Err(Failure::new(Outcome::Unreachable, in_words(&error))),
+        Err(Broken::Lost { error, .. }) => {
+            let outcome = if error.is_parse() { Outcome::BadAnswer } else { Outcome::Unreachable };
+            Err(Failure::new(outcome, in_words(&error)))
+        }
         Err(Broken::Slow) => Err(Failure::new(Outcome::TimedOut, "it did not answer in time")),
         Err(Broken::TooLong(status)) => Err(Failure {
             outcome: Outcome::BadAnswer,
@@ -245,10 +251,10 @@ async fn finish(turn: Turn<'_>, connection: Connection, answered: Result<Answer,
     }
 }
 
-/// An error and what caused it.
+/// An error and what caused it. Of what is ours, only a file can fail.
 fn in_words(error: &hyper::Error) -> String {
     let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
-    format!("{error}{cause}")
+    if error.is_user() { format!("the message cannot be read{cause}") } else { format!("{error}{cause}") }
 }
 
 fn confirmed(begun: Instant, subscribers: u32, status: u16, identifier: Option<Identifier>) -> Report {

@@ -11,7 +11,7 @@ use super::settings::OutgoingSettings;
 use super::target::Target;
 use crate::message::Body;
 use crate::store::Outcome;
-use crate::wire::auth::{Claim, Stamp};
+use crate::wire::auth::Claim;
 use crate::wire::digest::{Hash, repr_digest};
 use crate::wire::endpoint;
 
@@ -66,7 +66,8 @@ impl Always {
         if let Some(digest) = call.digest {
             headers.insert(DIGEST, value(repr_digest(digest))?);
         }
-        if let Some(authorization) = authorization(settings, &call.claim)? {
+        let signed = settings.vouch.sign(&call.claim, b"");
+        if let Some(authorization) = signed.map_err(|why| unmade(format!("it cannot be signed: {why}")))? {
             headers.insert(AUTHORIZATION, value(authorization)?);
         }
         headers.extend(extra.iter().map(|(name, value)| (name.clone(), value.clone())));
@@ -88,13 +89,6 @@ fn request(method: Method, target: &Target, headers: HeaderMap, body: RequestBod
     request
 }
 
-fn authorization(settings: &OutgoingSettings, claim: &Claim<'_>) -> Result<Option<String>, Failure> {
-    let unsigned = |error: &dyn std::fmt::Display| unmade(format!("it cannot be signed: {error}"));
-    let nonce = settings.stamps.nonce().map_err(|error| unsigned(&error))?;
-    let stamp = Stamp::new(settings.stamps.now(), &nonce);
-    settings.to_subscriber.sign(claim, b"", stamp).map_err(|error| unsigned(&error))
-}
-
 /// The headers of Standard Webhooks; none if they are not wanted. `message` is what a receiver sees as the message.
 pub(super) async fn standard_headers(
     settings: &OutgoingSettings,
@@ -104,7 +98,7 @@ pub(super) async fn standard_headers(
     let mut headers = HeaderMap::new();
     let Some(standard) = &settings.standard_webhooks else { return Ok(headers) };
     let id = text(&call.identifier);
-    let timestamp = settings.stamps.now().as_secs();
+    let timestamp = settings.vouch.now().as_secs();
     let unread = |error: io::Error| unmade(format!("the message cannot be read: {error}"));
     let signature = standard.sign(id, timestamp, &call.parts, message).await.map_err(unread)?;
     headers.insert(WEBHOOK_ID, value(id.to_owned())?);

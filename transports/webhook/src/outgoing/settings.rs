@@ -1,14 +1,14 @@
 //! How requests are made.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{fmt, future};
 
 use eventhive_listener::Networks;
+use futures_util::future::BoxFuture;
 
 use super::standard::StandardWebhooks;
-use crate::store::Nonces;
-use crate::wire::auth::{Nonce, Scheme};
+use crate::wire::auth::Claim;
 use crate::wire::responses;
 
 /// How requests are made. [`new`](Self::new) has the defaults.
@@ -39,14 +39,8 @@ pub struct OutgoingSettings {
     pub tls_ca: Option<Box<str>>,
     /// The header `User-Agent`.
     pub user_agent: Box<str>,
-    /// Signs requests.
-    pub to_subscriber: Scheme,
-    /// Verifies answers.
-    pub to_broadcaster: Scheme,
-    /// What makes signatures differ.
-    pub stamps: Arc<dyn Stamps>,
-    /// Where authorizations of answers are remembered, so that each counts once.
-    pub nonces: Arc<dyn Nonces>,
+    /// Signs requests and verifies answers.
+    pub vouch: Arc<dyn Vouch>,
     /// Headers of Standard Webhooks beside the protocol's own.
     pub standard_webhooks: Option<StandardWebhooks>,
     /// The name under which urls are asked whether they want to be called, such as `events.example.org`. It goes with every
@@ -55,9 +49,9 @@ pub struct OutgoingSettings {
 }
 
 impl OutgoingSettings {
-    /// The defaults: no authorization, nothing special allowed.
+    /// The defaults, with which nothing special is allowed.
     #[must_use]
-    pub fn new(nonces: Arc<dyn Nonces>) -> Self {
+    pub fn new(vouch: Arc<dyn Vouch>) -> Self {
         Self {
             total_timeout: Duration::from_secs(30),
             connect_timeout: Duration::from_secs(5),
@@ -71,10 +65,7 @@ impl OutgoingSettings {
             allow: Networks::default(),
             tls_ca: None,
             user_agent: concat!("eventhive/", env!("CARGO_PKG_VERSION")).into(),
-            to_subscriber: Scheme::None,
-            to_broadcaster: Scheme::None,
-            stamps: Arc::new(SystemStamps),
-            nonces,
+            vouch,
             standard_webhooks: None,
             origin: None,
         }
@@ -97,28 +88,42 @@ pub struct OutgoingError {
     pub problem: Box<str>,
 }
 
-/// The clock, and nonces: what makes each signature differ from every other.
-pub trait Stamps: Send + Sync {
+/// Signs requests, and verifies answers.
+pub trait Vouch: Send + Sync {
     /// Now, since the epoch.
-    fn now(&self) -> Duration;
-
-    /// A nonce that was never given before.
-    ///
-    /// # Errors
-    /// There is no randomness to be had.
-    fn nonce(&self) -> Result<Nonce, getrandom::Error>;
-}
-
-/// The system's clock and random bytes.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct SystemStamps;
-
-impl Stamps for SystemStamps {
     fn now(&self) -> Duration {
         SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
     }
 
-    fn nonce(&self) -> Result<Nonce, getrandom::Error> {
-        Nonce::fresh()
+    /// The authorization of a request; `None` if it needs none. It is called anew each time a request is made, as no
+    /// authorization may be sent twice.
+    ///
+    /// # Errors
+    /// Why it cannot be signed, for people.
+    fn sign(&self, claim: &Claim<'_>, tracing: &[u8]) -> Result<Option<String>, Box<str>>;
+
+    /// Whether an answer is authorized. One that counts once is used up by this.
+    ///
+    /// # Errors
+    /// Why it is not, for people.
+    fn admit<'a>(
+        &'a self,
+        authorization: Option<&'a str>,
+        claim: Claim<'a>,
+        tracing: &'a [u8],
+    ) -> BoxFuture<'a, Result<(), Box<str>>>;
+}
+
+/// Nothing is signed, and everything accepted.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Unvouched;
+
+impl Vouch for Unvouched {
+    fn sign(&self, _: &Claim<'_>, _: &[u8]) -> Result<Option<String>, Box<str>> {
+        Ok(None)
+    }
+
+    fn admit<'a>(&'a self, _: Option<&'a str>, _: Claim<'a>, _: &'a [u8]) -> BoxFuture<'a, Result<(), Box<str>>> {
+        Box::pin(future::ready(Ok(())))
     }
 }

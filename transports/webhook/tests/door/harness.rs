@@ -83,6 +83,8 @@ impl Deliver for Called {
         }
         .boxed()
     }
+
+    fn enable(&self, _: &str) {}
 }
 
 /// A websocket.
