@@ -43,6 +43,8 @@ impl Deliver for Urls {
         }
         .boxed()
     }
+
+    fn enable(&self, _: &str) {}
 }
 
 pub(crate) struct Served {
