@@ -3,8 +3,26 @@
 //! # Layout
 //!
 //! - [`wire`]: bodies, authorizations, globs, and the messages of the websocket.
-//! - [`store`]: where subscriptions live. [`message`]: a message and its bytes.
+//! - [`store`]: where subscriptions live. [`index`]: from a topic to whom it concerns.
+//! - [`message`]: a message and its bytes.
+//! - [`delivery`]: what becomes of one message at one subscription. [`outgoing`]: requests to the urls of subscribers.
+//! - [`broadcaster`]: the middle of a broadcaster: who wants what, and how a message reaches them.
+//! - [`session`]: websockets of a broadcaster. [`compression`]: what they compress, and dictionaries for it.
+//! - [`door`]: the broadcaster's endpoints.
+//! - [`config`]: the table of a door's keys, and what they mean.
 
+pub mod broadcaster;
+pub mod compression;
+pub mod config;
+pub mod delivery;
+pub mod door;
+pub mod index;
 pub mod message;
+pub mod outgoing;
+pub mod session;
+mod spool;
 pub mod store;
 pub mod wire;
+
+pub use config::{Config, Webhook};
+pub use door::WebhookDoor;

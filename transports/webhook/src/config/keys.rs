@@ -1,0 +1,346 @@
+//! The table of a door's keys.
+//!
+//! Keys that Python's broadcaster has as arguments have its names. Times are in seconds, sizes in bytes.
+
+use eventhive_listener::TLS_KEYS;
+use eventhive_listener::proxies::{PROXY_PROTOCOL, TRUSTED_PROXIES};
+use eventhive_transport::settings::PORT;
+use eventhive_transport::{Key, KeyKind};
+
+const COUNT: KeyKind = KeyKind::Integer { min: 1, max: 10_000_000 };
+const COUNT_OR_NONE: KeyKind = KeyKind::Integer { min: 0, max: 1_000_000_000 };
+const BYTES: KeyKind = KeyKind::Integer { min: 1024, max: 1 << 40 };
+const TIME: KeyKind = KeyKind::Seconds { min: 0.05 };
+const TIME_OR_NONE: KeyKind = KeyKind::Seconds { min: 0.0 };
+
+/// `to_broadcaster:` and `to_subscriber:`
+pub const AUTH: &[Key] = &[
+    Key::required(
+        "type",
+        KeyKind::Choice(&["none", "token", "hmac"]),
+        "How messages of this direction are authorized: none, a token in each, or a signature over each.",
+    ),
+    Key::optional(
+        "secret",
+        KeyKind::Secrets,
+        "The token; or for hmac 64 bytes in URL-safe base64. A list is for rotation: the first signs, all are accepted.",
+    ),
+];
+
+/// `standard_webhooks:`
+pub const STANDARD_WEBHOOKS: &[Key] = &[
+    Key::required(
+        "secret",
+        KeyKind::Secrets,
+        "`whsec_` and 24 to 64 bytes in base64. A list is for rotation: each signs.",
+    ),
+    Key::with_default(
+        "signed",
+        KeyKind::Choice(&["body", "message"]),
+        "body",
+        "What is signed: the request's body, or the message in it, which libraries that verify text alone need.",
+    ),
+];
+
+/// `missed:`
+pub const MISSED: &[Key] = &[
+    Key::with_default("expo_factor", TIME_OR_NONE, "1", "Seconds; multiplied by the power below."),
+    Key::with_default("expo_base", KeyKind::Seconds { min: 1.0 }, "2", "What is raised to the number of tries so far."),
+    Key::with_default("expo_max", KeyKind::Integer { min: 0, max: 63 }, "10", "The greatest power it is raised to."),
+    Key::with_default("max_retries", COUNT_OR_NONE, "20", "Tries until a MISSED is given up."),
+    Key::with_default("constant", TIME_OR_NONE, "1", "Seconds that are added to each wait."),
+    Key::with_default("jitter", TIME_OR_NONE, "2", "Seconds of which a random part is added to each wait."),
+];
+
+/// `breaker:`
+pub const BREAKER: &[Key] = &[
+    Key::with_default("failures", COUNT_OR_NONE, "5", "Failures in a row after which a url is left alone; 0: never."),
+    Key::with_default("pause_secs", TIME, "10", "For how long, at first; it doubles with each failure after it."),
+    Key::with_default("max_pause_secs", TIME, "600", "The longest pause."),
+];
+
+/// `rate:`
+pub const RATE: &[Key] = &[
+    Key::required("per_second", KeyKind::Seconds { min: 0.001 }, "Requests a second to one url."),
+    Key::with_default("burst", COUNT, "10", "Requests that may come at once after a pause."),
+];
+
+/// `log:`
+pub const LOG: &[Key] = &[
+    Key::with_default(
+        "attempts",
+        KeyKind::Choice(&["all", "failures", "none"]),
+        "failures",
+        "Which requests to urls are written to the store. `all` costs a row for each.",
+    ),
+    Key::with_default(
+        "keep_days",
+        KeyKind::Seconds { min: 0.0 },
+        "14",
+        "Days that attempts and dead letters are kept.",
+    ),
+    Key::with_default("keep_attempts", COUNT_OR_NONE, "100000", "Attempts that are kept at most."),
+    Key::with_default("keep_letters", COUNT_OR_NONE, "10000", "Dead letters that are kept at most; 0: none is."),
+    Key::with_default(
+        "letter_bytes",
+        KeyKind::Integer { min: 0, max: 1 << 30 },
+        "262144",
+        "Dead letters keep bodies of up to so many bytes; of larger ones only hash and length.",
+    ),
+];
+
+/// `compression_dictionary_by_id:`, by its number from 2 to 65535.
+pub const DICTIONARY: &[Key] = &[
+    Key::required("file", KeyKind::Text, "The file of the dictionary."),
+    Key::with_default("level", KeyKind::Integer { min: 0, max: 19 }, "3", "The level it is used with."),
+];
+
+/// All keys of a server's `init`.
+pub const DOOR: &[Key] = &[
+    Key::with_default("host", KeyKind::Text, "127.0.0.1", "The address to listen on; `*` is all of the machine's."),
+    Key::with_default("port", PORT, "3003", "The port to listen on; 0 takes a free one."),
+    Key::with_default(
+        "endpoint",
+        KeyKind::Text,
+        "/",
+        "What stands before `/v1/..` in the paths of the protocol, such as `/lonely`.",
+    ),
+    TLS_KEYS[0],
+    TLS_KEYS[1],
+    TLS_KEYS[2],
+    TRUSTED_PROXIES,
+    PROXY_PROTOCOL,
+    Key::with_default(
+        "database",
+        KeyKind::Text,
+        "sqlite:eventhive-webhook.db",
+        "Where subscriptions live: `sqlite:FILE` (a relative path is of the working directory; a file of Python's \
+         broadcaster is opened as it is), `postgres://..` or `rqlite://..`. Broadcasters that share it are one.",
+    ),
+    Key::optional(
+        "secrets_file",
+        KeyKind::Texts,
+        "The `broadcaster-secrets.json` that `hive-cli setup webhook` or Python's `lonelypss --setup` wrote. A list is for \
+         rotation: the first signs, all are accepted. Read again on SIGHUP. Not beside `to_broadcaster` and `to_subscriber`.",
+    ),
+    Key::optional(
+        "to_broadcaster",
+        KeyKind::Table(AUTH),
+        "How what subscribers and notifiers say is authorized. Left out: not at all.",
+    ),
+    Key::optional(
+        "to_subscriber",
+        KeyKind::Table(AUTH),
+        "How what this broadcaster says is authorized. Left out: not at all.",
+    ),
+    Key::optional(
+        "advertise",
+        KeyKind::Text,
+        "Where other broadcasters with the same database reach this one, such as `http://10.0.0.5:3003`, with `endpoint` if \
+         there is one. Without it its websockets get only what is published here.",
+    ),
+    Key::with_default(
+        "message_body_spool_size",
+        KeyKind::Integer { min: 0, max: 1 << 30 },
+        "10485760",
+        "Larger messages are in a temporary file while they are delivered, not in memory.",
+    ),
+    Key::optional(
+        "spool_path",
+        KeyKind::Text,
+        "The folder of those files, which must be there; they have no names. Left out: the system's (TMPDIR).",
+    ),
+    Key::with_default(
+        "max_message_bytes",
+        KeyKind::Integer { min: 1, max: 1 << 50 },
+        "17179869184",
+        "The largest message.",
+    ),
+    Key::with_default(
+        "max_set_bytes",
+        BYTES,
+        "16777216",
+        "The largest body with which a url's subscriptions are replaced: 16 MiB are some 200,000 of them. It is in memory.",
+    ),
+    Key::with_default("max_deliveries", COUNT, "256", "Requests to urls that one message has under way at a time."),
+    Key::with_default(
+        "body_timeout_secs",
+        TIME,
+        "10",
+        "How long a body may stand still before it is given up. It also has to come with 1 KiB a second on the whole.",
+    ),
+    Key::optional(
+        "allow",
+        KeyKind::Texts,
+        "Networks and addresses that may be called although they are not public, such as `10.0.0.0/8` for an intranet, or \
+         `loopback`. Left out: none but the public ones, and on a server that listens on loopback alone, loopback.",
+    ),
+    Key::with_default(
+        "outgoing_http_timeout_total",
+        TIME,
+        "30",
+        "How long a whole request to a url may take, its wait for its turn included, in seconds; a second more for each MiB.",
+    ),
+    Key::with_default("outgoing_http_timeout_sock_read", TIME, "5", "How long a url may be silent, in seconds."),
+    Key::with_default("outgoing_http_timeout_sock_connect", TIME, "5", "How long connecting may take, in seconds."),
+    Key::with_default("outgoing_per_host", COUNT, "128", "Requests to one host at a time."),
+    Key::with_default(
+        "outgoing_waiting_per_host",
+        KeyKind::Integer { min: 0, max: 10_000_000 },
+        "16384",
+        "Requests that wait for their turn at one host; further ones fail at once.",
+    ),
+    Key::with_default(
+        "outgoing_requests",
+        COUNT,
+        "1024",
+        "Requests to all hosts at a time, and as many connections that are kept for later.",
+    ),
+    Key::optional(
+        "tls_ca",
+        KeyKind::Text,
+        "File of the authorities whose certificates urls may have, in PEM. Left out: those that the system trusts.",
+    ),
+    Key::optional(
+        "handshake",
+        KeyKind::Text,
+        "A name for this broadcaster, such as `events.example.org`. Urls are asked under it whether they want to be called \
+         (CloudEvents' HTTP 1.1 Web Hooks), and those that do not say so get nothing. Left out: nobody is asked.",
+    ),
+    Key::optional(
+        "standard_webhooks",
+        KeyKind::Table(STANDARD_WEBHOOKS),
+        "Headers of Standard Webhooks beside the protocol's own.",
+    ),
+    Key::optional("missed", KeyKind::Table(MISSED), "When subscribers are told that they missed something."),
+    Key::with_default(
+        "sweep_missed_interval",
+        TIME,
+        "10",
+        "How often it is looked whether a MISSED is due, in seconds.",
+    ),
+    Key::optional("breaker", KeyKind::Table(BREAKER), "When a url that fails is left alone for a while."),
+    Key::optional("rate", KeyKind::Table(RATE), "How often one url is called at most. Left out: no bound."),
+    Key::with_default(
+        "disable_after_secs",
+        TIME_OR_NONE,
+        "259200",
+        "A url that has failed for so long is disabled, and tried once an hour; 0: never.",
+    ),
+    Key::optional("log", KeyKind::Table(LOG), "What is written down of deliveries."),
+    Key::with_default(
+        "hub_queue_bytes",
+        BYTES,
+        "16777216",
+        "What may wait of events from other doors while urls are slow.",
+    ),
+    Key::with_default(
+        "hub_overflow",
+        KeyKind::Choice(&["drop_oldest", "drop_newest", "block"]),
+        "drop_oldest",
+        "What happens to events from other doors that do not fit: `block` holds up their publishers for up to 5 seconds.",
+    ),
+    Key::with_default(
+        "hub_max_message_bytes",
+        KeyKind::Integer { min: 0, max: 1 << 30 },
+        "1048576",
+        "Larger messages stay with webhooks. Python's websocket clients take no more than the default.",
+    ),
+    Key::with_default(
+        "max_sessions",
+        COUNT,
+        "20000",
+        "Websockets of this server; further ones are told to come later.",
+    ),
+    Key::with_default(
+        "max_sessions_per_address",
+        COUNT,
+        "10000",
+        "Websockets of one remote address (of IPv6, of one /64).",
+    ),
+    Key::with_default("websocket_accept_timeout", TIME, "2", "How long a websocket may take for its first message."),
+    Key::with_default("websocket_max_pending_sends", COUNT, "255", "Messages that wait for one slow websocket."),
+    Key::with_default("queue_bytes", BYTES, "67108864", "What may wait for one slow websocket, in bytes of memory."),
+    Key::with_default(
+        "websocket_max_unprocessed_receives",
+        COUNT,
+        "255",
+        "Messages of one websocket that wait to be handled.",
+    ),
+    Key::with_default(
+        "websocket_send_max_unacknowledged",
+        COUNT,
+        "3",
+        "Parts of messages that are sent ahead of a websocket's acknowledgements.",
+    ),
+    Key::with_default(
+        "websocket_minimal_headers",
+        KeyKind::Bool,
+        "true",
+        "Whether messages to websockets have the short form of headers.",
+    ),
+    Key::with_default(
+        "outgoing_max_ws_message_size",
+        KeyKind::Integer { min: 1024, max: 4_194_303 },
+        "3670016",
+        "The largest websocket message that is sent; larger messages go in parts. Python's client takes up to 4194303.",
+    ),
+    Key::with_default("ping_interval_secs", TIME, "20", "A websocket that was silent this long is sent a ping."),
+    Key::with_default("ping_timeout_secs", TIME, "20", "One that is silent this long after a ping is closed."),
+    Key::with_default("compression_allowed", KeyKind::Bool, "true", "Whether websockets may compress, with zstd."),
+    Key::with_default(
+        "compression_allow_training",
+        KeyKind::Bool,
+        "true",
+        "Whether dictionaries are trained with what a websocket sends and gets.",
+    ),
+    Key::optional(
+        "compression_dictionary_by_id",
+        KeyKind::Named(DICTIONARY),
+        "Dictionaries that both ends have, by their number from 2 to 65535.",
+    ),
+    Key::with_default("compression_min_size", COUNT_OR_NONE, "32", "Smaller messages are not compressed."),
+    Key::with_default(
+        "compression_trained_max_size",
+        COUNT_OR_NONE,
+        "16384",
+        "Messages from this size on are compressed without a trained dictionary.",
+    ),
+    Key::with_default(
+        "compression_training_low_watermark",
+        COUNT_OR_NONE,
+        "102400",
+        "Bytes of messages after which the first dictionary is trained.",
+    ),
+    Key::with_default(
+        "compression_training_high_watermark",
+        COUNT_OR_NONE,
+        "10485760",
+        "Bytes of messages after which the second one is trained, and later ones.",
+    ),
+    Key::with_default(
+        "compression_retrain_interval_seconds",
+        TIME,
+        "216000",
+        "How long a dictionary is used before messages are collected for the next.",
+    ),
+    Key::with_default(
+        "decompression_max_window_size",
+        KeyKind::Integer { min: 1024, max: 1 << 31 },
+        "8388608",
+        "Messages that were compressed with a larger window are refused.",
+    ),
+    Key::with_default("max_connections", COUNT, "25000", "TCP connections of the listener; further ones wait."),
+    Key::with_default("request_timeout_secs", TIME, "10", "How long a client may take for the head of a request."),
+    Key::with_default(
+        "send_timeout_secs",
+        TIME,
+        "30",
+        "How long the network may leave sent bytes unconfirmed before the connection is ended.",
+    ),
+    Key::optional(
+        "workers",
+        KeyKind::Integer { min: 1, max: 1024 },
+        "Threads of the listener; as many as there are cores if not set.",
+    ),
+];
