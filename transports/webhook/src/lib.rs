@@ -7,10 +7,13 @@
 //! - [`message`]: a message and its bytes.
 //! - [`broadcaster`]: the middle of a broadcaster: who wants what, and how a message reaches them.
 //! - [`config`]: the table of a door's keys, and what they mean.
+//! - [`compression`]: compressed messages of the websocket, and dictionaries for them.
 
 pub mod broadcaster;
+pub mod compression;
 pub mod config;
 pub mod index;
 pub mod message;
+mod spool;
 pub mod store;
 pub mod wire;

@@ -1,7 +1,10 @@
-//! Compressed messages. The wire carries them as they are; this shows that the library at hand reads what Python
-//! writes: frames without a content size, a checksum or a dictionary's number, with dictionaries of both kinds.
+//! Compressed messages: Python's frames are read, and those without a dictionary written again, byte for byte.
 
-use eventhive_webhook::wire::digest;
+use std::num::NonZeroU64;
+use std::sync::Arc;
+
+use eventhive_webhook::compression::{Bounds, Codec, Dictionary};
+use eventhive_webhook::message::Body;
 use serde_json::Value;
 
 use crate::support::{array, bytes, list, number};
@@ -9,12 +12,19 @@ use crate::support::{array, bytes, list, number};
 pub(crate) fn frames(section: &Value) -> usize {
     let frames = list(&section["frames"]);
     for frame in frames {
-        let dictionary = frame.get("dictionary_hex").filter(|hex| !hex.is_null()).map(bytes).unwrap_or_default();
-        let length = usize::try_from(number(&frame["decompressed_len"])).unwrap();
-        let mut decompressor = zstd::bulk::Decompressor::with_dictionary(&dictionary).unwrap();
-        let message = decompressor.decompress(&bytes(&frame["frame_hex"]), length).unwrap();
-        assert_eq!(message.len(), length, "{}", frame["name"]);
-        assert_eq!(digest::hash(&message), array::<64>(&frame["decompressed_sha512_hex"]), "{}", frame["name"]);
+        let dictionary = frame.get("dictionary_hex").filter(|hex| !hex.is_null()).map(bytes);
+        let dictionary = dictionary.map(|bytes| Arc::new(Dictionary::new(bytes.into(), 3).unwrap()));
+        let has_dictionary = dictionary.is_some();
+        let codec = Codec::new(NonZeroU64::MIN, 3, dictionary);
+        let compressed = Body::Memory(bytes(&frame["frame_hex"]).into());
+        let length = number(&frame["decompressed_len"]);
+        let message = codec.decompress_now(&compressed, length, Bounds::default()).unwrap();
+        assert_eq!(message.body.len(), length, "{}", frame["name"]);
+        assert_eq!(message.sha512, array::<64>(&frame["decompressed_sha512_hex"]), "{}", frame["name"]);
+        if !has_dictionary {
+            let again = codec.compress_now(&message.body, usize::MAX).unwrap().unwrap();
+            assert_eq!(again.body.as_bytes(), compressed.as_bytes(), "{}", frame["name"]);
+        }
     }
     frames.len()
 }
