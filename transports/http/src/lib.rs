@@ -14,7 +14,6 @@ pub mod config;
 pub mod door;
 pub mod link;
 pub mod sqs;
-mod tls;
 pub mod wire;
 
 pub use config::{Config, Http};

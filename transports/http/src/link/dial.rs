@@ -3,6 +3,7 @@
 use std::io;
 
 use bytes::BytesMut;
+pub(super) use eventhive_tls::Io;
 use rustls::pki_types::ServerName;
 use rustls::{CertificateError, Error};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
@@ -10,7 +11,6 @@ use tokio::net::TcpStream;
 
 use super::response::{Head, broken};
 use super::settings::LinkSettings;
-pub(super) use crate::tls::Io;
 use crate::wire::answers::LINK_HEADER;
 
 /// Read at a time. Events of the usual size fit many times.

@@ -9,8 +9,6 @@ use eventhive_transport::{Key, KeyKind, Problem, Settings};
 use tokio_rustls::TlsConnector;
 use zeroize::Zeroizing;
 
-use crate::tls;
-
 const TIME: KeyKind = KeyKind::Seconds { min: 0.001 };
 const BYTES: KeyKind = KeyKind::Integer { min: 1024, max: 1 << 40 };
 
@@ -168,7 +166,8 @@ fn encryption(settings: &Settings) -> Result<Option<TlsConnector>, Problem> {
         return file.map_or(Ok(None), unused);
     }
     let key = if file.is_some() { "tls_ca" } else { "scheme" };
-    tls::connector(file, "tls_ca").map(Some).map_err(|message| settings.problem(key, message))
+    let client = eventhive_tls::client(file, "tls_ca").map_err(|message| settings.problem(key, message))?;
+    Ok(Some(TlsConnector::from(client)))
 }
 
 fn authorization(settings: &Settings) -> Result<Option<Zeroizing<String>>, Vec<Problem>> {

@@ -1,11 +1,6 @@
-//! TLS by rustls, with the system's roots or a file's.
-
-use std::sync::Arc;
+//! Whether a connection is encrypted, and how.
 
 use eventhive_transport::{Problem, Settings};
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
-use rustls::{ClientConfig, RootCertStore};
 use tokio_tungstenite::Connector;
 
 /// How `settings` want TLS; `None` if they do not.
@@ -16,35 +11,6 @@ pub(super) fn connector(settings: &Settings) -> Result<Option<Connector>, Proble
         return file.map_or(Ok(None), unused);
     }
     let key = if file.is_some() { "tls_ca" } else { "scheme" };
-    let roots = file.map_or_else(system_roots, file_roots).map_err(|message| settings.problem(key, message))?;
-    let config = client(roots).map_err(|error| settings.problem(key, format!("no TLS: {error}")))?;
-    Ok(Some(Connector::Rustls(Arc::new(config))))
-}
-
-/// With ring named, because nobody may have chosen a provider for the process.
-fn client(roots: RootCertStore) -> Result<ClientConfig, rustls::Error> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
-}
-
-fn file_roots(path: &str) -> Result<RootCertStore, String> {
-    let unreadable = |error| format!("cannot read certificates from `{path}`: {error}");
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(path).map_err(unreadable)? {
-        let added = roots.add(certificate.map_err(unreadable)?);
-        added.map_err(|error| format!("a certificate in `{path}` cannot be used: {error}"))?;
-    }
-    if roots.is_empty() { Err(format!("`{path}` has no certificate")) } else { Ok(roots) }
-}
-
-fn system_roots() -> Result<RootCertStore, String> {
-    let found = rustls_native_certs::load_native_certs();
-    let mut roots = RootCertStore::empty();
-    let (added, _) = roots.add_parsable_certificates(found.certs);
-    if added > 0 {
-        return Ok(roots);
-    }
-    let errors = found.errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-    Err(format!("the system has no certificates to trust: install them, or name a file with `tls_ca` ({errors})"))
+    let client = eventhive_tls::client(file, "tls_ca").map_err(|message| settings.problem(key, message))?;
+    Ok(Some(Connector::Rustls(client)))
 }

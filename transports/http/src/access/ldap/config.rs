@@ -13,7 +13,6 @@ use tokio_rustls::TlsConnector;
 use super::name::Name;
 use super::template::{FilterTemplate, NameTemplate};
 use crate::access::Rights;
-use crate::tls;
 
 /// How a directory is asked.
 #[derive(Clone)]
@@ -127,7 +126,8 @@ fn servers(settings: &Settings) -> Result<Vec<Server>, Vec<Problem>> {
         }
         file if encrypts => {
             let key = if file.is_some() { "tls_ca" } else { "uri" };
-            Some(tls::connector(file, "tls_ca").map_err(|what| vec![settings.problem(key, what)])?)
+            let client = eventhive_tls::client(file, "tls_ca").map_err(|what| vec![settings.problem(key, what)])?;
+            Some(TlsConnector::from(client))
         }
         _ => None,
     };

@@ -5,6 +5,7 @@
 use std::io;
 
 use bytes::BytesMut;
+use eventhive_tls::Io;
 use futures_util::FutureExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -12,7 +13,6 @@ use tokio::net::TcpStream;
 use super::config::{Security, Server};
 use super::error::Broken;
 use super::wire::{self, Answer, Kind, Message, Search};
-use crate::tls::Io;
 
 pub(super) struct Connection {
     io: Box<dyn Io>,
