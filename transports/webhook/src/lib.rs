@@ -7,6 +7,7 @@
 //! - [`message`]: a message and its bytes.
 //! - [`broadcaster`]: the middle of a broadcaster: who wants what, and how a message reaches them.
 //! - [`config`]: the table of a door's keys, and what they mean.
+//! - [`subscriber`]: the subscriber's side, as a library.
 //! - [`compression`]: compressed messages of the websocket, and dictionaries for them.
 
 pub mod broadcaster;
@@ -16,4 +17,5 @@ pub mod index;
 pub mod message;
 mod spool;
 pub mod store;
+pub mod subscriber;
 pub mod wire;
