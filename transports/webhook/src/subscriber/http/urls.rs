@@ -65,8 +65,9 @@ impl Urls {
         if query.is_empty() {
             return Some(Arrival::Exact);
         }
-        let digits = query.strip_prefix(QUERY).filter(|digits| digits.len() == 16)?;
-        u64::from_str_radix(digits, 16).ok().map(Arrival::Glob)
+        let digits = query.strip_prefix(QUERY)?;
+        let number = u64::from_str_radix(digits, 16).ok()?;
+        (digits == format!("{number:016x}")).then_some(Arrival::Glob(number))
     }
 }
 
