@@ -1,6 +1,8 @@
 //! What every store does, on every store there is: each test of the suite runs on each of them. A test of the suite is a
 //! function of a [`Place`], and says nothing of what is behind it.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod changes;
 mod endpoints;
 mod journal;
