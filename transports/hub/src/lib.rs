@@ -35,7 +35,7 @@
 //! - `hub`: the [`Hub`]: publish, ready, close. `core`: what its lock guards.
 //! - `message`, `cursor`, `tracker`, `access`: what travels, its place, who waits for it, who may see it. `veil`: what of its
 //!   place clients are told.
-//! - `index`: filters to sessions; a cache of whole matches.
+//! - `index`: filters to sessions; a cache of whole matches. [`grams`]: patterns by a piece of their text.
 //! - `lane`: the way from publishers to one worker. `worker`: the fan-out on a thread.
 //! - `session`, `queue`, `outgoing`: a session's handle, its bounded queue, and what the socket reads.
 //! - `backlog`, `memory`, [`disk`]: the log of past messages: the trait, the one in memory, and the one on disk.
@@ -49,6 +49,7 @@ mod core;
 mod cursor;
 pub mod disk;
 mod error;
+pub mod grams;
 mod hub;
 mod index;
 mod keys;

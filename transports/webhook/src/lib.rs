@@ -3,9 +3,10 @@
 //! # Layout
 //!
 //! - [`wire`]: bodies, authorizations, globs, and the messages of the websocket.
-//! - [`store`]: where subscriptions live. [`message`]: a message and its bytes.
-//! - [`outgoing`]: requests to the urls of subscribers.
+//! - [`store`]: where subscriptions live. [`index`]: from a topic to whom it concerns.
+//! - [`message`]: a message and its bytes. [`outgoing`]: requests to the urls of subscribers.
 
+pub mod index;
 pub mod message;
 pub mod outgoing;
 pub mod store;

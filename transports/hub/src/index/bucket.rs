@@ -9,8 +9,8 @@ use slab::Slab;
 use smallvec::SmallVec;
 
 use super::cache::Cache;
-use super::grams::{Gram, Grams};
 use super::segments::{Segments, SetHome};
+use crate::grams::{Gram, Grams};
 
 /// One subscription in a bucket.
 #[derive(Debug, Clone, Copy)]
@@ -131,7 +131,11 @@ impl Buckets {
                 self.exact.insert(topic.clone(), key);
                 Home::Exact(topic.clone())
             }
-            Filter::Glob(glob) => self.grams.insert(glob, key).map_or(Home::Everywhere, Home::Gram),
+            Filter::Glob(glob) => {
+                let literals = glob.literals();
+                let filed = self.grams.insert(|| literals.iter().map(String::as_str), key);
+                filed.map_or(Home::Everywhere, Home::Gram)
+            }
             Filter::Segments(sets) if sets.is_empty() => Home::Nowhere,
             Filter::Segments(sets) => self.segments.insert(sets, key).map_or(Home::Everywhere, Home::Segments),
             _ => Home::Everywhere,

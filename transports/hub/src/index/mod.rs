@@ -1,7 +1,7 @@
 //! From a topic to the sessions that want it.
 //!
 //! Equal filters share a *bucket* of members. Finders lead from a topic to the buckets that match: exact topics by hash,
-//! globs by a piece of their literal text ([`grams`]), segment sets by their rarest segment ([`segments`]); what has
+//! globs by a piece of their literal text ([`grams`](crate::grams)), segment sets by their rarest segment ([`segments`]); what has
 //! nothing to go by is looked at each time. What was found is merged into one list of targets for each worker, and that
 //! whole match is cached by topic ([`cache`]): an exact subscription that comes or goes throws out its own topic, any
 //! other makes the cached matches stale, and each is found again when its topic is next published.
@@ -12,7 +12,6 @@
 
 mod bucket;
 mod cache;
-mod grams;
 mod matched;
 mod segments;
 mod sessions;

@@ -1,4 +1,4 @@
-//! Globs by a piece of their literal text.
+//! Patterns by a piece of their literal text, for indexes of patterns.
 //!
 //! Each pattern is filed under one *gram*: up to eight bytes of text that every match must have, and of those the one that
 //! the fewest other patterns are filed under. A topic is cut into its grams, each is looked up, and what is filed there
@@ -7,13 +7,15 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use eventhive_transport::Glob;
-
 const LONGEST: usize = 8;
 
+/// Each gram of a topic longer than this is looked up once. The same few bytes, over and over, would bring the same candidates
+/// as often: a topic of 64 KiB all those of a common gram 65,000 times.
+const LONG_TOPIC: usize = 512;
+
 /// A few bytes of text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Gram {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Gram {
     bytes: u64,
     length: u8,
 }
@@ -27,26 +29,27 @@ impl Gram {
 }
 
 /// Patterns by gram. The quick hasher will do: a peer who wants many patterns in one place need only give them one gram.
-#[derive(Default)]
-pub(super) struct Grams {
+#[derive(Debug, Default)]
+pub struct Grams {
     filed: HashMap<Gram, BTreeSet<u32>, foldhash::fast::RandomState>,
     /// How many patterns are filed under grams of each length: lengths that nobody has are not looked up.
     lengths: [usize; LONGEST + 1],
 }
 
 impl Grams {
-    /// Files a pattern; `None` if it has no literal text.
-    pub(super) fn insert(&mut self, glob: &Glob, key: u32) -> Option<Gram> {
-        let literals = glob.literals();
-        let length = literals.iter().map(String::len).max()?.min(LONGEST);
-        let windows = literals.iter().flat_map(|literal| literal.as_bytes().windows(length));
+    /// Files a pattern whose every match has all of these literals in it. Says where, for [`remove`](Self::remove); `None`,
+    /// and nothing is filed, if there is no literal text.
+    pub fn insert<'a, L: Iterator<Item = &'a str>>(&mut self, literals: impl Fn() -> L, key: u32) -> Option<Gram> {
+        let length = literals().map(str::len).max().filter(|length| *length > 0)?.min(LONGEST);
+        let windows = literals().flat_map(|literal| literal.as_bytes().windows(length));
         let gram = windows.map(Gram::new).min_by_key(|gram| self.filed.get(gram).map_or(0, BTreeSet::len))?;
         self.filed.entry(gram).or_default().insert(key);
         self.lengths[length] += 1;
         Some(gram)
     }
 
-    pub(super) fn remove(&mut self, gram: Gram, key: u32) {
+    /// Takes a pattern out.
+    pub fn remove(&mut self, gram: Gram, key: u32) {
         let Some(keys) = self.filed.get_mut(&gram) else { return };
         if keys.remove(&key) {
             self.lengths[usize::from(gram.length)] -= 1;
@@ -56,11 +59,16 @@ impl Grams {
         }
     }
 
-    /// Calls `candidate` with every pattern that has a gram in common with the topic; repeatedly, if it has it repeatedly.
-    pub(super) fn candidates(&self, topic: &[u8], mut candidate: impl FnMut(u32)) {
+    /// Calls `candidate` with every pattern that has a gram in common with the topic; repeatedly, if it has it repeatedly and
+    /// is short.
+    pub fn candidates(&self, topic: &[u8], mut candidate: impl FnMut(u32)) {
         for length in (1..=LONGEST).filter(|length| self.lengths[*length] > 0) {
-            for window in topic.windows(length) {
-                self.filed.get(&Gram::new(window)).into_iter().flatten().for_each(|key| candidate(*key));
+            let grams = topic.windows(length).map(Gram::new);
+            let mut look_up = |gram| self.filed.get(&gram).into_iter().flatten().for_each(|key| candidate(*key));
+            if topic.len() <= LONG_TOPIC {
+                grams.for_each(&mut look_up);
+            } else {
+                grams.collect::<BTreeSet<Gram>>().into_iter().for_each(&mut look_up);
             }
         }
     }

@@ -1,0 +1,162 @@
+//! What the lock of an index guards.
+
+use std::sync::Arc;
+
+use super::buckets::Buckets;
+use super::peers::PeerTable;
+use super::rows::{Entry, RowTable};
+use super::urls::UrlTable;
+use super::{Found, IndexError, IndexStats, OwnedInterest, Subscribed, Target, Unsubscribed};
+use crate::store::{Row, RowId};
+use crate::wire::Interest;
+
+/// All tables. A row is a member of one bucket, a peer of any number; both know their position there, so that the last
+/// member can take the place of one that leaves.
+pub(super) struct Table<P> {
+    buckets: Buckets,
+    rows: RowTable,
+    urls: UrlTable,
+    peers: PeerTable<P>,
+    generation: u32,
+}
+
+impl<P: Clone> Table<P> {
+    pub(super) fn insert(&mut self, row: &Row) -> Result<(), IndexError> {
+        if self.refresh(row) {
+            return Ok(());
+        }
+        self.remove(row.id);
+        let interest = row.interest().ok_or(IndexError::NotText(row.id))?;
+        let key = self.rows.vacant().ok_or(IndexError::Full)?;
+        let bucket = self.buckets.settle(interest)?;
+        let urls = self.urls.acquire(&row.url, row.recovery.as_deref());
+        let Some(members) = self.buckets.get_mut(bucket).map(|bucket| &mut bucket.rows) else { return Ok(()) };
+        // There are no more members than rows, whose keys are known to fit.
+        let position = members.len() as u32;
+        members.push(key);
+        self.rows.insert(Entry { id: row.id, urls, bucket, position, generation: self.generation });
+        Ok(())
+    }
+
+    /// Whether the row is here as it is; if so, it has been seen.
+    fn refresh(&mut self, row: &Row) -> bool {
+        let Some(entry) = self.rows.key_of(row.id).and_then(|key| self.rows.get_mut(key)) else { return false };
+        entry.generation = self.generation;
+        let same_urls =
+            self.urls.get(entry.urls).is_some_and(|urls| urls.receive == row.url && urls.recovery == row.recovery);
+        let same_interest = self.buckets.get(entry.bucket).map(|bucket| bucket.interest()) == row.interest();
+        same_urls && same_interest
+    }
+
+    pub(super) fn remove(&mut self, id: RowId) -> bool {
+        let Some(entry) = self.rows.key_of(id).and_then(|key| self.rows.remove(key)) else { return false };
+        self.urls.release(entry.urls);
+        if let Some(bucket) = self.buckets.get_mut(entry.bucket) {
+            bucket.rows.swap_remove(entry.position as usize);
+            let moved = bucket.rows.get(entry.position as usize).copied();
+            if let Some(moved) = moved.and_then(|key| self.rows.get_mut(key)) {
+                moved.position = entry.position;
+            }
+        }
+        self.buckets.vacate_if_empty(entry.bucket);
+        true
+    }
+
+    pub(super) fn next_generation(&mut self) {
+        self.generation = self.generation.wrapping_add(1);
+    }
+
+    pub(super) fn drop_older(&mut self) -> usize {
+        let older = self.rows.older_than(self.generation);
+        older.into_iter().filter(|id| self.remove(*id)).count()
+    }
+
+    pub(super) fn join(&mut self, handle: P) -> Result<u32, IndexError> {
+        self.peers.join(handle).ok_or(IndexError::Full)
+    }
+
+    pub(super) fn leave(&mut self, peer: u32) -> Vec<OwnedInterest> {
+        let mut unwanted = Vec::new();
+        for (bucket, position) in self.peers.leave(peer) {
+            unwanted.extend(self.drop_peer(bucket, position));
+        }
+        unwanted
+    }
+
+    pub(super) fn subscribe(&mut self, peer: u32, interest: Interest<'_>) -> Result<Subscribed, IndexError> {
+        if !self.peers.contains(peer) {
+            return Err(IndexError::Gone);
+        }
+        let key = self.buckets.settle(interest)?;
+        if self.peers.position(peer, key).is_some() {
+            return Ok(Subscribed::Already);
+        }
+        let Some(bucket) = self.buckets.get_mut(key) else { return Err(IndexError::Full) };
+        let position = bucket.peers.len() as u32;
+        bucket.peers.push(peer);
+        self.peers.place(peer, key, position);
+        Ok(if position == 0 { Subscribed::First } else { Subscribed::Another })
+    }
+
+    pub(super) fn unsubscribe(&mut self, peer: u32, interest: Interest<'_>) -> Unsubscribed {
+        let bucket = self.buckets.of(interest);
+        let place = bucket.and_then(|bucket| Some((bucket, self.peers.position(peer, bucket)?)));
+        let Some((bucket, position)) = place else { return Unsubscribed::Unknown };
+        self.peers.forget(peer, bucket);
+        match self.drop_peer(bucket, position) {
+            Some(_) => Unsubscribed::Last,
+            None => Unsubscribed::OneOfMany,
+        }
+    }
+
+    /// Takes the peer at a position out of a bucket. Says what the bucket was about if it was the last.
+    fn drop_peer(&mut self, key: u32, position: u32) -> Option<OwnedInterest> {
+        let bucket = self.buckets.get_mut(key)?;
+        bucket.peers.swap_remove(position as usize);
+        if let Some(moved) = bucket.peers.get(position as usize).copied() {
+            self.peers.place(moved, key, position);
+        }
+        let unwanted = bucket.peers.is_empty().then(|| OwnedInterest::from(&*bucket));
+        self.buckets.vacate_if_empty(key);
+        unwanted
+    }
+
+    pub(super) fn find(&self, topic: &[u8]) -> Found<P> {
+        let matching = self.buckets.matching(topic);
+        let buckets = || matching.iter().filter_map(|key| self.buckets.get(*key));
+        let mut targets = Vec::with_capacity(buckets().map(|bucket| bucket.rows.len()).sum());
+        targets.extend(buckets().flat_map(|bucket| &bucket.rows).filter_map(|key| self.target(*key)));
+        let mut peers: Vec<u32> = buckets().flat_map(|bucket| bucket.peers.iter().copied()).collect();
+        if matching.len() > 1 {
+            peers.sort_unstable();
+            peers.dedup();
+        }
+        Found { targets, peers: peers.into_iter().filter_map(|key| self.peers.handle(key).cloned()).collect() }
+    }
+
+    fn target(&self, key: u32) -> Option<Target> {
+        let entry = self.rows.get(key)?;
+        Some(Target { id: entry.id, urls: Arc::clone(self.urls.get(entry.urls)?) })
+    }
+
+    pub(super) fn wanted_by_peers(&self) -> Vec<OwnedInterest> {
+        self.buckets.iter().filter(|bucket| !bucket.peers.is_empty()).map(OwnedInterest::from).collect()
+    }
+
+    pub(super) fn stats(&self) -> IndexStats {
+        let (rows, urls) = (self.rows.len(), self.urls.len());
+        IndexStats { rows, urls, peers: self.peers.len(), interests: self.buckets.len() }
+    }
+}
+
+impl<P> Default for Table<P> {
+    fn default() -> Self {
+        Self {
+            buckets: Buckets::default(),
+            rows: RowTable::default(),
+            urls: UrlTable::default(),
+            peers: PeerTable::default(),
+            generation: 0,
+        }
+    }
+}
