@@ -7,8 +7,9 @@
 //! - [`message`]: a message and its bytes.
 //! - [`delivery`]: what becomes of one message at one subscription. [`outgoing`]: requests to the urls of subscribers.
 //! - [`broadcaster`]: the middle of a broadcaster: who wants what, and how a message reaches them.
-//! - [`session`]: websockets of a broadcaster. [`compression`]: what they compress, and dictionaries for it.
+//! - [`session`]: websockets of a broadcaster. [`compression`]: what websockets compress, and dictionaries for it.
 //! - [`door`]: the broadcaster's endpoints.
+//! - [`subscriber`]: the subscriber's side, as a library.
 //! - [`config`]: the table of a door's keys, and what they mean.
 
 pub mod broadcaster;
@@ -22,6 +23,7 @@ pub mod outgoing;
 pub mod session;
 mod spool;
 pub mod store;
+pub mod subscriber;
 pub mod wire;
 
 pub use config::{Config, Webhook};

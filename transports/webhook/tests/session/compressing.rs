@@ -27,7 +27,7 @@ async fn notify(client: &mut Client, compressor_id: u64, decompressed_length: u6
 
 async fn notify_compressed(client: &mut Client, codec: &Codec, message: &[u8]) {
     let body = Body::Memory(Bytes::copy_from_slice(message));
-    let frame = codec.compress_now(&body, usize::MAX).unwrap().unwrap().body;
+    let frame = codec.compress_now(&body, &Bounds::default()).unwrap().unwrap().body;
     notify(client, codec.id().get(), message.len() as u64, frame.as_bytes().unwrap()).await;
 }
 
@@ -47,7 +47,7 @@ async fn receive(client: &mut Client, codecs: &HashMap<u64, Codec>) -> (Option<u
     let Some(compression) = head.compression else { return (None, part.payload.to_vec()) };
     let (id, length) = (compression.compressor_id.get(), compression.decompressed_length);
     let sent = Body::Memory(Bytes::copy_from_slice(part.payload));
-    let message = codecs[&id].decompress_now(&sent, length, Bounds::default()).unwrap();
+    let message = codecs[&id].decompress_now(&sent, length, &Bounds::default()).unwrap();
     (Some(id), message.body.as_bytes().unwrap().to_vec())
 }
 
@@ -93,7 +93,7 @@ async fn compressed_messages_that_are_not_what_they_say_close() {
     let bounds = Bounds { max_message_bytes: 1 << 20, ..Bounds::default() };
     let served = serve(Settings { bounds, ..Settings::default() }).await;
     let body = Body::Memory(vec![0; 10_000_000].into());
-    let bomb = codec(1, None).compress_now(&body, usize::MAX).unwrap().unwrap().body;
+    let bomb = codec(1, None).compress_now(&body, &Bounds::default()).unwrap().unwrap().body;
     let bomb = bomb.as_bytes().unwrap();
     for (id, length, payload, code, why) in [
         (1, 10_000_000, &bomb[..], 1009, "at most 1048576"),
@@ -187,7 +187,7 @@ async fn dictionaries_are_trained_announced_used_and_at_most_two_at_a_time() {
             assert_eq!(live.last(), Some(&id), "the newest");
             let sent = Body::Memory(Bytes::copy_from_slice(part.payload));
             let length = compression.decompressed_length;
-            let message = codecs[&id].decompress_now(&sent, length, Bounds::default()).unwrap();
+            let message = codecs[&id].decompress_now(&sent, length, &Bounds::default()).unwrap();
             assert_eq!(message.sha512, digest::hash(&event(at)));
             if used.last() != Some(&id) {
                 used.push(id);
