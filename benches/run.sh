@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Takes all figures of benches/README.md: one event in one process, the link to Redis beside bare loops, the hub and its
-# backlog on disk alone, then hubs side by side: nats-server, redis-server, ours with its websocket and its HTTP door, the Python hub. Prints tables.
+# backlog on disk alone, then hubs side by side: nats-server, redis-server, ours with its websocket and its HTTP door, the
+# Python hub. Prints tables.
 # Arguments name the systems to measure (nats redis eventhive http python) and leave the first parts out; `http` alone is the
 # hub alone, and the HTTP door beside NATS and Redis. Needs what tests/all.sh needs, and the two servers, which it installs
 # from Debian's packages when it runs as root.

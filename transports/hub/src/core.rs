@@ -17,7 +17,7 @@ use crate::lane::{Gate, Lane, Parcel};
 use crate::veil::Veil;
 use crate::{
     Access, Backlog, Cursor, Draft, Ended, HubSettings, HubStats, Message, PublishError, PublishRefused, Published,
-    SessionId, SessionSettings, SubscribeError, SubscriptionId, Tracker, lock,
+    Relay, SessionId, SessionSettings, SubscribeError, SubscriptionId, Tracker, lock,
 };
 
 /// The hub's inside.
@@ -54,6 +54,9 @@ type Lanes = SmallVec<[Arc<Lane>; 4]>;
 pub(crate) struct Stamped {
     pub(crate) published: Published,
     pub(crate) wake: Lanes,
+    /// Who is to be asked for more receivers.
+    pub(crate) relays: SmallVec<[Arc<dyn Relay>; 1]>,
+    pub(crate) message: Arc<Message>,
     /// Its drop may resolve a future, which is no business of the lock's.
     _tracker: Option<Tracker>,
 }
@@ -97,10 +100,11 @@ impl Core {
         }
         (order.newest, order.time) = (cursor, time);
         order.published += 1;
-        let receivers = receivers(&matched, message.excluded());
+        let (receivers, relays) = receivers(&matched, message.excluded());
         let (wake, fallen) = hand_over(&matched, &message, tracker.as_ref());
         order.past.drops.ended += fallen;
-        Ok(Stamped { published: Published { id, cursor, private, receivers }, wake, _tracker: tracker })
+        let published = Published { id, cursor, private, receivers };
+        Ok(Stamped { published, wake, relays, message, _tracker: tracker })
     }
 
     pub(crate) fn add_lane(&self) -> (usize, Arc<Lane>) {
@@ -128,6 +132,7 @@ impl Core {
             max_patterns: settings.max_patterns,
             deduplicate: settings.deduplicate,
             access: settings.access.clone(),
+            relay: settings.relay.clone(),
         };
         let mut order = lock(&self.order);
         let key = if order.closing { None } else { order.index.add(session) };
@@ -261,9 +266,12 @@ fn stamp(now: SystemTime, newest: SystemTime) -> SystemTime {
     }
 }
 
-fn receivers(matched: &Matched, excluded: Option<SessionId>) -> u64 {
+/// The sessions that are receivers themselves, and who knows of others.
+fn receivers(matched: &Matched, excluded: Option<SessionId>) -> (u64, SmallVec<[Arc<dyn Relay>; 1]>) {
     let skipped = excluded.is_some_and(|session| matched.holds(session));
-    matched.sessions() as u64 - u64::from(skipped)
+    let meant = matched.relays.iter().filter(|(session, _)| excluded != Some(*session));
+    let relays: SmallVec<_> = meant.map(|(_, relay)| Arc::clone(relay)).collect();
+    (matched.sessions() as u64 - u64::from(skipped) - relays.len() as u64, relays)
 }
 
 /// Gives the lanes to wake, and how many deliveries fell because their thread is gone.

@@ -8,6 +8,7 @@ use eventhive_transport::Filter;
 use uuid::Uuid;
 
 use crate::core::Core;
+use crate::message::behind_private;
 use crate::{
     Access, Backlog, BacklogError, Cursor, CursorError, Draft, HubSettings, HubStats, MemoryBacklog, PublicCursor,
     PublishError, PublishRefused, Start, SubscribeError, Worker,
@@ -71,7 +72,10 @@ impl Hub {
         let id = Uuid::now_v7();
         let stamped = self.0.publish(draft, id)?;
         stamped.wake.iter().for_each(|lane| lane.wake());
-        Ok(stamped.published)
+        let behind: u64 = stamped.relays.iter().map(|relay| relay.receivers(stamped.message.topic())).sum();
+        let mut published = stamped.published;
+        published.receivers = published.receivers.saturating_add(behind);
+        Ok(published)
     }
 
     /// Resolves when neither a worker nor the backlog is far behind. Cheap when there is room. It also resolves when the
@@ -81,6 +85,13 @@ impl Hub {
             self.0.gate.opened().await;
             self.0.backlog.ready().await;
         }
+    }
+
+    /// Whether what is published under this topic is private by its topic alone
+    /// ([`HubSettings::private_topics`]).
+    #[must_use]
+    pub fn is_private(&self, topic: &[u8]) -> bool {
+        self.0.settings.private_topics && behind_private(topic).is_some()
     }
 
     /// Whether a publisher should be answered only after [`stored`](Self::stored).

@@ -37,7 +37,8 @@
 //!   place clients are told.
 //! - `index`: filters to sessions; a cache of whole matches. [`grams`]: patterns by a piece of their text.
 //! - `lane`: the way from publishers to one worker. `worker`: the fan-out on a thread.
-//! - `session`, `queue`, `outgoing`: a session's handle, its bounded queue, and what the socket reads.
+//! - `session`, `queue`, `outgoing`: a session's handle, its bounded queue, and what the socket reads. `relay`: whom a
+//!   session stands for that passes events on.
 //! - `backlog`, `memory`, [`disk`]: the log of past messages: the trait, the one in memory, and the one on disk.
 //!   `replay`: from history to live.
 //! - `local`: the link of hives in the hub's own process.
@@ -59,6 +60,7 @@ mod memory;
 mod message;
 mod outgoing;
 mod queue;
+mod relay;
 mod replay;
 mod session;
 mod settings;
@@ -80,6 +82,7 @@ pub use memory::MemoryBacklog;
 pub use message::{Draft, Format, Message, ProtocolId};
 pub use outgoing::{Outbound, Outgoing};
 pub use queue::Ended;
+pub use relay::Relay;
 pub use session::{Monitor, Session, SessionId};
 pub use settings::{BacklogBounds, HubSettings, SessionSettings};
 pub use stats::{Drops, HubStats};

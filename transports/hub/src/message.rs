@@ -23,6 +23,13 @@ pub enum Format {
     Bytes,
 }
 
+/// What of a topic comes behind a first segment `private`.
+pub(crate) fn behind_private(topic: &[u8]) -> Option<&[u8]> {
+    let slashes = topic.iter().take_while(|byte| **byte == b'/').count();
+    let rest = topic.get(slashes..)?.strip_prefix(b"private")?;
+    if rest.is_empty() { Some(rest) } else { rest.strip_prefix(b"/") }
+}
+
 /// A message on its way in. See [`Hub::publish`](crate::Hub::publish).
 #[derive(Debug, Clone)]
 pub struct Draft {
@@ -85,12 +92,9 @@ impl Draft {
 
     /// Private if its topic says so: the first segment is `private`, which is then none of the topic's.
     pub(crate) fn marked(self) -> Self {
-        let bytes = self.topic.as_bytes();
-        let slashes = bytes.iter().take_while(|byte| **byte == b'/').count();
-        let rest = bytes.get(slashes..).and_then(|bytes| bytes.strip_prefix(b"private"));
-        match rest {
-            Some(rest) if !self.private && (rest.is_empty() || rest.starts_with(b"/")) => {
-                let topic = Topic::new(rest.strip_prefix(b"/").unwrap_or(rest).to_vec());
+        match behind_private(self.topic.as_bytes()) {
+            Some(rest) if !self.private => {
+                let topic = Topic::new(rest.to_vec());
                 Self { topic, private: true, ..self }
             }
             _ => self,

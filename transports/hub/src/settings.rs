@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use eventhive_transport::Overflow;
 
-use crate::Access;
+use crate::{Access, Relay};
 
 /// How a hub is built.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,6 +83,8 @@ pub struct SessionSettings {
     pub deduplicate: bool,
     /// Which private messages it may see; `None` is none.
     pub access: Option<Arc<dyn Access>>,
+    /// Whom it stands for, if it passes events on; `None` is itself.
+    pub relay: Option<Arc<dyn Relay>>,
 }
 
 impl Default for SessionSettings {
@@ -95,6 +97,7 @@ impl Default for SessionSettings {
             max_patterns: 1000,
             deduplicate: false,
             access: None,
+            relay: None,
         }
     }
 }

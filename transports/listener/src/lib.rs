@@ -15,6 +15,7 @@
 //! - [`listeners`]: starting, sharing, stopping.
 //! - [`proxies`]: who a client is that comes through one. [`networks`]: sets of addresses.
 //! - [`addresses`]: what one remote address may have at a time.
+//! - [`websocket`]: what doors with websockets have in common.
 //! - `files`: enough file descriptors for the connections that are allowed.
 //! - `bind`: from a host and a port to sockets.
 //! - `share`: which doors share a listener, and which clash.
@@ -33,6 +34,7 @@ pub mod proxies;
 mod serve;
 mod share;
 pub mod tls;
+pub mod websocket;
 
 pub use addresses::{PerAddress, Place};
 pub use connection::Connection;

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::message::{Body, SpooledFile};
@@ -11,6 +12,8 @@ use crate::message::{Body, SpooledFile};
 #[derive(Debug)]
 pub(crate) struct Spool {
     limit: usize,
+    /// Where files are; `None` is the system's folder for them.
+    folder: Option<PathBuf>,
     memory: Vec<u8>,
     file: Option<(File, u64)>,
 }
@@ -19,7 +22,13 @@ impl Spool {
     /// With nothing in it; more than `limit` bytes go to a file.
     #[must_use]
     pub(crate) fn new(limit: usize) -> Self {
-        Self { limit, memory: Vec::new(), file: None }
+        Self { limit, folder: None, memory: Vec::new(), file: None }
+    }
+
+    /// The same, with files in this folder.
+    #[must_use]
+    pub(crate) fn in_folder(limit: usize, folder: PathBuf) -> Self {
+        Self { folder: Some(folder), ..Self::new(limit) }
     }
 
     /// Whether writing as many bytes is writing to the disk.
@@ -42,7 +51,7 @@ impl Spool {
 impl Write for Spool {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.would_block(bytes.len()) && self.file.is_none() {
-            let mut file = tempfile::tempfile()?;
+            let mut file = self.folder.as_ref().map_or_else(tempfile::tempfile, tempfile::tempfile_in)?;
             file.write_all(&self.memory)?;
             self.file = Some((file, self.memory.len() as u64));
             self.memory = Vec::new();

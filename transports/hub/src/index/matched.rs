@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use crate::SessionId;
 use crate::lane::Lane;
+use crate::{Relay, SessionId};
 
 /// One session that gets a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub(crate) struct Target {
 #[derive(Default)]
 pub(crate) struct Matched {
     pub(crate) groups: SmallVec<[Group; 2]>,
+    /// Of the sessions, those that stand for others.
+    pub(crate) relays: SmallVec<[(SessionId, Arc<dyn Relay>); 1]>,
 }
 
 /// The targets of one worker.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::matched::Matched;
 use crate::lane::Lane;
-use crate::{Access, SessionId, SubscribeError};
+use crate::{Access, Relay, SessionId, SubscribeError};
 
 /// No place in a table.
 pub(super) const NONE: u32 = u32::MAX;
@@ -18,6 +18,7 @@ pub(crate) struct NewSession {
     pub(crate) max_patterns: usize,
     pub(crate) deduplicate: bool,
     pub(crate) access: Option<Arc<dyn Access>>,
+    pub(crate) relay: Option<Arc<dyn Relay>>,
 }
 
 /// A session as the index knows it.
@@ -27,6 +28,7 @@ pub(crate) struct Subscriber {
     slot: u32,
     deduplicate: bool,
     pub(crate) access: Option<Arc<dyn Access>>,
+    relay: Option<Arc<dyn Relay>>,
     max_subscriptions: usize,
     subscriptions: usize,
     max_patterns: usize,
@@ -55,13 +57,14 @@ pub(super) struct Record {
 
 impl Subscriber {
     pub(super) fn new(session: NewSession) -> Self {
-        let NewSession { id, lane, slot, max_subscriptions, max_patterns, deduplicate, access } = session;
+        let NewSession { id, lane, slot, max_subscriptions, max_patterns, deduplicate, access, relay } = session;
         Self {
             id,
             lane,
             slot,
             deduplicate,
             access,
+            relay,
             max_subscriptions,
             subscriptions: 0,
             max_patterns,
@@ -103,6 +106,7 @@ impl Subscriber {
         } else if granted(self) {
             self.merge = merge;
             (self.group, self.target) = matched.add(&self.lane, self.id, self.slot);
+            matched.relays.extend(self.relay.as_ref().map(|relay| (self.id, Arc::clone(relay))));
         }
     }
 }

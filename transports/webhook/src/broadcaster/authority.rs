@@ -5,7 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 
+use crate::outgoing::Vouch;
 use crate::store::{Store, StoreError};
 use crate::wire::WireError;
 use crate::wire::auth::{Accepted, Claim, Direction, Nonce, Reason, Refused, Scheme, Stamp};
@@ -204,6 +207,26 @@ impl Authority {
             Accepted::Once(code) if self.store.accept(&code.code, code.forget_at).await? => Ok(()),
             Accepted::Once(_) => Err(Denied::Forbidden(Reason::Replayed)),
         }
+    }
+}
+
+impl Vouch for Authority {
+    fn now(&self) -> Duration {
+        self.clock.now()
+    }
+
+    fn sign(&self, claim: &Claim<'_>, tracing: &[u8]) -> Result<Option<String>, Box<str>> {
+        Self::sign(self, claim, tracing).map_err(|error| error.to_string().into())
+    }
+
+    fn admit<'a>(
+        &'a self,
+        authorization: Option<&'a str>,
+        claim: Claim<'a>,
+        tracing: &'a [u8],
+    ) -> BoxFuture<'a, Result<(), Box<str>>> {
+        async move { Self::admit(self, authorization, &claim, tracing).await.map_err(|denied| denied.to_string().into()) }
+            .boxed()
     }
 }
 

@@ -1,77 +1,121 @@
 //! The middle of a broadcaster: who wants what, and how a message reaches them.
 //!
+//! Subscriptions of urls are in the store, which several broadcasters may share; those of websockets are here. All of them are
+//! in the index, which a notify asks, and nothing else.
+//!
+//! | | |
+//! |---|---|
+//! | before the subscriptions were read for the first time | a notify is refused: nobody is told that all were reached who were not |
+//! | while the store is away | notifies go on with what the index has; what would change the store is refused |
+//! | a subscription was answered | the next notify finds it, at this broadcaster. Others learn of it by the store's changes |
+//! | a notify | each row of a url gets a copy, each websocket one, whatever number of its subscriptions match; the hub gets it once |
+//! | rows of other broadcasters' websockets | those urls, which end in `/v1/receive_for_websockets`, are called once for each message |
+//!
 //! # How to read it
-//! - [`Broadcaster`]: subscribe, unsubscribe, notify.
-//! - [`Authority`]: who may say it.
-//! - [`Peer`]: websockets. [`Tracer`]: what a notifier is told.
+//! - [`Broadcaster`]: what it is made of. `subscriptions`: of urls. `notify`: delivering. [`Deliver`]: calling urls.
+//! - [`Authority`]: who may say it. [`Tracer`]: what a notifier is told.
+//! - [`Peer`]: websockets. `own`: the rows by which other broadcasters reach them.
+//! - `follow`: from the store's changes to the index.
+//! - `bridge`: events of other doors, and to them; `lanes`: where they wait for their urls.
+//! - `stats`: the numbers.
 
 mod authority;
+mod bridge;
+mod deliver;
+mod error;
+mod follow;
+mod lanes;
+mod notify;
+mod own;
 mod peer;
+mod stats;
+mod subscriptions;
 mod tracer;
 
-use std::collections::HashSet;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
-use slab::Slab;
+use tokio::sync::watch;
 
 pub use authority::{Authority, Clock, Denied, Rotation, Schemes, SignError, SystemClock};
-pub use peer::{Joined, Peer, PeerId};
+pub use bridge::BridgeSettings;
+pub use deliver::Deliver;
+pub use error::{NotifyError, SubscribeError};
+pub use own::Advertised;
+pub use peer::{Joined, Peer};
+pub use stats::BroadcasterStats;
 pub use tracer::Tracer;
 
-use crate::message::Message;
-use crate::store::StoreError;
+use self::bridge::Bridge;
+use self::follow::Follower;
+use self::own::Own;
+use self::stats::Counters;
+use crate::index::Index;
+use crate::store::Store;
 use crate::wire::auth::{Claim, Direction};
-use crate::wire::glob::{Glob, GlobError, Subject};
-use crate::wire::{Interest, InterestKind};
 
-/// A broadcaster.
+/// What a broadcaster is made of.
+pub struct Parts {
+    /// Signs and admits.
+    pub authority: Arc<Authority>,
+    /// Where subscriptions live.
+    pub store: Arc<dyn Store>,
+    /// Calls urls.
+    pub deliver: Arc<dyn Deliver>,
+    /// The hub that it joins, if it joins one.
+    pub hub: Option<BridgeSettings>,
+    /// Where other broadcasters reach its websockets, if they do.
+    pub advertised: Option<Advertised>,
+    /// Requests to urls that one message has under way at a time.
+    pub max_deliveries: usize,
+}
+
+/// A broadcaster. It works while [`run`](Self::run) does.
 pub struct Broadcaster {
     authority: Arc<Authority>,
-    peers: Mutex<Slab<Present>>,
-}
-
-struct Present {
-    peer: Arc<dyn Peer>,
-    topics: HashSet<Box<[u8]>>,
-    globs: HashSet<Glob>,
-}
-
-/// Why a message was not delivered to anybody.
-#[derive(Debug, Clone, thiserror::Error)]
-#[non_exhaustive]
-pub enum NotifyError {
-    /// The subscriptions have not been read from the store yet: 503.
-    #[error("the subscriptions have not been read from the store yet: try again")]
-    NotReady,
-    /// The broadcaster is going down: 503.
-    #[error("the broadcaster is going down")]
-    Closed,
-}
-
-/// Why a subscription has not begun.
-#[derive(Debug, Clone, thiserror::Error)]
-#[non_exhaustive]
-pub enum SubscribeError {
-    /// The pattern cannot be one: 400.
-    #[error(transparent)]
-    Glob(#[from] GlobError),
-    /// The store did not take it: 503.
-    #[error(transparent)]
-    Store(#[from] StoreError),
+    store: Arc<dyn Store>,
+    deliver: Arc<dyn Deliver>,
+    index: Arc<Index<Arc<dyn Peer>>>,
+    follower: Follower,
+    own: Option<Own>,
+    bridge: Option<Bridge>,
+    max_deliveries: usize,
+    /// Whether all subscriptions have been read once.
+    ready: watch::Sender<bool>,
+    closing: watch::Sender<bool>,
+    counters: Counters,
 }
 
 impl Broadcaster {
-    /// A broadcaster whose words are signed and checked by this authority.
+    /// A broadcaster of these parts.
     #[must_use]
-    pub fn new(authority: Arc<Authority>) -> Arc<Self> {
-        Arc::new(Self { authority, peers: Mutex::default() })
+    pub fn new(parts: Parts) -> Arc<Self> {
+        let Parts { authority, store, deliver, hub, advertised, max_deliveries } = parts;
+        Arc::new(Self {
+            authority,
+            store,
+            deliver,
+            index: Arc::new(Index::new()),
+            follower: Follower::new(),
+            own: advertised.map(Own::new),
+            bridge: hub.map(Bridge::new),
+            max_deliveries: max_deliveries.max(1),
+            ready: watch::Sender::new(false),
+            closing: watch::Sender::new(false),
+            counters: Counters::default(),
+        })
     }
 
-    /// Takes a websocket in. It gets nothing before it subscribes.
-    pub fn join(self: &Arc<Self>, peer: Arc<dyn Peer>) -> Joined {
-        let present = Present { peer, topics: HashSet::new(), globs: HashSet::new() };
-        Joined::new(Arc::clone(self), PeerId(self.peers().insert(present)))
+    /// Follows the store, keeps the rows of its own websockets, and takes events from the hub, until it is
+    /// [closed](Self::close). Runs once, in a tokio [`LocalSet`](tokio::task::LocalSet), as actix has one on each thread.
+    pub async fn run(self: &Arc<Self>) {
+        tokio::join!(follow::follow(self), own::keep(self), bridge::carry(self));
+    }
+
+    /// Ends [`run`](Self::run), after what it has under way. The rows of its own websockets are removed; notifies are
+    /// refused from now on. The store is left open.
+    pub fn close(&self) {
+        self.closing.send_replace(true);
     }
 
     /// Whether `authorization` vouches for this claim. One that counts once is used up by this.
@@ -86,7 +130,12 @@ impl Broadcaster {
         tracing: &[u8],
     ) -> Result<(), Denied> {
         debug_assert_eq!(direction, claim.direction());
-        self.authority.admit(authorization, claim, tracing).await
+        let admitted = self.authority.admit(authorization, claim, tracing).await;
+        if let Err(denied) = &admitted {
+            self.counters.denied.add(1);
+            tracing::debug!(%denied, "not admitted");
+        }
+        admitted
     }
 
     /// The authorization of something that the broadcaster says.
@@ -97,67 +146,55 @@ impl Broadcaster {
         self.authority.sign(claim, tracing)
     }
 
-    /// Delivers a message to all who want it, and says how many have it. Done when all were tried.
-    ///
-    /// # Errors
-    /// Nobody was tried.
-    pub async fn notify(&self, message: Message, tracer: &mut Tracer) -> Result<u32, NotifyError> {
-        let count = self.wanting(&message).into_iter().filter(|peer| peer.receive(&message)).count();
-        tracer.add("no_more_subscribers", "{}", self.authority.now());
-        Ok(u32::try_from(count).unwrap_or(u32::MAX))
-    }
-
     /// Its authority.
     #[must_use]
     pub fn authority(&self) -> &Arc<Authority> {
         &self.authority
     }
 
-    fn wanting(&self, message: &Message) -> Vec<Arc<dyn Peer>> {
-        let subject = Subject::new(&message.topic);
-        let wants = |present: &Present| {
-            present.topics.contains(&*message.topic) || present.globs.iter().any(|glob| glob.matches(&subject))
-        };
-        self.peers()
-            .iter()
-            .filter(|(_, present)| wants(present))
-            .map(|(_, present)| Arc::clone(&present.peer))
-            .collect()
+    /// Its store.
+    #[must_use]
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
     }
 
-    async fn subscribe_peer(&self, id: PeerId, interest: Interest<'_>) -> Result<bool, SubscribeError> {
-        let mut peers = self.peers();
-        let Some(present) = peers.get_mut(id.0) else { return Ok(false) };
-        Ok(match interest {
-            Interest::Exact(topic) => present.topics.insert(topic.into()),
-            Interest::Glob(text) => present.globs.insert(Glob::new(text)?),
-        })
+    /// Where other broadcasters reach its websockets.
+    #[must_use]
+    pub fn advertised(&self) -> Option<&Advertised> {
+        self.own.as_ref().map(Own::advertised)
     }
 
-    async fn unsubscribe_peer(&self, id: PeerId, interest: Interest<'_>) -> Result<bool, StoreError> {
-        let mut peers = self.peers();
-        let Some(present) = peers.get_mut(id.0) else { return Ok(false) };
-        Ok(match interest.kind() {
-            InterestKind::Exact => present.topics.remove(interest.as_bytes()),
-            InterestKind::Glob => {
-                let before = present.globs.len();
-                present.globs.retain(|glob| glob.as_str().as_bytes() != interest.as_bytes());
-                present.globs.len() < before
-            }
-        })
+    /// Whether all subscriptions have been read once, so that it takes messages.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        *self.ready.borrow()
     }
 
-    fn leave(&self, id: PeerId) {
-        self.peers().try_remove(id.0);
+    /// The numbers now.
+    #[must_use]
+    pub fn stats(&self) -> BroadcasterStats {
+        self.counters.read(self.index.stats())
     }
 
-    fn peers(&self) -> MutexGuard<'_, Slab<Present>> {
-        self.peers.lock().unwrap_or_else(PoisonError::into_inner)
+    fn is_closing(&self) -> bool {
+        *self.closing.borrow()
+    }
+
+    /// Resolves when all subscriptions have been read once.
+    pub async fn ready(&self) {
+        // Its sender is `self`, which is there.
+        let _ = self.ready.subscribe().wait_for(|ready| *ready).await;
+    }
+
+    /// Resolves when it is told to close.
+    async fn closed(&self) {
+        // Its sender is `self`, which is there.
+        let _ = self.closing.subscribe().wait_for(|closing| *closing).await;
     }
 }
 
 impl fmt::Debug for Broadcaster {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Broadcaster").field("authority", &self.authority).finish_non_exhaustive()
+        f.debug_struct("Broadcaster").field("authority", &self.authority).field("stats", &self.stats()).finish()
     }
 }

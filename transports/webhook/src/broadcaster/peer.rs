@@ -3,7 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::own::Own;
 use super::{Broadcaster, SubscribeError};
+use crate::index::{IndexError, PeerKey, Subscribed, Unsubscribed};
 use crate::message::Message;
 use crate::store::StoreError;
 use crate::wire::Interest;
@@ -20,45 +22,75 @@ pub trait Peer: Send + Sync {
 /// A websocket's place at a broadcaster. Dropping it leaves, and ends its subscriptions.
 pub struct Joined {
     broadcaster: Arc<Broadcaster>,
-    id: PeerId,
+    /// `None` if there was no place: it subscribes to nothing.
+    key: Option<PeerKey>,
 }
 
-/// The number of a websocket at its broadcaster.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct PeerId(pub(super) usize);
+impl Broadcaster {
+    /// Takes a websocket in. It gets nothing before it subscribes.
+    pub fn join(self: &Arc<Self>, peer: Arc<dyn Peer>) -> Joined {
+        Joined { broadcaster: Arc::clone(self), key: self.index.join(peer).ok() }
+    }
+}
 
 impl Joined {
-    pub(super) fn new(broadcaster: Arc<Broadcaster>, id: PeerId) -> Self {
-        Self { broadcaster, id }
-    }
-
-    /// Begins a subscription. Once it answers, every message that is published is seen. `false` if this websocket has the
+    /// Begins a subscription. Messages may come before it answers; once it has, every message that is published is seen. `false` if this websocket has the
     /// subscription already.
     ///
     /// # Errors
-    /// The store, which tells other broadcasters of it, does not take it; there is no subscription then. Or the pattern is
-    /// none.
+    /// The pattern is none; or the store, by which other broadcasters know of it, does not take it. There is no subscription
+    /// then.
     pub async fn subscribe(&self, interest: Interest<'_>) -> Result<bool, SubscribeError> {
-        self.broadcaster.subscribe_peer(self.id, interest).await
+        let key = self.key.ok_or(SubscribeError::Index(IndexError::Full))?;
+        let Broadcaster { index, own, .. } = &*self.broadcaster;
+        if index.subscribe(key, interest)? == Subscribed::Already {
+            return Ok(false);
+        }
+        if let Some(own) = own
+            && let Err(error) = self.settle(own, interest).await
+        {
+            self.forget(key, interest);
+            return Err(error.into());
+        }
+        Ok(true)
     }
 
     /// Ends a subscription. Once it answers, no message comes because of it. `false` if there is none.
     ///
     /// # Errors
-    /// Never for what happens here: a row that the store would not remove is removed later.
+    /// None that there is now: a row that the store does not remove goes later.
+    #[expect(clippy::unused_async, reason = "a store of the future may have to be waited for")]
     pub async fn unsubscribe(&self, interest: Interest<'_>) -> Result<bool, StoreError> {
-        self.broadcaster.unsubscribe_peer(self.id, interest).await
+        Ok(self.key.is_some_and(|key| self.forget(key, interest)))
+    }
+
+    async fn settle(&self, own: &Own, interest: Interest<'_>) -> Result<(), StoreError> {
+        tokio::select! {
+            settled = own.settle(interest) => settled,
+            () = self.broadcaster.closed() => Err(StoreError::Closed),
+        }
+    }
+
+    fn forget(&self, key: PeerKey, interest: Interest<'_>) -> bool {
+        let ended = self.broadcaster.index.unsubscribe(key, interest);
+        if let (Unsubscribed::Last, Some(own)) = (ended, &self.broadcaster.own) {
+            own.doubt(interest.into());
+        }
+        ended != Unsubscribed::Unknown
     }
 }
 
 impl Drop for Joined {
     fn drop(&mut self) {
-        self.broadcaster.leave(self.id);
+        let unwanted = self.key.map(|key| self.broadcaster.index.leave(key)).unwrap_or_default();
+        if let Some(own) = &self.broadcaster.own {
+            unwanted.into_iter().for_each(|interest| own.doubt(interest));
+        }
     }
 }
 
 impl fmt::Debug for Joined {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Joined").field("id", &self.id).finish()
+        f.debug_struct("Joined").field("key", &self.key).finish()
     }
 }

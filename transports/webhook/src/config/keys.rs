@@ -27,6 +27,21 @@ pub const AUTH: &[Key] = &[
     ),
 ];
 
+/// `standard_webhooks:`
+pub const STANDARD_WEBHOOKS: &[Key] = &[
+    Key::required(
+        "secret",
+        KeyKind::Secrets,
+        "`whsec_` and 24 to 64 bytes in base64. A list is for rotation: each signs.",
+    ),
+    Key::with_default(
+        "signed",
+        KeyKind::Choice(&["body", "message"]),
+        "body",
+        "What is signed: the request's body, or the message in it, which libraries that verify text alone need.",
+    ),
+];
+
 /// `missed:`
 pub const MISSED: &[Key] = &[
     Key::with_default("expo_factor", TIME_OR_NONE, "1", "Seconds; multiplied by the power below."),
@@ -164,32 +179,38 @@ pub const DOOR: &[Key] = &[
         "outgoing_http_timeout_total",
         TIME,
         "30",
-        "How long a whole request to a url may take, in seconds.",
-    ),
-    Key::optional(
-        "outgoing_http_timeout_connect",
-        TIME,
-        "How long it may wait for a connection, its turn included, in seconds. Left out: no bound of its own.",
+        "How long a whole request to a url may take, its wait for its turn included, in seconds; a second more for each MiB.",
     ),
     Key::with_default("outgoing_http_timeout_sock_read", TIME, "5", "How long a url may be silent, in seconds."),
     Key::with_default("outgoing_http_timeout_sock_connect", TIME, "5", "How long connecting may take, in seconds."),
-    Key::with_default("outgoing_per_host", COUNT, "32", "Requests to one host at a time."),
+    Key::with_default("outgoing_per_host", COUNT, "128", "Requests to one host at a time."),
     Key::with_default(
         "outgoing_waiting_per_host",
         KeyKind::Integer { min: 0, max: 10_000_000 },
-        "1024",
+        "16384",
         "Requests that wait for their turn at one host; further ones fail at once.",
     ),
     Key::with_default(
+        "outgoing_requests",
+        COUNT,
+        "1024",
+        "Requests to all hosts at a time, and as many connections that are kept for later.",
+    ),
+    Key::optional(
+        "tls_ca",
+        KeyKind::Text,
+        "File of the authorities whose certificates urls may have, in PEM. Left out: those that the system trusts.",
+    ),
+    Key::optional(
         "handshake",
-        KeyKind::Bool,
-        "false",
-        "Whether a url must show that it wants to be called before it gets its first message.",
+        KeyKind::Text,
+        "A name for this broadcaster, such as `events.example.org`. Urls are asked under it whether they want to be called \
+         (CloudEvents' HTTP 1.1 Web Hooks), and those that do not say so get nothing. Left out: nobody is asked.",
     ),
     Key::optional(
         "standard_webhooks",
-        KeyKind::Secrets,
-        "Secrets (`whsec_..`) of Standard Webhooks: requests have its headers beside the protocol's own, signed with each.",
+        KeyKind::Table(STANDARD_WEBHOOKS),
+        "Headers of Standard Webhooks beside the protocol's own.",
     ),
     Key::optional("missed", KeyKind::Table(MISSED), "When subscribers are told that they missed something."),
     Key::with_default(

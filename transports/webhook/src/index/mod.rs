@@ -1,8 +1,8 @@
 //! From a topic to whom it concerns: rows of the store, which are called by HTTP, and peers, which are websockets.
 //!
 //! All subscriptions are in memory: a notify asks no database, and its cost does not grow with the number of
-//! subscriptions that do not match. Some 150 to 350 bytes each, with the url's and topic's own bytes; a url is kept once,
-//! however many subscriptions it has.
+//! subscriptions that do not match. A topic takes some 190 bytes and a pattern 500, with their own; a url takes 200 more, and
+//! is kept once, however many subscriptions it has. (Measured with a million of each; topics and urls of 30 to 45 bytes.)
 //!
 //! Equal topics, and equal patterns, share a *bucket* of members. Topics lead to theirs by hash, patterns by a piece of
 //! their text ([`eventhive_hub::grams`]); patterns without text, such as `*`, are looked at each time.
@@ -181,6 +181,24 @@ impl<P: Clone> Index<P> {
     #[must_use]
     pub fn find(&self, topic: &[u8]) -> Found<P> {
         self.read().find(topic)
+    }
+
+    /// How many a topic concerns: rows, and peers. With `rows_of_peers`, what peers want has a row too, which is not counted.
+    #[must_use]
+    pub fn count(&self, topic: &[u8], rows_of_peers: bool) -> usize {
+        self.read().count(topic, rows_of_peers)
+    }
+
+    /// The peers that a topic concerns, each once.
+    #[must_use]
+    pub fn peers(&self, topic: &[u8]) -> Vec<P> {
+        self.read().find_peers(topic)
+    }
+
+    /// Whether a peer wants this.
+    #[must_use]
+    pub fn is_wanted_by_peers(&self, interest: Interest<'_>) -> bool {
+        self.read().is_wanted_by_peers(interest)
     }
 
     /// What peers want, each once, in no order.

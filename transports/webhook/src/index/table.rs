@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::buckets::Buckets;
+use super::buckets::{Bucket, Buckets};
 use super::peers::PeerTable;
 use super::rows::{Entry, RowTable};
 use super::urls::UrlTable;
@@ -126,12 +126,27 @@ impl<P: Clone> Table<P> {
         let buckets = || matching.iter().filter_map(|key| self.buckets.get(*key));
         let mut targets = Vec::with_capacity(buckets().map(|bucket| bucket.rows.len()).sum());
         targets.extend(buckets().flat_map(|bucket| &bucket.rows).filter_map(|key| self.target(*key)));
-        let mut peers: Vec<u32> = buckets().flat_map(|bucket| bucket.peers.iter().copied()).collect();
-        if matching.len() > 1 {
-            peers.sort_unstable();
-            peers.dedup();
-        }
+        let peers = distinct_peers(&matching, buckets());
         Found { targets, peers: peers.into_iter().filter_map(|key| self.peers.handle(key).cloned()).collect() }
+    }
+
+    pub(super) fn count(&self, topic: &[u8], rows_of_peers: bool) -> usize {
+        let matching = self.buckets.matching(topic);
+        let buckets = || matching.iter().filter_map(|key| self.buckets.get(*key));
+        let of_peers = |bucket: &Bucket| usize::from(rows_of_peers && !bucket.peers.is_empty());
+        let rows: usize = buckets().map(|bucket| bucket.rows.len().saturating_sub(of_peers(bucket))).sum();
+        rows + distinct_peers(&matching, buckets()).len()
+    }
+
+    pub(super) fn find_peers(&self, topic: &[u8]) -> Vec<P> {
+        let matching = self.buckets.matching(topic);
+        let buckets = matching.iter().filter_map(|key| self.buckets.get(*key));
+        distinct_peers(&matching, buckets).into_iter().filter_map(|key| self.peers.handle(key).cloned()).collect()
+    }
+
+    pub(super) fn is_wanted_by_peers(&self, interest: Interest<'_>) -> bool {
+        let bucket = self.buckets.of(interest).and_then(|key| self.buckets.get(key));
+        bucket.is_some_and(|bucket| !bucket.peers.is_empty())
     }
 
     fn target(&self, key: u32) -> Option<Target> {
@@ -147,6 +162,16 @@ impl<P: Clone> Table<P> {
         let (rows, urls) = (self.rows.len(), self.urls.len());
         IndexStats { rows, urls, peers: self.peers.len(), interests: self.buckets.len() }
     }
+}
+
+/// The peers of buckets that match, each once.
+fn distinct_peers<'b>(matching: &[u32], buckets: impl Iterator<Item = &'b Bucket>) -> Vec<u32> {
+    let mut peers: Vec<u32> = buckets.flat_map(|bucket| bucket.peers.iter().copied()).collect();
+    if matching.len() > 1 {
+        peers.sort_unstable();
+        peers.dedup();
+    }
+    peers
 }
 
 impl<P> Default for Table<P> {

@@ -22,6 +22,14 @@ pub enum StoreError {
         /// Where, and what to do.
         problem: String,
     },
+    /// It cannot keep this: a text with U+0000, which PostgreSQL has none of. Nothing else would help than another text.
+    #[error("the store `{store}` cannot keep this: {problem}")]
+    Unfit {
+        /// The store, without its secrets.
+        store: Arc<str>,
+        /// What it cannot keep.
+        problem: String,
+    },
     /// Its address cannot be used; the text says why.
     #[error("the store `{store}` cannot be opened: {problem}")]
     Address {

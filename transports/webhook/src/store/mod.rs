@@ -11,14 +11,20 @@
 //! - [`Store`]: all of it. [`Subscriptions`]: who wants what. [`Pending`]: MISSED messages that are due later.
 //!   [`Nonces`]: authorizations that count once. [`Journal`]: what was tried, and what could not be delivered.
 //!   [`Endpoints`]: urls that do not answer, or have shown that they want to be called.
-//! - `row`: what is stored. `error`: what can go wrong.
+//! - `row`: what is stored. `error`: what can go wrong. `open`: from an address to a store.
+//! - `sqlite`, `postgres`, `rqlite`: the databases. `sql`: what they have in common.
 
 mod error;
+mod open;
 mod row;
+mod sql;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 
 use futures_util::future::BoxFuture;
 
 pub use error::StoreError;
+pub use open::{Options, open};
 pub use row::{
     Attempt, AttemptFilter, Change, DeadLetter, Due, Endpoint, EndpointFilter, Outcome, Row, RowId, Settled, Wanted,
 };

@@ -18,8 +18,9 @@ use super::error::BuildError;
 use super::exchange::{Exchange, Timeouts};
 use super::http::{self, Http, HttpSettings, Pulse, Receiver, Urls};
 use super::missed::Missed;
+use super::outbox::Outbox;
 use super::table::{Pace, Table, Way};
-use super::websocket::{self, Outbox, Retry, Websocket, WebsocketSettings};
+use super::websocket::{self, Retry, Websocket, WebsocketSettings};
 use super::{Inner, Running, Subscriber};
 use crate::broadcaster::Schemes;
 use crate::compression::{Bounds, Dictionary};
@@ -228,13 +229,16 @@ impl Builder {
         }
         let tls = match self.tls.take() {
             Some(tls) => tls,
-            None if self.broadcasters.iter().any(|one| one.tls) => eventhive_tls::client(None, "tls_ca").map_err(BuildError::Tls)?,
+            None if self.broadcasters.iter().any(|one| one.tls) => {
+                eventhive_tls::client(None, "tls_ca").map_err(BuildError::Tls)?
+            }
             None => no_tls()?,
         };
         let first = if self.upgrade == Upgrade::Websocket { Way::Websocket } else { Way::Http };
         let (table, teller) = (Arc::new(Table::new(first)), Arc::new(Teller::new()));
         let credentials = Arc::new(Credentials::new(self.schemes.clone()));
         let (stop, stopped) = watch::channel(false);
+        let shut = stopped.clone();
         let mut running = Running::default();
         let mut http = None;
         if self.upgrade != Upgrade::Websocket {
@@ -255,14 +259,28 @@ impl Builder {
         }
         if let (Upgrade::Auto { busy, quiet }, Some(websocket)) = (self.upgrade, &websocket) {
             let pace = Pace { busy, quiet, linger: LINGER };
-            running.tasks.push(tokio::spawn(shift(Arc::clone(&table), Arc::clone(&websocket.teller), pace, stopped)));
+            running.tasks.push(tokio::spawn(shift(
+                Arc::clone(&table),
+                Arc::clone(&websocket.teller),
+                pace,
+                stopped.clone(),
+            )));
         }
+        let outbox = match (&http, &websocket) {
+            (None, Some(websocket)) => Some(Arc::clone(&websocket.outbox)),
+            (Some(http), _) if self.link.is_some() => {
+                let outbox = Arc::new(Outbox::new(self.send_queue_bytes, false));
+                let publishing = http::publish(Arc::clone(http), Arc::clone(&outbox), shut);
+                running.tasks.push(tokio::spawn(publishing));
+                Some(outbox)
+            }
+            _ => None,
+        };
         Ok(Subscriber(Arc::new(Inner {
             table,
             teller,
             http,
-            websocket,
-            publishes_by_websocket: self.upgrade == Upgrade::Websocket,
+            outbox,
             buffer_bytes: self.buffer_bytes,
             when_full: self.when_full,
             spool_bytes: self.spool_bytes,
@@ -281,7 +299,8 @@ impl Builder {
     ) -> Result<Http, BuildError> {
         let timeouts = Timeouts { connect: self.connect_timeout, request: self.request_timeout };
         let exchange = |to: &Broadcaster| Exchange::new(to.clone(), Arc::clone(tls), timeouts);
-        let (rounds, retry_ambiguous) = if self.link.is_some() { (1, false) } else { (self.rounds, self.retry_ambiguous) };
+        let (rounds, retry_ambiguous) =
+            if self.link.is_some() { (1, false) } else { (self.rounds, self.retry_ambiguous) };
         let asker = Asker {
             exchanges: self.broadcasters.iter().map(exchange).collect(),
             patience: Patience { rounds, retry_ambiguous },
@@ -316,7 +335,10 @@ impl Builder {
             let port = bound.first().map_or(0, |bound| bound.address.port());
             let host = if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host };
             if matches!(host.as_str(), "" | "*" | "0.0.0.0" | "[::]") {
-                return Err(BuildError::Url { url: host, problem: "does not say how broadcasters reach us: set the receive url" });
+                return Err(BuildError::Url {
+                    url: host,
+                    problem: "does not say how broadcasters reach us: set the receive url",
+                });
             }
             let scheme = if tls { "https" } else { "http" };
             let _ = http.urls.set(Urls::new(&format!("{scheme}://{host}:{port}"))?);
@@ -337,11 +359,8 @@ impl Builder {
             None if on_demand => Retry::Forever(Backoff::new(Duration::from_secs(1), Duration::from_secs(60))),
             None => Retry::Rounds { more: self.rounds.saturating_sub(1), lasting: self.min_reconnect_interval },
         };
-        let bounds = Bounds {
-            spool_bytes: self.spool_bytes,
-            max_message_bytes: self.max_message_bytes,
-            ..Bounds::default()
-        };
+        let bounds =
+            Bounds { spool_bytes: self.spool_bytes, max_message_bytes: self.max_message_bytes, ..Bounds::default() };
         let settings = WebsocketSettings {
             mode: Mode::Minimal,
             part_bytes: self.part_bytes,
@@ -363,7 +382,7 @@ impl Builder {
             credentials: Arc::clone(credentials),
             broadcasters: self.broadcasters.clone(),
             tls: Arc::clone(tls),
-            outbox: Outbox::new(self.send_queue_bytes, self.link.is_none()),
+            outbox: Arc::new(Outbox::new(self.send_queue_bytes, self.link.is_none())),
             missed: Missed::default(),
             settings,
         }

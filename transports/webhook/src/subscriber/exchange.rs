@@ -174,7 +174,8 @@ impl Exchange {
             _ if !status.is_success() && status != StatusCode::CONFLICT => return Err(Failure::Refused(said())),
             _ => {}
         }
-        let body = body.map_err(|_| self.late())?.map_err(|error| Failure::Ambiguous(format!("{}: {error}", said())))?;
+        let body =
+            body.map_err(|_| self.late())?.map_err(|error| Failure::Ambiguous(format!("{}: {error}", said())))?;
         if let Some(sender) = sender {
             self.keep(sender);
         }

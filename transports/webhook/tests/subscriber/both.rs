@@ -108,7 +108,13 @@ async fn a_stream_with_a_timeout_yields_nothing_when_nothing_comes_and_goes_on()
         let mut messages = messages.with_timeout(Duration::from_millis(50));
         assert!(soon("nothing", messages.next()).await.unwrap().is_none());
         subscriber.notify("slow", "x").await.unwrap();
-        let came = async { loop { if let Some(message) = messages.next().await.unwrap() { return message } } };
+        let came = async {
+            loop {
+                if let Some(message) = messages.next().await.unwrap() {
+                    return message;
+                }
+            }
+        };
         assert_eq!(soon("the message", came).await.body.len(), 1);
         subscriber.close().await;
         let ended = async { while messages.next().await.is_some() {} };

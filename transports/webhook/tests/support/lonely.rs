@@ -56,8 +56,7 @@ impl Lonely {
     pub(crate) fn with(secrets: Option<&'static str>, more: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let more = more.iter().map(ToString::to_string).collect();
-        let mut made =
-            Self { address: ([127, 0, 0, 1], 0).into(), secrets, more, folder, process: Mutex::default() };
+        let mut made = Self { address: ([127, 0, 0, 1], 0).into(), secrets, more, folder, process: Mutex::default() };
         made.address = ([127, 0, 0, 1], made.run()).into();
         made
     }
@@ -92,7 +91,9 @@ impl Lonely {
     fn run(&self) -> u16 {
         let mut command = Command::new(python());
         command.arg(root().join("tests/peers/python/lonely_broadcaster.py"));
-        command.args(["--bound", "900", "--port", &self.address.port().to_string(), "--folder"]).arg(self.folder.path());
+        command
+            .args(["--bound", "900", "--port", &self.address.port().to_string(), "--folder"])
+            .arg(self.folder.path());
         if let Some(secrets) = self.secrets {
             let file = self.folder.path().join("broadcaster-secrets.json");
             std::fs::write(&file, secrets).unwrap();
@@ -125,12 +126,38 @@ impl Lonely {
 /// Every pair of authorizations: to broadcasters, and to subscribers.
 pub(crate) const PAIRS: [(&str, &str); 9] = [
     ("none", r#"{"version": "2"}"#),
-    ("token both ways", r#"{"version": "2", "to-broadcaster": {"type": "token", "secret": "up"}, "to-subscriber": {"type": "token", "secret": "down"}}"#),
-    ("hmac both ways", concat!(r#"{"version": "2", "to-broadcaster": {"type": "hmac", "secret": ""#, key!("A"), r#""}, "to-subscriber": {"type": "hmac", "secret": ""#, key!("g"), r#""}}"#)),
+    (
+        "token both ways",
+        r#"{"version": "2", "to-broadcaster": {"type": "token", "secret": "up"}, "to-subscriber": {"type": "token", "secret": "down"}}"#,
+    ),
+    (
+        "hmac both ways",
+        concat!(
+            r#"{"version": "2", "to-broadcaster": {"type": "hmac", "secret": ""#,
+            key!("A"),
+            r#""}, "to-subscriber": {"type": "hmac", "secret": ""#,
+            key!("g"),
+            r#""}}"#
+        ),
+    ),
     ("none, token", r#"{"version": "2", "to-subscriber": {"type": "token", "secret": "down"}}"#),
     ("token, none", r#"{"version": "2", "to-broadcaster": {"type": "token", "secret": "up"}}"#),
     ("none, hmac", concat!(r#"{"version": "2", "to-subscriber": {"type": "hmac", "secret": ""#, key!("g"), r#""}}"#)),
     ("hmac, none", concat!(r#"{"version": "2", "to-broadcaster": {"type": "hmac", "secret": ""#, key!("A"), r#""}}"#)),
-    ("token, hmac", concat!(r#"{"version": "2", "to-broadcaster": {"type": "token", "secret": "up"}, "to-subscriber": {"type": "hmac", "secret": ""#, key!("g"), r#""}}"#)),
-    ("hmac, token", concat!(r#"{"version": "2", "to-broadcaster": {"type": "hmac", "secret": ""#, key!("A"), r#""}, "to-subscriber": {"type": "token", "secret": "down"}}"#)),
+    (
+        "token, hmac",
+        concat!(
+            r#"{"version": "2", "to-broadcaster": {"type": "token", "secret": "up"}, "to-subscriber": {"type": "hmac", "secret": ""#,
+            key!("g"),
+            r#""}}"#
+        ),
+    ),
+    (
+        "hmac, token",
+        concat!(
+            r#"{"version": "2", "to-broadcaster": {"type": "hmac", "secret": ""#,
+            key!("A"),
+            r#""}, "to-subscriber": {"type": "token", "secret": "down"}}"#
+        ),
+    ),
 ];

@@ -12,9 +12,9 @@ use actix_web_actors::ws::{self, WebsocketContext};
 use eventhive_hub::SessionSettings;
 use eventhive_listener::Connection;
 use eventhive_listener::addresses::Place;
+use eventhive_listener::websocket::Guard;
 use tokio::time::sleep;
 
-use super::guard::Guard;
 use super::live::Live;
 use super::output::Output;
 use super::peer::Peer;

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use eventhive_hub::{Ended, Monitor, SendError, Session};
 use eventhive_listener::Connection;
 use eventhive_listener::addresses::Place;
+use eventhive_listener::websocket::Guarded;
 use tokio::sync::Notify;
 
 use super::closing::Close;
@@ -24,8 +25,8 @@ pub(super) struct Live {
     /// Synchronous publishes of this session that wait, and the word that one of them ended.
     pub(super) waiting: Cell<usize>,
     pub(super) waited: Notify,
-    /// Whole frames that the decoder holds. While there are any, the guard gives it nothing more.
-    pub(super) undecoded: Cell<usize>,
+    /// Whole frames that the decoder holds.
+    undecoded: Cell<usize>,
     monitor: Monitor,
     connection: Option<Arc<Connection>>,
     /// Its share of what its address may have.
@@ -78,20 +79,10 @@ impl Live {
         }
     }
 
-    /// Something came from the peer, so it is there.
-    pub(super) fn heard(&self) {
-        self.heard_at.set(self.shard.now());
-        self.pinged_at.set(None);
-    }
-
     /// The peer is read from no further for now, or again. Its silence meanwhile means nothing.
     pub(super) fn stop_reading(&self, stop: bool) {
         self.unread.set(stop);
         self.heard();
-    }
-
-    pub(super) fn input_is_too_large(&self) {
-        self.input.set(Input::TooLarge);
     }
 
     pub(super) fn input_was_too_large(&self) -> bool {
@@ -101,11 +92,6 @@ impl Live {
     /// The decoder has lost its way.
     pub(super) fn input_is_broken(&self) {
         self.input.set(Input::Broken);
-    }
-
-    /// Nothing more comes from the peer.
-    pub(super) fn input_is_over(&self) {
-        self.input.set(Input::Over);
     }
 
     pub(super) fn is_input_over(&self) -> bool {
@@ -265,6 +251,25 @@ impl Live {
             Some(connection) => connection.kill(),
             None => tracing::debug!("a session cannot be cut: its server was built without `on_connect`"),
         }
+    }
+}
+
+impl Guarded for Live {
+    fn undecoded(&self) -> &Cell<usize> {
+        &self.undecoded
+    }
+
+    fn heard(&self) {
+        self.heard_at.set(self.shard.now());
+        self.pinged_at.set(None);
+    }
+
+    fn input_is_too_large(&self) {
+        self.input.set(Input::TooLarge);
+    }
+
+    fn input_is_over(&self) {
+        self.input.set(Input::Over);
     }
 }
 

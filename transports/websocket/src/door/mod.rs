@@ -31,7 +31,7 @@
 //! - `peer`: the actor of a session: messages, control frames. `requests`: the methods.
 //! - `output`: what the socket is written: the session's queue. The actor never writes by itself, so nothing here is
 //!   unbounded, and one encoded frame serves all sessions.
-//! - `guard`: what the socket is read through. `live`: what the parts of one session share.
+//! - `live`: what the parts of one session share, the [guard](eventhive_listener::websocket) of its input included.
 //! - `shard`: the sessions of one thread and their watchdog, outside the actors because an actor stands still with its
 //!   socket. `drain`: the end.
 //!
@@ -40,7 +40,6 @@
 mod channel;
 mod closing;
 mod drain;
-mod guard;
 mod handshake;
 mod live;
 mod output;

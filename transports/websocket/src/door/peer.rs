@@ -10,6 +10,7 @@ use actix_http::ws::{Item, ProtocolError};
 use actix_web_actors::ws::{Message, WebsocketContext};
 use bytes::{Bytes, BytesMut};
 use eventhive_hub::SubscriptionId;
+use eventhive_listener::websocket::Guarded as _;
 use eventhive_transport::Filter;
 use foldhash::{HashMap, HashMapExt as _};
 use futures_util::future::LocalBoxFuture;
@@ -228,7 +229,8 @@ impl Actor for Peer {
 impl StreamHandler<Result<Message, ProtocolError>> for Peer {
     fn handle(&mut self, item: Result<Message, ProtocolError>, context: &mut Self::Context) {
         // Each item is a frame, or an error: of the decoder over a frame, or of the input when no frame was left.
-        self.live.undecoded.set(self.live.undecoded.get().saturating_sub(1));
+        let undecoded = self.live.undecoded();
+        undecoded.set(undecoded.get().saturating_sub(1));
         // The connection is gone; the decoder's error only says so.
         if item.is_err() && self.live.is_input_over() {
             return;

@@ -3,6 +3,7 @@
 //! A server's frames are not masked, so one encoded frame serves every session that an event goes to.
 
 use bytes::Bytes;
+pub use eventhive_listener::websocket::{Control, close, control};
 
 /// The longest header of an unmasked frame.
 const HEADER: usize = 10;
@@ -51,34 +52,4 @@ pub fn header_len(frame: &[u8]) -> usize {
         Some(126) => 4,
         _ => 2,
     }
-}
-
-/// What kind of control frame.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Control {
-    /// The end, with code and reason.
-    Close = 0x88,
-    /// Are you there?
-    Ping = 0x89,
-    /// I am.
-    Pong = 0x8A,
-}
-
-/// The most bytes that a control frame carries.
-const MAX_CONTROL: usize = 125;
-
-/// A control frame. A payload that is too long is cut.
-#[must_use]
-pub fn control(kind: Control, payload: &[u8]) -> Bytes {
-    let payload = payload.get(..MAX_CONTROL).unwrap_or(payload);
-    #[expect(clippy::cast_possible_truncation, reason = "at most 125")]
-    let header = [kind as u8, payload.len() as u8];
-    Bytes::from([&header, payload].concat())
-}
-
-/// A close frame. The reason is cut, between characters, at the 123 bytes that fit.
-#[must_use]
-pub fn close(code: u16, reason: &str) -> Bytes {
-    let reason = &reason[..reason.floor_char_boundary(MAX_CONTROL - 2)];
-    control(Control::Close, &[&code.to_be_bytes(), reason.as_bytes()].concat())
 }

@@ -52,8 +52,7 @@ struct Held {
 /// Runs until it is told to stop. Then subscriptions are ended, as far as broadcasters answer.
 pub(crate) async fn keep(http: Arc<Http>, mut stop: watch::Receiver<bool>) {
     let Some(urls) = http.urls.get().cloned() else { return };
-    let mut keeper =
-        Keeper { http: Arc::clone(&http), urls, standing: HashSet::new(), names_known: false, held: None };
+    let mut keeper = Keeper { http: Arc::clone(&http), urls, standing: HashSet::new(), names_known: false, held: None };
     let listening = async {
         loop {
             http.missed.burst().await;
@@ -210,7 +209,11 @@ impl Keeper {
     async fn ask(&self, wish: &Wish, begun: bool) -> Result<(), SubscriberError> {
         let (credentials, urls) = (&self.http.credentials, &self.urls);
         let make = || {
-            if begun { requests::subscribe(credentials, urls, wish) } else { requests::unsubscribe(credentials, urls, wish) }
+            if begun {
+                requests::subscribe(credentials, urls, wish)
+            } else {
+                requests::unsubscribe(credentials, urls, wish)
+            }
         };
         let read = |(): &(), answer: &_| {
             requests::subscribed(urls, wish, begun, |claim| requests::generic(credentials, claim, answer))
@@ -251,7 +254,8 @@ impl Keeper {
     async fn compare(&mut self, arrival: Arrival) -> Result<(), SubscriberError> {
         let list = self.list(arrival, &[])?;
         let credentials = &self.http.credentials;
-        let (make, read) = (|| requests::check(credentials, &list.url), |(): &(), answer: &_| requests::checked(credentials, answer));
+        let (make, read) =
+            (|| requests::check(credentials, &list.url), |(): &(), answer: &_| requests::checked(credentials, answer));
         let etag = match &self.held {
             Some(held) => self.http.asker.ask_one(held.at, make, read).await?,
             None => self.http.asker.ask(make, read).await?,

@@ -3,20 +3,22 @@
 //! # How to read it
 //! - `urls`: where broadcasters deliver to. `requests`: what they are asked.
 //! - `keeper`: the task that keeps subscriptions at the broadcasters as they are wanted here.
-//! - `receiver`: the endpoints.
+//! - `receiver`: the endpoints. `publisher`: what a link publishes, in order.
 
 mod keeper;
+mod publisher;
 mod receiver;
 mod requests;
 mod urls;
 
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 
 pub(crate) use keeper::keep;
+pub(crate) use publisher::publish;
 pub use receiver::Receiver;
 pub(crate) use urls::Urls;
 

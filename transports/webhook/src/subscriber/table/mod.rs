@@ -201,11 +201,6 @@ impl Table {
         }
     }
 
-    /// All that is to stand on a wire.
-    pub(crate) fn wanted(&self, way: Way) -> Vec<Wish> {
-        self.lock().wishes(|entry| entry.is_wanted(way)).collect()
-    }
-
     /// A wish stands on a wire from now on.
     pub(crate) fn stands(&self, way: Way, wish: &Wish) {
         let mut inner = self.lock();
@@ -291,7 +286,8 @@ impl Inner {
     }
 
     fn wishes(&self, pick: impl Fn(&Entry) -> bool + Copy) -> impl Iterator<Item = Wish> {
-        let exact = self.exact.iter().filter(move |(_, entry)| pick(entry)).map(|(topic, _)| Wish::Exact(topic.clone()));
+        let exact =
+            self.exact.iter().filter(move |(_, entry)| pick(entry)).map(|(topic, _)| Wish::Exact(topic.clone()));
         let globs = self.globs.iter().filter(move |(_, entry)| pick(entry)).map(|(glob, _)| Wish::Glob(glob.clone()));
         exact.chain(globs)
     }

@@ -171,7 +171,8 @@ impl<'a> Reading<'a> {
     }
 
     fn acknowledge(&self, part: &Part<'_>, whole: bool) -> Read {
-        let identifier = crate::wire::identifier::Identifier::new(part.identifier).map_err(|error| error.to_string())?;
+        let identifier =
+            crate::wire::identifier::Identifier::new(part.identifier).map_err(|error| error.to_string())?;
         let ack = if whole { Ack::Confirm(identifier) } else { Ack::Continue(identifier, part.id()) };
         self.shared.lock().acks.push_back(ack);
         self.shared.write.notify_one();
@@ -257,7 +258,7 @@ impl<'a> Reading<'a> {
     fn part_taken(&self, receipt: &PartReceipt<'_>) -> Read {
         let PartReceipt { identifier, part_id, proof } = *receipt;
         match self.next_expected()? {
-            Expected::Part(ours, _) if ours.as_bytes() == identifier => {
+            Expected::Part(ours) if ours.as_bytes() == identifier => {
                 self.verify(&Claim::ContinueNotify { identifier, part_id }, &proof)
             }
             other => self.out_of_order(other),

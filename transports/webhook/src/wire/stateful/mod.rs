@@ -32,4 +32,4 @@ pub use configure::Configure;
 pub use header::Mode;
 pub use message::{Compression, MessageHead, Notify, Part, Place};
 pub use receipt::PartReceipt;
-pub use s2b::S2b;
+pub use s2b::{Peeked, S2b};

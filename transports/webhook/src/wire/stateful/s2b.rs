@@ -47,6 +47,15 @@ pub enum S2b<'a> {
     },
 }
 
+/// What the type of a message says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peeked {
+    /// It takes a value of the S2B counter.
+    pub is_counted: bool,
+    /// It is an acknowledgement.
+    pub is_receipt: bool,
+}
+
 const CONFIGURE: u16 = 1;
 const SUBSCRIBE_EXACT: u16 = 2;
 const SUBSCRIBE_GLOB: u16 = 3;
@@ -99,6 +108,16 @@ impl<'a> S2b<'a> {
             num_subscribers: num_subscribers.number(4)? as u32,
             proof: proof(&authorization, &tracing)?,
         })
+    }
+
+    /// What the type of a message says, whatever the rest is: whether it takes the next value of the [S2B
+    /// counter](super::counter::Counter), and whether it is an acknowledgement.
+    #[must_use]
+    pub fn peek(message: &[u8]) -> Peeked {
+        let kind = message.get(2..4).and_then(|kind| kind.try_into().ok()).map(u16::from_be_bytes);
+        let is_receipt = matches!(kind, Some(CONTINUE_RECEIVE | CONFIRM_RECEIVE));
+        let is_counted = is_receipt || matches!(kind, Some(SUBSCRIBE_EXACT..=UNSUBSCRIBE_GLOB));
+        Peeked { is_counted, is_receipt }
     }
 
     /// Appends the message.

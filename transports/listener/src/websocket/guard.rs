@@ -9,6 +9,7 @@
 //! It also notes that something came, for the watchdog, and why the input ended, because the decoder makes one kind of
 //! error of all that.
 
+use std::cell::Cell;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -18,28 +19,43 @@ use actix_web::web::Payload;
 use bytes::Bytes;
 use futures_util::Stream;
 
-use super::live::Live;
+/// A session, as the guard of its input sees it.
+pub trait Guarded {
+    /// Whole frames that the decoder holds: the guard adds to it, the actor takes one off for each item that it gets.
+    fn undecoded(&self) -> &Cell<usize>;
 
-/// The client's bytes, watched.
-pub(super) struct Guard {
-    input: Payload,
-    frames: Frames,
-    live: Rc<Live>,
+    /// Something came from the peer, so it is there.
+    fn heard(&self);
+
+    /// A frame was announced that is too large. The input ends.
+    fn input_is_too_large(&self);
+
+    /// Nothing more comes from the peer.
+    fn input_is_over(&self);
 }
 
-impl Guard {
-    pub(super) fn new(input: Payload, max_frame: usize, live: Rc<Live>) -> Self {
+/// The client's bytes, watched.
+pub struct Guard<L> {
+    input: Payload,
+    frames: Frames,
+    live: Rc<L>,
+}
+
+impl<L> Guard<L> {
+    /// Frames of more than `max_frame` bytes end the input.
+    #[must_use]
+    pub fn new(input: Payload, max_frame: usize, live: Rc<L>) -> Self {
         Self { input, frames: Frames::new(max_frame as u64), live }
     }
 }
 
-impl Stream for Guard {
+impl<L: Guarded> Stream for Guard<L> {
     type Item = Result<Bytes, PayloadError>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         // Nobody need be woken for this: with a whole frame before it, the decoder yields an item now, and the actor asks
         // again after each item that it has handled, or after what it then waits for.
-        if self.live.undecoded.get() > 0 {
+        if self.live.undecoded().get() > 0 {
             return Poll::Pending;
         }
         let item = ready!(Pin::new(&mut self.input).poll_next(context));
@@ -50,7 +66,7 @@ impl Stream for Guard {
                     self.live.input_is_too_large();
                     return Poll::Ready(Some(Err(PayloadError::Overflow)));
                 };
-                self.live.undecoded.set(complete);
+                self.live.undecoded().set(complete);
             }
             Some(Err(_)) | None => self.live.input_is_over(),
         }

@@ -1,0 +1,203 @@
+//! Events of other doors, and to them.
+//!
+//! | from | to | |
+//! |---|---|---|
+//! | a message published here | an event of the hub | its body is the payload, as bytes, as hives send; the topic is the topic |
+//! | an event of the hub | a message | the payload is the body, to the letter: the JSON text that came by a websocket or HTTP door, the envelope of a hive, any bytes |
+//!
+//! So what is no JSON looks at other doors as what a hive sends does: a JSON string at the websocket door, wrapped at the HTTP
+//! door; the text of a JSON object is that object at the HTTP door. A message whose topic or body is too large for the hub,
+//! or whose body is in a file, stays with webhooks.
+//!
+//! Private events reach no url and no websocket: nobody here is known by a name that could have a right to them. On a hub where
+//! the topic says that an event is private, that holds for messages that are published here, too.
+//!
+//! What came in here does not come back: the hub leaves out this session. For other doors it is no receiver; those are, whom a
+//! topic concerns here.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use eventhive_hub::{Draft, Hub, Outbound, Outgoing, PublishRefused, Relay, SessionId, SessionSettings, Tracker};
+use eventhive_transport::{Filter, Overflow, Topic};
+use futures_util::StreamExt as _;
+use tokio::time::{sleep, timeout};
+
+use super::lanes::Lanes;
+use super::stats::Counters;
+use super::{Broadcaster, NotifyError};
+use crate::message::Message;
+
+/// How long a message waits for a hub that has no room.
+const ROOM: Duration = Duration::from_secs(5);
+
+/// The wait before a session that the hub has ended is opened again.
+const AGAIN: Duration = Duration::from_millis(500);
+
+/// How a broadcaster joins a hub.
+#[derive(Debug, Clone)]
+pub struct BridgeSettings {
+    /// The hub.
+    pub hub: Hub,
+    /// What may wait of its events for slow urls, in bytes.
+    pub queue_bytes: usize,
+    /// What happens when that is full.
+    pub overflow: Overflow,
+    /// Larger messages are not given to it, in bytes.
+    pub max_message: usize,
+}
+
+/// A broadcaster's place at a hub.
+pub(super) struct Bridge {
+    settings: BridgeSettings,
+    /// The number of its session; 0 is none.
+    session: AtomicU64,
+}
+
+/// What became of a message at the hub.
+#[derive(Default)]
+pub(super) struct Handed {
+    pub(super) receivers: u64,
+    published: Option<eventhive_hub::Published>,
+}
+
+impl Bridge {
+    pub(super) const fn new(settings: BridgeSettings) -> Self {
+        Self { settings, session: AtomicU64::new(0) }
+    }
+
+    pub(super) fn is_private(&self, topic: &[u8]) -> bool {
+        self.settings.hub.is_private(topic)
+    }
+
+    /// Gives a message to the hub, if it fits.
+    pub(super) async fn publish(&self, message: &Message, counters: &Counters) -> Handed {
+        let body = message.body.as_bytes().filter(|body| body.len() <= self.settings.max_message);
+        let Some(body) = body else {
+            counters.too_large_for_hub.add(1);
+            return Handed::default();
+        };
+        let session = match self.session.load(Ordering::Acquire) {
+            0 => None,
+            number => Some(SessionId::from(number)),
+        };
+        let draft = Draft::bytes(Topic::new(message.topic.to_vec()), body.clone()).exclude(session);
+        match timeout(ROOM, self.hand_in(draft)).await {
+            Ok(Ok(published)) => Handed { receivers: published.receivers, published: Some(published) },
+            Ok(Err(PublishRefused::TopicTooLong { .. })) => {
+                counters.too_large_for_hub.add(1);
+                Handed::default()
+            }
+            Ok(Err(reason)) => {
+                counters.refused_by_hub.add(1);
+                tracing::debug!(%reason, "a message was not given to other doors");
+                Handed::default()
+            }
+            Err(_) => {
+                counters.refused_by_hub.add(1);
+                tracing::debug!("a message was not given to other doors: the hub had no room");
+                Handed::default()
+            }
+        }
+    }
+
+    async fn hand_in(&self, mut draft: Draft) -> Result<eventhive_hub::Published, PublishRefused> {
+        loop {
+            self.settings.hub.ready().await;
+            match self.settings.hub.publish(draft) {
+                Ok(published) => return Ok(published),
+                Err(error) if matches!(error.reason, PublishRefused::Busy) => draft = *error.draft,
+                Err(error) => return Err(error.reason),
+            }
+        }
+    }
+
+    /// Waits until the hub has stored what it was given, if it is durable.
+    pub(super) async fn stored(&self, handed: &Handed) -> Result<(), NotifyError> {
+        match handed.published {
+            Some(published) if self.settings.hub.is_durable() => {
+                let stored = self.settings.hub.stored(published.cursor).await;
+                stored.map_err(|error| NotifyError::NotStored(error.to_string()))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Takes events from the hub until the broadcaster or the hub closes.
+pub(super) async fn carry(broadcaster: &Arc<Broadcaster>) {
+    let Some(bridge) = &broadcaster.bridge else { return };
+    let hub = &bridge.settings.hub;
+    let carrying = async {
+        // Nobody is left out who is still being read from the store: events wait in the session's queue.
+        let (worker, settings) = (hub.worker(), session_settings(broadcaster, bridge));
+        while !hub.is_closing() {
+            let (session, outgoing) = worker.open(settings.clone());
+            bridge.session.store(session.id().into(), Ordering::Release);
+            match session.subscribe(Filter::All) {
+                Ok(_) => pump(broadcaster, bridge, outgoing).await,
+                Err(error) => tracing::warn!(%error, "webhooks get no events of other doors for now"),
+            }
+            bridge.session.store(0, Ordering::Release);
+            sleep(AGAIN).await;
+        }
+    };
+    tokio::select! {
+        () = carrying => {}
+        () = broadcaster.closed() => {}
+    }
+}
+
+fn session_settings(broadcaster: &Arc<Broadcaster>, bridge: &Bridge) -> SessionSettings {
+    let (index, rows_of_peers) = (Arc::clone(&broadcaster.index), broadcaster.own.is_some());
+    let relay: Arc<dyn Relay> = Arc::new(move |topic: &Topic| index.count(topic.as_bytes(), rows_of_peers) as u64);
+    SessionSettings {
+        queue_bytes: bridge.settings.queue_bytes,
+        overflow: bridge.settings.overflow,
+        deduplicate: true,
+        relay: Some(relay),
+        ..SessionSettings::default()
+    }
+}
+
+async fn pump(broadcaster: &Arc<Broadcaster>, bridge: &Bridge, mut outgoing: Outgoing) {
+    broadcaster.ready().await;
+    let mut lanes = Lanes::new(broadcaster, bridge.settings.queue_bytes, bridge.settings.overflow);
+    loop {
+        tokio::select! {
+            item = outgoing.next(), if lanes.have_room() => match item {
+                Some(Outbound::Event { message, tracker }) => take(broadcaster, &mut lanes, &message, tracker),
+                Some(Outbound::Own(_)) => {}
+                None => break,
+            },
+            () = lanes.step(), if !lanes.are_idle() => {}
+        }
+    }
+    while !lanes.are_idle() {
+        lanes.step().await;
+    }
+}
+
+fn take(
+    broadcaster: &Arc<Broadcaster>,
+    lanes: &mut Lanes<'_>,
+    event: &eventhive_hub::Message,
+    tracker: Option<Tracker>,
+) {
+    broadcaster.counters.from_hub.add(1);
+    let found = broadcaster.index.find(event.topic().as_bytes());
+    let targets = broadcaster.to_call(found.targets);
+    if targets.is_empty() && found.peers.is_empty() {
+        return;
+    }
+    // Hashed only if somebody wants it.
+    let message = Message::new(event.topic().as_bytes(), event.payload().clone());
+    let taken = broadcaster.to_peers(&found.peers, &message);
+    if let Some(tracker) = &tracker {
+        tracker.confirm(taken.into());
+    }
+    for target in targets {
+        lanes.push(target, message.clone(), tracker.clone());
+    }
+}

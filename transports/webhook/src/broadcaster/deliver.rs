@@ -1,0 +1,16 @@
+//! What calls urls, as a broadcaster sees it.
+
+use futures_util::future::BoxFuture;
+
+use crate::delivery::Delivered;
+use crate::index::Target;
+use crate::message::Message;
+
+/// Delivers one message to one subscription, with all that belongs to it: see [`delivery`](crate::delivery).
+pub trait Deliver: Send + Sync {
+    /// Done when it is known what became of it.
+    fn deliver<'a>(&'a self, target: &'a Target, message: &'a Message) -> BoxFuture<'a, Delivered>;
+
+    /// Somebody at this url has just subscribed: what is known of its failures does not count any more.
+    fn enable(&self, url: &str);
+}

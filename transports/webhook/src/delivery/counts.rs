@@ -1,0 +1,79 @@
+//! What was counted since a broadcaster began.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::store::Outcome;
+
+/// What was counted since a broadcaster began.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Messages that were confirmed, by url.
+    pub delivered: u64,
+    /// Messages that were tried and did not arrive.
+    pub failed: u64,
+    /// Messages that were not tried because their url fails or is disabled.
+    pub held: u64,
+    /// Messages that were not tried because too many are under way, or a rate is used up.
+    pub crowded: u64,
+    /// Answers that asked for the subscription to be removed.
+    pub gone: u64,
+    /// MISSED messages that were confirmed.
+    pub missed_told: u64,
+    /// MISSED messages that failed, and are tried again.
+    pub missed_failed: u64,
+    /// MISSED messages that were given up after their last try.
+    pub missed_given_up: u64,
+    /// MISSED messages that were never written down, because the store was away for too long.
+    pub missed_dropped: u64,
+    /// Attempts and dead letters that were never written down, because the store was away for too long.
+    pub journal_dropped: u64,
+    /// Urls that were disabled.
+    pub disabled: u64,
+    /// How often there was no room for what is to be known of a url.
+    pub urls_without_room: u64,
+    /// Urls of which something is known in memory, now.
+    pub urls: u64,
+}
+
+/// One number.
+#[derive(Debug, Default)]
+pub(super) struct Counter(AtomicU64);
+
+impl Counter {
+    pub(super) fn add(&self, number: usize) {
+        self.0.fetch_add(number as u64, Ordering::Relaxed);
+    }
+
+    pub(super) fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// The numbers, as they are counted.
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    pub(super) delivered: Counter,
+    pub(super) failed: Counter,
+    pub(super) held: Counter,
+    pub(super) crowded: Counter,
+    pub(super) gone: Counter,
+    pub(super) missed_told: Counter,
+    pub(super) missed_failed: Counter,
+    pub(super) missed_given_up: Counter,
+    pub(super) missed_dropped: Counter,
+    pub(super) disabled: Counter,
+}
+
+impl Counters {
+    /// Counts a RECEIVE.
+    pub(super) fn receive(&self, outcome: Outcome) {
+        let counter = match outcome {
+            Outcome::Confirmed => &self.delivered,
+            Outcome::Unsubscribed => &self.gone,
+            Outcome::Held => &self.held,
+            Outcome::Crowded => &self.crowded,
+            _ => &self.failed,
+        };
+        counter.add(1);
+    }
+}

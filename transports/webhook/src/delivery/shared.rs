@@ -1,0 +1,271 @@
+//! One message to one subscription.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::bucket::Rate;
+use super::clock::Clock;
+use super::counts::{Counters, Counts};
+use super::delivered::{Delivered, not_made};
+use super::journal::Journal;
+use super::keeper::{Disabled, Keeper, Note};
+use super::misses::{Misses, Noted};
+use super::settings::{DeliverySettings, Log};
+use super::urls::{Permit, Url, Urls};
+use super::vitals::Refusal;
+use crate::index::Target;
+use crate::message::Message;
+use crate::outgoing::{Outgoing, Report, Verified};
+use crate::store::{Attempt, Endpoint, Outcome, Store};
+
+/// Whom to tell that a url was disabled.
+type OnDisabled = Box<dyn Fn(&Disabled) + Send + Sync>;
+
+/// What deliveries and tasks share.
+pub(super) struct Shared {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) outgoing: Outgoing,
+    pub(super) settings: Arc<DeliverySettings>,
+    pub(super) clock: Clock,
+    pub(super) urls: Urls,
+    pub(super) misses: Misses,
+    pub(super) journal: Journal,
+    pub(super) counters: Counters,
+    pub(super) keeper: Keeper,
+    on_disabled: OnceLock<OnDisabled>,
+    stop: watch::Sender<bool>,
+}
+
+/// A request, for the log.
+pub(super) struct Tried<'a> {
+    pub(super) receive: bool,
+    pub(super) url: &'a str,
+    pub(super) topic: &'a [u8],
+    pub(super) bytes: u64,
+}
+
+impl Shared {
+    pub(super) fn new(store: Arc<dyn Store>, outgoing: Outgoing, settings: DeliverySettings, clock: Clock) -> Self {
+        let settings = Arc::new(settings);
+        Self {
+            urls: Urls::new(Arc::clone(&settings)),
+            journal: Journal::new(settings.journal.clone()),
+            keeper: Keeper::new(),
+            store,
+            outgoing,
+            settings,
+            clock,
+            misses: Misses::default(),
+            counters: Counters::default(),
+            on_disabled: OnceLock::new(),
+            stop: watch::Sender::new(false),
+        }
+    }
+
+    pub(super) async fn begin(self: &Arc<Self>) -> [JoinHandle<()>; 4] {
+        self.read_all().await;
+        let (keeper, sweep, misses, journal) = (Arc::clone(self), Arc::clone(self), Arc::clone(self), Arc::clone(self));
+        [
+            tokio::spawn(async move { keeper.keep().await }),
+            tokio::spawn(async move { sweep.sweep_on().await }),
+            tokio::spawn(async move { misses.write_misses().await }),
+            tokio::spawn(async move { journal.write_journal().await }),
+        ]
+    }
+
+    pub(super) fn stop(&self) {
+        self.stop.send_replace(true);
+    }
+
+    pub(super) fn stopping(&self) -> watch::Receiver<bool> {
+        self.stop.subscribe()
+    }
+
+    pub(super) fn on_disabled(&self, tell: OnDisabled) {
+        // A second one does not count.
+        let _ = self.on_disabled.set(tell);
+    }
+
+    pub(super) fn tell_disabled(&self, disabled: &Disabled) {
+        if let Some(tell) = self.on_disabled.get() {
+            tell(disabled);
+        }
+    }
+
+    pub(super) async fn deliver(&self, target: &Target, message: &Message) -> Delivered {
+        let url = &*target.urls.receive;
+        let report = match self.urls.pass(url, self.clock.now()) {
+            Ok(permit) => {
+                let report = self.send(&permit, url, message).await;
+                self.settle(permit, url, &report);
+                report
+            }
+            Err(refusal) => refusal.report(),
+        };
+        self.counters.receive(report.outcome);
+        self.write_down(target, message, &report);
+        report.into()
+    }
+
+    async fn send(&self, permit: &Permit<'_>, url: &str, message: &Message) -> Report {
+        if self.settings.verify
+            && let Err(report) = self.be_sure(permit.known(), url).await
+        {
+            return report;
+        }
+        self.outgoing.receive(url, message).await
+    }
+
+    /// What the report says of the url.
+    fn settle(&self, permit: Permit<'_>, url: &str, report: &Report) {
+        match report.outcome {
+            Outcome::Confirmed | Outcome::Unsubscribed => self.well(permit, url),
+            // That is this broadcaster's own doing.
+            Outcome::Crowded => drop(permit),
+            _ => {
+                if let Some(failing) = permit.failed(url, self.clock.now()) {
+                    let reason = reason(report);
+                    self.keeper.tell(Note::Failing { url: url.into(), failing, reason });
+                }
+            }
+        }
+    }
+
+    /// A url has answered.
+    pub(super) fn well(&self, permit: Permit<'_>, url: &str) {
+        if permit.succeeded(url) {
+            self.keeper.tell(Note::Well { url: url.into() });
+        }
+    }
+
+    /// What is written down of a message, and whom it is told that it was missed. Of a url that is disabled nothing is
+    /// written down but what it was tried with: nobody has been there for days.
+    fn write_down(&self, target: &Target, message: &Message, report: &Report) {
+        let url = &*target.urls.receive;
+        let tried = Tried { receive: true, url, topic: &message.topic, bytes: message.body.len() };
+        if matches!(report.outcome, Outcome::Confirmed | Outcome::Unsubscribed) {
+            return self.log(&tried, report);
+        }
+        let disabled = self.urls.find(url).is_some_and(|known| known.vitals().is_disabled());
+        if !(disabled && report.outcome == Outcome::Held) {
+            self.log(&tried, report);
+            self.journal.bury(target, message, report, self.clock.now().epoch_ms);
+        }
+        let quiet = if disabled { self.settings.probe_disabled } else { Duration::ZERO };
+        let noted = self.misses.note(target, &message.topic, self.clock.now(), quiet, &self.settings.missed);
+        self.counters.missed_dropped.add(usize::from(noted == Noted::NoRoom));
+    }
+
+    /// Writes an attempt down, if such are wanted.
+    pub(super) fn log(&self, tried: &Tried<'_>, report: &Report) {
+        let wanted = match self.settings.journal.log {
+            Log::All => true,
+            Log::Failures => report.outcome != Outcome::Confirmed,
+            Log::None => false,
+        };
+        if wanted {
+            self.journal.attempt(attempt(tried, report, self.clock.now().epoch_ms));
+        }
+    }
+
+    /// Makes sure that a url wants to be called: by what is known of it, by what the store remembers, or by asking it.
+    async fn be_sure(&self, known: Option<&Arc<Url>>, url: &str) -> Result<(), Report> {
+        let verified = || known.is_some_and(|known| known.vitals().is_verified());
+        if verified() {
+            return Ok(());
+        }
+        let _asking = match known {
+            Some(known) => Some(known.asking.lock().await),
+            None => None,
+        };
+        if verified() {
+            return Ok(());
+        }
+        let stored = self.store.endpoint(url).await.map_err(|error| {
+            not_made(Outcome::Held, &format!("it is not known whether it wants to be called: {error}"))
+        })?;
+        let allowed = match &stored {
+            Some(endpoint) if endpoint.verified_at.is_some() => None,
+            _ => self.ask(url, stored).await?,
+        };
+        if let Some(known) = known {
+            known.vitals().verified(allowed);
+        }
+        Ok(())
+    }
+
+    async fn ask(&self, url: &str, stored: Option<Endpoint>) -> Result<Option<Rate>, Report> {
+        let Verified { rate } = self.outgoing.verify(url).await?;
+        let mut endpoint = stored.unwrap_or_else(|| Endpoint { url: url.into(), ..Endpoint::default() });
+        endpoint.verified_at = Some(self.clock.now().epoch_secs());
+        if let Err(error) = self.store.remember(&endpoint).await {
+            tracing::warn!(%error, url, "webhooks: that a url wants to be called is not remembered; it is asked again");
+        }
+        Ok(rate.map(|rate| Rate::per_minute(rate.get())))
+    }
+
+    pub(super) fn enable(&self, url: &str) {
+        let Some(known) = self.urls.find(url) else { return };
+        if known.vitals().recover() {
+            self.keeper.tell(Note::Well { url: url.into() });
+        }
+    }
+
+    pub(super) fn counts(&self) -> Counts {
+        let counters = &self.counters;
+        Counts {
+            delivered: counters.delivered.get(),
+            failed: counters.failed.get(),
+            held: counters.held.get(),
+            crowded: counters.crowded.get(),
+            gone: counters.gone.get(),
+            missed_told: counters.missed_told.get(),
+            missed_failed: counters.missed_failed.get(),
+            missed_given_up: counters.missed_given_up.get(),
+            missed_dropped: counters.missed_dropped.get(),
+            journal_dropped: self.journal.dropped(),
+            disabled: counters.disabled.get(),
+            urls_without_room: self.urls.unknown(),
+            urls: self.urls.len() as u64,
+        }
+    }
+}
+
+impl Refusal {
+    pub(super) fn report(self) -> Report {
+        match self {
+            Self::Held => not_made(Outcome::Held, "it failed again and again, and is left alone for a while"),
+            Self::Disabled => not_made(Outcome::Held, "it is disabled because it has failed for long"),
+            Self::Crowded => not_made(Outcome::Crowded, "its rate is used up"),
+        }
+    }
+}
+
+/// Why a url fails, for people.
+fn reason(report: &Report) -> Box<str> {
+    let word = report.outcome.word();
+    match report.status {
+        Some(status) => format!("{word}, status {status}: {}", report.detail).into(),
+        None => format!("{word}: {}", report.detail).into(),
+    }
+}
+
+/// An attempt that ended now.
+pub(super) fn attempt(tried: &Tried<'_>, report: &Report, now_ms: u64) -> Attempt {
+    let took = u64::try_from(report.took.as_millis()).unwrap_or(u64::MAX);
+    Attempt {
+        at_ms: now_ms.saturating_sub(took),
+        receive: tried.receive,
+        url: tried.url.into(),
+        topic: tried.topic.into(),
+        identifier: report.identifier.map_or_else(Box::default, |identifier| identifier.into()),
+        outcome: report.outcome,
+        detail: report.detail.clone(),
+        status: report.status,
+        took: report.took,
+        bytes: tried.bytes,
+    }
+}

@@ -1,0 +1,216 @@
+//! The door: a complete broadcaster of the protocol.
+//!
+//! Python's clients cannot tell it from Python's broadcaster, but for what that does wrong:
+//!
+//! | lonelypss 0.0.12 | here |
+//! |---|---|
+//! | a glob of more than 50,000 bytes is taken, and then every notify fails | 400 |
+//! | `set_subscriptions` leaves recovery urls of rows that stay as they are | they are changed |
+//! | a message that arrived is given up when its sender goes | it is delivered |
+//! | a notify that takes longer than 30 s fails | each delivery has its own time |
+//! | a body that stands still is waited for | 408 after `body_timeout_secs`, and nothing has happened |
+//! | authorizations count once at each broadcaster and database of its own | once at all broadcasters of a store |
+//! | a short `missed_for_websockets` is a 500 | 400 |
+//! | its tracing tells the urls of subscribers to whoever publishes | it tells what became of each |
+//!
+//! Beyond the statuses of the protocol: 408 as above, 413 for what is larger than a setting allows. 503 also before the
+//! subscriptions have been read from the store for the first time.
+//!
+//! # How to read it
+//! - [`WebhookDoor`]: the door on all threads.
+//! - `request`: which path does what. `subscriptions`, `messages`: what each of them does. `answer`: how that looks.
+//! - `body`: bodies as they arrive. `receiving`: messages in memory or in a file.
+//! - `open`: from settings to a broadcaster that runs. `stats`: the numbers.
+
+mod answer;
+mod body;
+mod messages;
+mod open;
+mod receiving;
+mod request;
+mod stats;
+mod subscriptions;
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use actix_web::web::ServiceConfig;
+use actix_web::{Scope, rt, web};
+use arc_swap::ArcSwapOption;
+use eventhive_hub::Hub;
+use eventhive_listener::Door;
+use futures_util::future::BoxFuture;
+use tokio::sync::watch;
+
+use self::request::Request;
+use self::stats::Counters;
+pub use self::stats::DoorStats;
+use crate::broadcaster::Broadcaster;
+use crate::config::Config;
+use crate::session::Sessions;
+
+/// How long a store has at the end for what is yet to be written.
+const LAST_WRITES: Duration = Duration::from_secs(10);
+
+/// A door of the protocol. It serves every path below its own `/v1`, on all threads.
+pub struct WebhookDoor {
+    common: Arc<Common>,
+    /// The hub of a door that opens its broadcaster itself, until it does.
+    hub: Mutex<Option<Hub>>,
+}
+
+/// What all threads of a door share.
+struct Common {
+    config: Config,
+    counters: Arc<Counters>,
+    /// `None` until it has been opened.
+    opened: ArcSwapOption<Opened>,
+    /// Whether what [`Door::begin`] starts is to end.
+    stopping: watch::Sender<bool>,
+    /// Whether it has.
+    ended: watch::Sender<bool>,
+}
+
+/// What answers requests.
+struct Opened {
+    broadcaster: Arc<Broadcaster>,
+    sessions: Arc<Sessions>,
+}
+
+impl WebhookDoor {
+    /// A door to `hub`. It answers 503 until [`begin`](Door::begin) has opened its store.
+    #[must_use]
+    pub fn new(hub: Hub, config: Config) -> Self {
+        Self::with(config, None, Some(hub))
+    }
+
+    /// A door of a broadcaster that somebody else [runs](Broadcaster::run).
+    #[must_use]
+    pub fn of(broadcaster: Arc<Broadcaster>, config: Config) -> Self {
+        let sessions = Sessions::new(Arc::clone(&broadcaster), config.session.clone());
+        Self::with(config, Some(Arc::new(Opened { broadcaster, sessions })), None)
+    }
+
+    fn with(config: Config, opened: Option<Arc<Opened>>, hub: Option<Hub>) -> Self {
+        let (stopping, ended) = (watch::Sender::new(false), watch::Sender::new(true));
+        let common = Common { config, counters: Arc::default(), opened: opened.into(), stopping, ended };
+        Self { common: Arc::new(common), hub: Mutex::new(hub) }
+    }
+
+    /// The door as a scope for an application of one's own, at the path that [`Config::endpoint`] says. Call it in the
+    /// application's factory: each worker thread needs one. Call [`begin`](Door::begin) once, on a thread of actix that lives
+    /// as long as the application, and [`drain`](Door::drain) before the server is stopped. Build the server with
+    /// [`Connections::on_connect`](eventhive_listener::connection::Connections), so that websockets whose peer has stopped
+    /// reading can be ended at once.
+    ///
+    /// ```no_run
+    /// use std::{sync::Arc, time::Duration};
+    /// use actix_web::{App, HttpServer};
+    /// use eventhive_hub::{Hub, HubSettings};
+    /// use eventhive_listener::{Door, connection::Connections};
+    /// use eventhive_webhook::{Config, WebhookDoor};
+    ///
+    /// #[actix_web::main]
+    /// async fn main() -> std::io::Result<()> {
+    ///     let hub = Hub::new(HubSettings::default());
+    ///     let config = Config { endpoint: "/lonely".to_owned(), ..Config::default() };
+    ///     let door = Arc::new(WebhookDoor::new(hub, config));
+    ///     door.begin();
+    ///     let served = Arc::clone(&door);
+    ///     HttpServer::new(move || App::new().service(served.scope()))
+    ///         .on_connect(Connections::new().on_connect(Duration::from_secs(30)))
+    ///         .bind(("127.0.0.1", 3003))?
+    ///         .run()
+    ///         .await?;
+    ///     door.drain(Duration::from_secs(10)).await;
+    ///     Ok(())
+    /// }
+    /// ```
+    #[must_use]
+    pub fn scope(&self) -> Scope {
+        self.service(true)
+    }
+
+    /// The broadcaster behind it, once it has been opened.
+    #[must_use]
+    pub fn broadcaster(&self) -> Option<Arc<Broadcaster>> {
+        self.common.opened.load().as_ref().map(|opened| Arc::clone(&opened.broadcaster))
+    }
+
+    /// The numbers now.
+    #[must_use]
+    pub fn stats(&self) -> DoorStats {
+        self.common.counters.read(self.sessions())
+    }
+
+    fn service(&self, embedded: bool) -> Scope {
+        let common = Arc::clone(&self.common);
+        let every = move |request, body| {
+            let common = Arc::clone(&common);
+            async move { request::answer(&common, request, body, embedded).await }
+        };
+        web::scope(&format!("{}/v1", self.common.config.endpoint)).default_service(web::to(every))
+    }
+}
+
+impl Door for WebhookDoor {
+    fn mount(&self, config: &mut ServiceConfig) {
+        config.service(self.service(false));
+    }
+
+    /// Opens the store, as soon as that can be done, and runs the broadcaster. The listener calls it; an application of one's
+    /// own calls it once. Does nothing for a broadcaster that somebody else runs.
+    ///
+    /// # Panics
+    /// Outside a thread of actix.
+    fn begin(&self) {
+        if let Some(hub) = self.hub.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            self.common.ended.send_replace(false);
+            rt::spawn(open::run(Arc::clone(&self.common), hub));
+        }
+    }
+
+    fn drain(&self, within: Duration) -> BoxFuture<'static, ()> {
+        let common = Arc::clone(&self.common);
+        Box::pin(async move {
+            let opened = common.opened.load_full();
+            let delivered = tokio::time::timeout(within, common.counters.idle());
+            let sessions = async {
+                if let Some(opened) = &opened {
+                    opened.sessions.drain(within).await;
+                }
+            };
+            if tokio::join!(delivered, sessions).0.is_err() {
+                tracing::warn!("messages were given up that were being delivered");
+            }
+            common.stopping.send_replace(true);
+            if let Some(opened) = opened {
+                opened.broadcaster.close();
+            }
+            let mut ended = common.ended.subscribe();
+            if tokio::time::timeout(LAST_WRITES, ended.wait_for(|ended| *ended)).await.is_err() {
+                tracing::warn!("the store did not take what was to be written at the end in time");
+            }
+        })
+    }
+
+    fn sessions(&self) -> usize {
+        self.common.opened.load().as_ref().map_or(0, |opened| opened.sessions.count())
+    }
+
+    fn reload(&self) -> Vec<String> {
+        let replaced = self.common.config.secrecy.read().map(|schemes| {
+            if let Some(broadcaster) = self.broadcaster() {
+                broadcaster.authority().replace(schemes);
+            }
+        });
+        replaced.err().into_iter().collect()
+    }
+}
+
+impl fmt::Debug for WebhookDoor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebhookDoor").field("config", &self.common.config).field("stats", &self.stats()).finish()
+    }
+}

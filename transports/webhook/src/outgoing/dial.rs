@@ -1,0 +1,122 @@
+//! From a host to a connection: its name, the guard, TCP, TLS.
+//!
+//! Of the addresses of a name those are tried that may be called, one after the other, each with its share of the time. A name
+//! with none of them is forbidden.
+
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::sync::Arc;
+
+use eventhive_tls::Io;
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_rustls::TlsConnector;
+
+use super::connection::Connection;
+use super::guard::Guard;
+use super::report::Failure;
+use super::target::{Host, Origin};
+use crate::store::Outcome;
+
+/// How many names are looked up at a time. Each has a thread, and keeps it until the system's resolver gives up, which may be
+/// long after nobody waits for it.
+const LOOKUPS: usize = 32;
+
+/// Looks a name up, for a port. Blocks.
+pub(super) type Lookup = Arc<dyn Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync>;
+
+/// By the system's resolver.
+pub(super) fn system_lookup() -> Lookup {
+    Arc::new(|name, port| (name, port).to_socket_addrs().map(Iterator::collect))
+}
+
+pub(super) struct Dialer {
+    guard: Guard,
+    tls: TlsConnector,
+    lookup: Lookup,
+    lookups: Arc<Semaphore>,
+}
+
+impl Dialer {
+    pub(super) fn new(guard: Guard, tls: Arc<ClientConfig>, lookup: Lookup) -> Self {
+        Self { guard, tls: tls.into(), lookup, lookups: Arc::new(Semaphore::new(LOOKUPS)) }
+    }
+
+    /// Connects, until a time at the latest.
+    pub(super) async fn dial(&self, origin: &Origin, until: Instant) -> Result<Connection, Failure> {
+        let late = |what| move |_| Failure::new(Outcome::TimedOut, format!("no connection in time: {what}"));
+        let addresses =
+            timeout_at(until, self.addresses(origin)).await.map_err(late("its name is still looked up"))??;
+        let stream = connect(&addresses, until).await?;
+        let io: Box<dyn Io> = if origin.tls {
+            timeout_at(until, self.encrypt(origin, stream)).await.map_err(late("TLS is not agreed on"))??
+        } else {
+            Box::new(stream)
+        };
+        Connection::new(io).await.map_err(|error| Failure::new(Outcome::Unreachable, error.to_string()))
+    }
+
+    /// Where it may be called.
+    async fn addresses(&self, origin: &Origin) -> Result<Vec<SocketAddr>, Failure> {
+        let found = match &origin.host {
+            Host::Address(address) => vec![SocketAddr::new(*address, origin.port)],
+            Host::Name(name) => self.look_up(name, origin.port).await?,
+        };
+        let checked: Vec<_> = found.iter().map(|found| self.guard.check(found.ip())).collect();
+        let allowed: Vec<_> = checked.iter().flatten().map(|address| SocketAddr::new(*address, origin.port)).collect();
+        match checked.into_iter().find_map(Result::err) {
+            Some(forbidden) if allowed.is_empty() => Err(Failure::new(Outcome::Forbidden, forbidden.to_string())),
+            None if allowed.is_empty() => Err(Failure::new(Outcome::Unreachable, "its name has no address")),
+            _ => Ok(allowed),
+        }
+    }
+
+    async fn look_up(&self, name: &str, port: u16) -> Result<Vec<SocketAddr>, Failure> {
+        let failed = |error: &dyn std::fmt::Display| {
+            Failure::new(Outcome::Unreachable, format!("its name cannot be looked up: {error}"))
+        };
+        let turn = Arc::clone(&self.lookups).acquire_owned().await.map_err(|error| failed(&error))?;
+        let (lookup, name) = (Arc::clone(&self.lookup), name.to_owned());
+        let found = tokio::task::spawn_blocking(move || {
+            let found = lookup(&name, port);
+            drop(turn);
+            found
+        });
+        found.await.map_err(|error| failed(&error))?.map_err(|error| failed(&error))
+    }
+
+    async fn encrypt(&self, origin: &Origin, stream: TcpStream) -> Result<Box<dyn Io>, Failure> {
+        let failed = |error: &dyn std::fmt::Display| Failure::new(Outcome::Unreachable, format!("no TLS: {error}"));
+        let name = match &origin.host {
+            Host::Address(address) => ServerName::from(*address),
+            Host::Name(name) => ServerName::try_from(name.to_string()).map_err(|error| failed(&error))?,
+        };
+        match self.tls.connect(name, stream).await {
+            Ok(stream) => Ok(Box::new(stream)),
+            Err(error) => Err(failed(&error)),
+        }
+    }
+}
+
+async fn connect(addresses: &[SocketAddr], until: Instant) -> Result<TcpStream, Failure> {
+    let mut last = Failure::new(Outcome::TimedOut, "no connection in time");
+    for (at, address) in addresses.iter().enumerate() {
+        let left = until.saturating_duration_since(Instant::now());
+        let share = left / u32::try_from(addresses.len() - at).unwrap_or(1);
+        last = match timeout(share, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => {
+                // Requests are written as a whole; waiting for more would only delay their last part.
+                return match stream.set_nodelay(true) {
+                    Ok(()) => Ok(stream),
+                    Err(error) => Err(Failure::new(Outcome::Unreachable, error.to_string())),
+                };
+            }
+            Ok(Err(error)) => Failure::new(Outcome::Unreachable, format!("{address}: {error}")),
+            Err(_) => Failure::new(Outcome::TimedOut, format!("no connection to {address} in time")),
+        };
+    }
+    Err(last)
+}

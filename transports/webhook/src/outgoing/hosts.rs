@@ -1,0 +1,267 @@
+//! What is known of each host that is called: how many requests are under way, and connections for the next.
+//!
+//! A host is what has one scheme, name and port. It is known while it has a request or a kept connection. Its bound is one
+//! count under one lock: a request counts from its call to its end, whether it is under way or waits for its turn.
+//!
+//! A kept connection belongs to the tokio runtime that made it, as only that one is told when something moves on it. So
+//! each runtime takes its own. One task, on any of them, closes those that are kept for too long, or have ended; it ends
+//! when nothing is kept.
+
+use std::collections::HashMap;
+use std::future;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use tokio::runtime::{Handle, Id};
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::task::coop::unconstrained;
+use tokio::time::{Instant, timeout_at};
+
+use super::connection::Connection;
+use super::report::Load;
+use super::target::Origin;
+
+/// How often kept connections are looked after.
+const ROUND: Duration = Duration::from_secs(1);
+
+/// How much of everything there may be.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    pub(super) per_host: usize,
+    pub(super) per_host_waiting: usize,
+    pub(super) requests: usize,
+    pub(super) idle: usize,
+    pub(super) idle_for: Duration,
+}
+
+/// All hosts.
+pub(super) struct Hosts {
+    bounds: Bounds,
+    known: Mutex<HashMap<Arc<Origin>, Arc<Host>>>,
+    turns: Semaphore,
+    requests: AtomicUsize,
+    idle: AtomicUsize,
+    crowded: AtomicU64,
+    tended: AtomicBool,
+}
+
+struct Host {
+    origin: Arc<Origin>,
+    turns: Semaphore,
+    /// Changed under the lock of [`Hosts::known`] alone.
+    requests: AtomicUsize,
+    kept: Mutex<Vec<Kept>>,
+}
+
+struct Kept {
+    connection: Connection,
+    runtime: Id,
+    until: Instant,
+}
+
+/// There is no room for another request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Crowded {
+    #[error("{0} requests to this host are under way or wait already")]
+    Full(usize),
+    #[error("its turn did not come in time")]
+    Late,
+}
+
+impl Hosts {
+    pub(super) fn new(bounds: Bounds) -> Arc<Self> {
+        Arc::new(Self {
+            bounds,
+            known: Mutex::default(),
+            turns: Semaphore::new(bounds.requests.min(Semaphore::MAX_PERMITS)),
+            requests: AtomicUsize::new(0),
+            idle: AtomicUsize::new(0),
+            crowded: AtomicU64::new(0),
+            tended: AtomicBool::new(false),
+        })
+    }
+
+    pub(super) fn load(&self) -> Load {
+        Load {
+            hosts: lock(&self.known).len(),
+            requests: self.requests.load(Relaxed),
+            idle: self.idle.load(Relaxed),
+            crowded: self.crowded.load(Relaxed),
+        }
+    }
+
+    /// A place for a request, counted until it is dropped.
+    pub(super) fn enter(self: &Arc<Self>, origin: &Arc<Origin>) -> Result<Place, Crowded> {
+        let mut known = lock(&self.known);
+        let host = match known.get(origin) {
+            Some(host) => Arc::clone(host),
+            None => {
+                let host = Arc::new(Host::new(Arc::clone(origin), self.bounds.per_host));
+                known.insert(Arc::clone(origin), Arc::clone(&host));
+                host
+            }
+        };
+        let requests = host.requests.load(Relaxed);
+        if requests >= self.bounds.per_host.saturating_add(self.bounds.per_host_waiting) {
+            self.crowded.fetch_add(1, Relaxed);
+            return Err(Crowded::Full(requests));
+        }
+        host.requests.store(requests + 1, Relaxed);
+        self.requests.fetch_add(1, Relaxed);
+        Ok(Place { hosts: Arc::clone(self), host })
+    }
+
+    /// Forgets a host that has nothing any more.
+    fn forget(known: &mut HashMap<Arc<Origin>, Arc<Host>>, host: &Host) {
+        if host.requests.load(Relaxed) == 0 && lock(&host.kept).is_empty() {
+            known.remove(&host.origin);
+        }
+    }
+
+    /// Looks after kept connections, unless somebody does.
+    fn tend(self: &Arc<Self>) {
+        if !self.tended.swap(true, Relaxed) {
+            let hosts = Arc::downgrade(self);
+            tokio::spawn(unconstrained(async move {
+                let tender = Tender(Weak::clone(&hosts));
+                while tender.round() {
+                    tokio::time::sleep(ROUND).await;
+                }
+                drop(tender);
+                // One may have been kept since the last round.
+                if let Some(hosts) = hosts.upgrade().filter(|hosts| hosts.idle.load(Relaxed) > 0) {
+                    hosts.tend();
+                }
+            }));
+        }
+    }
+}
+
+impl Host {
+    fn new(origin: Arc<Origin>, turns: usize) -> Self {
+        let turns = Semaphore::new(turns.clamp(1, Semaphore::MAX_PERMITS));
+        Self { origin, turns, requests: AtomicUsize::new(0), kept: Mutex::default() }
+    }
+}
+
+/// The right to one request to a host, when its turn comes.
+pub(super) struct Place {
+    hosts: Arc<Hosts>,
+    host: Arc<Host>,
+}
+
+/// The right to make it now.
+pub(super) struct Turn<'a> {
+    place: &'a Place,
+    _all: SemaphorePermit<'a>,
+    _host: SemaphorePermit<'a>,
+}
+
+impl Place {
+    /// Waits for its turn; those who came first have theirs first.
+    pub(super) async fn turn(&self, until: Instant) -> Result<Turn<'_>, Crowded> {
+        let host = turn(&self.host.turns, until);
+        let turns = async { Some((host.await?, turn(&self.hosts.turns, until).await?)) };
+        match turns.await {
+            Some((host, all)) => Ok(Turn { place: self, _all: all, _host: host }),
+            None => {
+                self.hosts.crowded.fetch_add(1, Relaxed);
+                Err(Crowded::Late)
+            }
+        }
+    }
+}
+
+async fn turn(turns: &Semaphore, until: Instant) -> Option<SemaphorePermit<'_>> {
+    match turns.try_acquire() {
+        Ok(permit) => Some(permit),
+        // One that comes when the time is over is none.
+        Err(_) => timeout_at(until, turns.acquire()).await.ok()?.ok().filter(|_| Instant::now() < until),
+    }
+}
+
+impl Turn<'_> {
+    /// A kept connection that stands, if there is one.
+    pub(super) async fn kept(&self) -> Option<Connection> {
+        let runtime = Handle::current().id();
+        while let Some(mut connection) = self.take(runtime) {
+            if future::poll_fn(|context| Poll::Ready(connection.is_alive(context))).await {
+                return Some(connection);
+            }
+        }
+        None
+    }
+
+    /// The one that was used last: it is the least likely to have been closed.
+    fn take(&self, runtime: Id) -> Option<Connection> {
+        let mut kept = lock(&self.place.host.kept);
+        let at = kept.iter().rposition(|kept| kept.runtime == runtime)?;
+        self.place.hosts.idle.fetch_sub(1, Relaxed);
+        Some(kept.remove(at).connection)
+    }
+
+    /// Keeps a connection for the next request, if it stands and there is room.
+    pub(super) async fn keep(self, mut connection: Connection) {
+        let (hosts, bounds) = (&self.place.hosts, &self.place.hosts.bounds);
+        let alive = future::poll_fn(|context| Poll::Ready(connection.is_alive(context))).await;
+        if !alive || bounds.idle_for.is_zero() {
+            return;
+        }
+        if hosts.idle.fetch_add(1, Relaxed) >= bounds.idle {
+            hosts.idle.fetch_sub(1, Relaxed);
+            return;
+        }
+        let until = Instant::now() + bounds.idle_for;
+        lock(&self.place.host.kept).push(Kept { connection, runtime: Handle::current().id(), until });
+        hosts.tend();
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut known = lock(&self.hosts.known);
+        self.host.requests.fetch_sub(1, Relaxed);
+        self.hosts.requests.fetch_sub(1, Relaxed);
+        Hosts::forget(&mut known, &self.host);
+    }
+}
+
+/// Looks after kept connections. When it goes, be it with its runtime, somebody else may.
+struct Tender(Weak<Hosts>);
+
+impl Tender {
+    /// Looks at each. `false` if there is nothing left to look after.
+    fn round(&self) -> bool {
+        let Some(hosts) = self.0.upgrade() else { return false };
+        let known: Vec<_> = lock(&hosts.known).values().map(Arc::clone).collect();
+        let now = Instant::now();
+        for host in known {
+            let over = over(&host, now);
+            hosts.idle.fetch_sub(over.len(), Relaxed);
+            drop(over);
+            Hosts::forget(&mut lock(&hosts.known), &host);
+        }
+        hosts.idle.load(Relaxed) > 0
+    }
+}
+
+impl Drop for Tender {
+    fn drop(&mut self) {
+        if let Some(hosts) = self.0.upgrade() {
+            hosts.tended.store(false, Relaxed);
+        }
+    }
+}
+
+/// What is kept no longer. Nobody is woken by a connection that is looked at here; the next round looks again.
+fn over(host: &Host, now: Instant) -> Vec<Kept> {
+    let mut context = Context::from_waker(Waker::noop());
+    lock(&host.kept).extract_if(.., |kept| kept.until <= now || !kept.connection.is_alive(&mut context)).collect()
+}
+
+/// No code panics while it has one of these.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

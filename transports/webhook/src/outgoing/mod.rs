@@ -1,0 +1,276 @@
+//! Requests to the urls of subscribers: quick, and safe against what strangers subscribe.
+//!
+//! A request goes out over a kept connection, or a new one; it is answered, times out, or the connection ends. What the answer
+//! means is in its body, its status means nothing; redirects are not followed, and nothing is compressed. A request on a kept
+//! connection that its host closed meanwhile is made once more, signed anew, on a new one, if nothing of an answer came.
+//!
+//! # How to read it
+//! - [`Outgoing`]: what others use. `settings`, `report`: how requests are made, and what became of them.
+//! - `target`: what a url says. `guard`: which addresses may be called. `dial`: from a host to a connection.
+//! - `hosts`: bounds for each host, and the connections that are kept. `connection`: a request on one of them.
+//! - `body`, `request`, `standard`: what is sent. `answer`: what comes back.
+
+mod answer;
+mod body;
+mod connection;
+mod dial;
+mod guard;
+mod hosts;
+mod report;
+mod request;
+mod settings;
+mod standard;
+mod target;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
+use hyper::Request;
+use hyper::header::HeaderValue;
+use tokio::time::{Instant, timeout_at};
+
+pub use report::{Identifier, Load, Report, Verified};
+pub use settings::{OutgoingError, OutgoingSettings, Unvouched, Vouch};
+pub use standard::{Signed, StandardWebhooks, WebhookSecret, WebhookSecretError};
+
+use self::body::{Parts, RequestBody};
+use self::connection::{Answer, Broken, Connection, Patience};
+use self::dial::{Dialer, Lookup};
+use self::guard::Guard;
+use self::hosts::{Bounds, Crowded, Hosts, Turn};
+use self::report::Failure;
+use self::request::{Always, Call};
+use self::target::Target;
+use crate::message::{Body, Message};
+use crate::store::Outcome;
+use crate::wire::bodies::{Missed, ReceiveHead};
+
+/// How large a message is for which the total timeout grows by a second.
+const A_SECOND: u64 = 1 << 20;
+
+/// Makes requests. Shared; called from any tokio runtime, and any number of them. Dropping it closes the connections that are
+/// kept; cancelling a request closes its own.
+pub struct Outgoing {
+    settings: OutgoingSettings,
+    always: Always,
+    dialer: Dialer,
+    hosts: Arc<Hosts>,
+}
+
+impl Outgoing {
+    /// Reads the certificates that are trusted. Connects to nobody.
+    ///
+    /// # Errors
+    /// Settings that cannot be used.
+    pub fn new(settings: OutgoingSettings) -> Result<Self, OutgoingError> {
+        Self::with_lookup(settings, dial::system_lookup())
+    }
+
+    fn with_lookup(settings: OutgoingSettings, lookup: Lookup) -> Result<Self, OutgoingError> {
+        let tls = eventhive_tls::client(settings.tls_ca.as_deref(), "tls_ca");
+        let tls = tls.map_err(|problem| wrong("tls_ca", &problem))?;
+        let agent = HeaderValue::from_str(&settings.user_agent);
+        let agent = agent.map_err(|_| wrong("user_agent", "a header cannot have these characters"))?;
+        let origin = settings.origin.as_deref().map(HeaderValue::from_str).transpose();
+        let origin = origin.map_err(|_| wrong("origin", "a header cannot have these characters"))?;
+        if settings.standard_webhooks.as_ref().is_some_and(|standard| standard.secrets.is_empty()) {
+            return Err(wrong("standard_webhooks", "it has no secret"));
+        }
+        let bounds = Bounds {
+            per_host: settings.per_host.max(1),
+            per_host_waiting: settings.per_host_waiting,
+            requests: settings.requests.max(1),
+            idle: settings.idle_connections,
+            idle_for: settings.idle_timeout,
+        };
+        let dialer = Dialer::new(Guard::new(settings.allow.clone()), tls, lookup);
+        Ok(Self { always: Always::new(agent, origin), dialer, hosts: Hosts::new(bounds), settings })
+    }
+
+    /// Delivers a message to a receive url. Never fails otherwise than by its report.
+    pub async fn receive(&self, url: &str, message: &Message) -> Report {
+        let (begun, identifier) = (Instant::now(), fresh_identifier());
+        match self.try_receive(url, message, begun, identifier).await {
+            Ok((subscribers, status)) => confirmed(begun, subscribers, status, Some(identifier)),
+            Err(failure) => failure.report(begun.elapsed(), Some(identifier)),
+        }
+    }
+
+    /// Tells a recovery url that messages of a topic may have been missed. Never fails otherwise than by its report.
+    pub async fn missed(&self, recovery: &str, topic: &[u8]) -> Report {
+        let begun = Instant::now();
+        match self.try_missed(recovery, topic, begun).await {
+            Ok(status) => confirmed(begun, 0, status, None),
+            Err(failure) => failure.report(begun.elapsed(), None),
+        }
+    }
+
+    /// Asks a url whether it wants to be called by `origin` of the settings, as CloudEvents has it (HTTP 1.1 Web Hooks for Event
+    /// Delivery 1.0.2, section 4), and at what rate. Without an `origin` nobody is asked. Who asked remembers the answer.
+    ///
+    /// # Errors
+    /// It does not want to, or what became of the request otherwise: [`Outcome::BadAnswer`] if it answered with something else.
+    pub async fn verify(&self, url: &str) -> Result<Verified, Report> {
+        let begun = Instant::now();
+        let Some(origin) = self.settings.origin.as_deref() else { return Ok(Verified { rate: None }) };
+        let asked = async {
+            let answer = self.exchange(url, Ask::Options, begun + self.settings.total_timeout).await?;
+            answer::verified(origin, &answer)
+        };
+        asked.await.map_err(|failure| failure.report(begun.elapsed(), None))
+    }
+
+    /// How much is going on.
+    #[must_use]
+    pub fn load(&self) -> Load {
+        self.hosts.load()
+    }
+
+    async fn try_receive(
+        &self,
+        url: &str,
+        message: &Message,
+        begun: Instant,
+        identifier: Identifier,
+    ) -> Result<(u32, u16), Failure> {
+        let head =
+            ReceiveHead { tracing: b"", topic: &message.topic, identifier: &identifier, length: message.body.len() };
+        let mut bytes = Vec::with_capacity(message.topic.len() + 32);
+        head.write(&mut bytes).map_err(|error| request::unmade(error.to_string()))?;
+        let call = Call {
+            identifier,
+            parts: Parts::new(bytes, &message.body),
+            claim: head.claim(url, &message.sha512),
+            digest: Some(&message.sha512),
+        };
+        let answer = self.post(url, &call, &message.body, begun).await?;
+        let count = answer::received(&*self.settings.vouch, url, &identifier, &answer).await?;
+        Ok((count, answer.status.as_u16()))
+    }
+
+    async fn try_missed(&self, recovery: &str, topic: &[u8], begun: Instant) -> Result<u16, Failure> {
+        let missed = Missed { tracing: b"", topic };
+        let mut bytes = Vec::with_capacity(topic.len() + 4);
+        missed.write(&mut bytes).map_err(|error| request::unmade(error.to_string()))?;
+        let nothing = Body::Memory(Bytes::new());
+        let call = Call {
+            identifier: fresh_identifier(),
+            parts: Parts::new(bytes, &nothing),
+            claim: missed.claim(recovery),
+            digest: None,
+        };
+        let answer = self.post(recovery, &call, &Body::Memory(Bytes::copy_from_slice(topic)), begun).await?;
+        answer::missed(&*self.settings.vouch, recovery, topic, &answer).await?;
+        Ok(answer.status.as_u16())
+    }
+
+    async fn post(&self, url: &str, call: &Call<'_>, message: &Body, begun: Instant) -> Result<Answer, Failure> {
+        let allowed = self.settings.total_timeout.saturating_add(Duration::from_secs(message.len() / A_SECOND));
+        self.exchange(url, Ask::Post(call, message), begun + allowed).await
+    }
+
+    /// Makes a request when its turn comes.
+    async fn exchange(&self, url: &str, ask: Ask<'_>, until: Instant) -> Result<Answer, Failure> {
+        let target = Target::read(url).map_err(|problem| Failure::new(Outcome::Forbidden, problem))?;
+        let crowded = |why: Crowded| Failure::new(Outcome::Crowded, why.to_string());
+        let place = self.hosts.enter(&target.origin).map_err(crowded)?;
+        let turn = place.turn(until).await.map_err(crowded)?;
+        match ask {
+            Ask::Options => self.attempt(turn, &target, until, || Ok(self.always.options(&target))).await,
+            Ask::Post(call, message) => {
+                let extra = timeout_at(until, request::standard_headers(&self.settings, call, message)).await;
+                let extra = extra.map_err(|_| Failure::new(Outcome::TimedOut, "it was not signed in time"))??;
+                self.attempt(turn, &target, until, || self.always.post(&self.settings, &target, call, &extra)).await
+            }
+        }
+    }
+
+    /// On a kept connection; if its host had closed it, or none is kept, on a new one.
+    async fn attempt(
+        &self,
+        turn: Turn<'_>,
+        target: &Target,
+        until: Instant,
+        request: impl Fn() -> Result<Request<RequestBody>, Failure>,
+    ) -> Result<Answer, Failure> {
+        if let Some(mut connection) = turn.kept().await {
+            match self.ask(&mut connection, request()?, until).await {
+                Err(Broken::Lost { heard: false, error }) if !error.is_user() => {}
+                answered => return finish(turn, connection, answered).await,
+            }
+        }
+        let connected_by = until.min(Instant::now() + self.settings.connect_timeout);
+        let mut connection = self.dialer.dial(&target.origin, connected_by).await?;
+        let answered = self.ask(&mut connection, request()?, until).await;
+        finish(turn, connection, answered).await
+    }
+
+    async fn ask(
+        &self,
+        connection: &mut Connection,
+        request: Request<RequestBody>,
+        until: Instant,
+    ) -> Result<Answer, Broken> {
+        let patience = Patience { until, still: self.settings.read_timeout };
+        connection.ask(request, self.settings.max_response_bytes, patience).await
+    }
+}
+
+/// What is asked of a url.
+#[derive(Clone, Copy)]
+enum Ask<'a> {
+    /// To take what is said; the body is what a receiver sees as the message.
+    Post(&'a Call<'a>, &'a Body),
+    /// Whether it wants to be called.
+    Options,
+}
+
+/// Keeps the connection of an answer; what went wrong is told in words.
+async fn finish(turn: Turn<'_>, connection: Connection, answered: Result<Answer, Broken>) -> Result<Answer, Failure> {
+    match answered {
+        Ok(answer) => {
+            turn.keep(connection).await;
+            Ok(answer)
+        }
+        Err(Broken::Lost { error, .. }) => {
+            let outcome = if error.is_parse() { Outcome::BadAnswer } else { Outcome::Unreachable };
+            Err(Failure::new(outcome, in_words(&error)))
+        }
+        Err(Broken::Slow) => Err(Failure::new(Outcome::TimedOut, "it did not answer in time")),
+        Err(Broken::TooLong(status)) => Err(Failure {
+            outcome: Outcome::BadAnswer,
+            status: Some(status.as_u16()),
+            detail: "its answer is longer than any of this protocol".to_owned(),
+        }),
+    }
+}
+
+/// An error and what caused it. Of what is ours, only a file can fail.
+fn in_words(error: &hyper::Error) -> String {
+    let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
+    if error.is_user() { format!("the message cannot be read{cause}") } else { format!("{error}{cause}") }
+}
+
+fn confirmed(begun: Instant, subscribers: u32, status: u16, identifier: Option<Identifier>) -> Report {
+    let (outcome, status, detail) = (Outcome::Confirmed, Some(status), Box::default());
+    Report { outcome, subscribers, status, detail, took: begun.elapsed(), identifier }
+}
+
+fn wrong(key: &'static str, problem: &str) -> OutgoingError {
+    OutgoingError { key, problem: problem.into() }
+}
+
+/// 48 bits, as characters.
+fn fresh_identifier() -> Identifier {
+    let mut identifier = [0; 8];
+    let random = fastrand::u64(..).to_be_bytes();
+    // 6 bytes are 8 characters, exactly.
+    let _ = URL_SAFE_NO_PAD.encode_slice(&random[..6], &mut identifier);
+    identifier
+}

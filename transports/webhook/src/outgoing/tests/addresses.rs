@@ -1,0 +1,172 @@
+//! The guard before real connections.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+
+use eventhive_listener::Networks;
+
+use super::support::{Peer, Server, hello, outgoing, settings};
+use crate::outgoing::{Outgoing, OutgoingSettings};
+use crate::store::Outcome;
+
+fn looking_up(
+    settings: OutgoingSettings,
+    lookup: impl Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync + 'static,
+) -> Outgoing {
+    Outgoing::with_lookup(settings, Arc::new(lookup)).unwrap()
+}
+
+#[tokio::test]
+async fn no_spelling_of_the_machine_itself_is_called() {
+    let server = Server::start(Peer::confirm_all).await;
+    let outgoing = outgoing(|settings| settings.allow = Networks::default());
+    for host in [
+        "127.0.0.1",
+        "127.0.0.1.",
+        "localhost",
+        "LOCALHOST",
+        "localhost.",
+        "127.1",
+        "0x7f.1",
+        "2130706433",
+        "0177.0.0.1",
+        "017700000001",
+        "0.0.0.0",
+        "[::1]",
+        "[::]",
+        "[::ffff:127.0.0.1]",
+        "[::ffff:7f00:1]",
+        "[::127.0.0.1]",
+        "[0:0:0:0:0:ffff:7f00:0001]",
+        "[64:ff9b::7f00:1]",
+        "[2002:7f00:1::]",
+        "user@127.0.0.1",
+        "127.0.0.1%23",
+        "example.org@localhost",
+        "１２７.0.0.1",
+        "[::1%25lo]",
+    ] {
+        for scheme in ["http", "https"] {
+            let url = format!("{scheme}://{host}:{}/", server.address.port());
+            let report = outgoing.receive(&url, &hello()).await;
+            assert_eq!((report.outcome, report.status), (Outcome::Forbidden, None), "{url}: {report:?}");
+            assert!(!report.detail.is_empty());
+            assert_eq!(outgoing.missed(&url, b"a").await.outcome, Outcome::Forbidden);
+        }
+    }
+    assert_eq!(server.connections(), 0);
+}
+
+#[tokio::test]
+async fn the_handshake_is_guarded_too() {
+    let server = Server::start(Peer::confirm_all).await;
+    let outgoing = outgoing(|settings| {
+        settings.allow = Networks::default();
+        settings.origin = Some("events.example.org".into());
+    });
+    assert_eq!(outgoing.verify(&server.url("/")).await.unwrap_err().outcome, Outcome::Forbidden);
+    assert_eq!(server.connections(), 0);
+}
+
+#[tokio::test]
+async fn of_a_name_with_several_addresses_those_that_may_be_called_are() {
+    let server = Server::start(Peer::confirm_all).await;
+    let here = server.address;
+    let there = ["10.0.0.1:1", "[::ffff:192.168.0.1]:1", "[fd00::1]:1"].map(|address| address.parse().unwrap());
+    let outgoing = looking_up(settings(), move |_, _| Ok([&there[..], &[here], &there[..]].concat()));
+    let report = outgoing.receive(&format!("http://hooks.example.org:{}/", here.port()), &hello()).await;
+    assert_eq!(report.outcome, Outcome::Confirmed, "{report:?}");
+    let outgoing = looking_up(settings(), move |_, _| Ok(there.to_vec()));
+    let report = outgoing.receive("http://hooks.example.org/", &hello()).await;
+    assert_eq!(report.outcome, Outcome::Forbidden);
+    assert!(report.detail.starts_with("10.0.0.1 may not be called"), "{}", report.detail);
+}
+
+#[tokio::test]
+async fn the_port_is_the_urls_whatever_the_resolver_says() {
+    let server = Server::start(Peer::confirm_all).await;
+    let outgoing = looking_up(settings(), |_, _| Ok(vec!["127.0.0.1:1".parse().unwrap()]));
+    let report = outgoing.receive(&format!("http://hooks.example.org:{}/", server.address.port()), &hello()).await;
+    assert_eq!(report.outcome, Outcome::Confirmed, "{report:?}");
+}
+
+#[tokio::test]
+async fn a_name_that_resolves_otherwise_the_second_time_is_asked_for_once_and_judged_each_time() {
+    let server = Server::start(Peer::confirm_all).await;
+    let port = server.address.port();
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let allow = Networks::parse(["127.0.0.1"]).unwrap();
+    let outgoing = looking_up(OutgoingSettings { allow, idle_connections: 0, ..settings() }, move |name, port| {
+        assert_eq!(name, "rebinding.example.org");
+        let address = if count.fetch_add(1, Relaxed) == 0 { [127, 0, 0, 1] } else { [127, 0, 0, 2] };
+        Ok(vec![(address, port).into()])
+    });
+    let url = format!("http://rebinding.example.org:{port}/");
+    assert_eq!(outgoing.receive(&url, &hello()).await.outcome, Outcome::Confirmed);
+    assert_eq!(asked.load(Relaxed), 1);
+    assert_eq!(outgoing.receive(&url, &hello()).await.outcome, Outcome::Forbidden);
+    assert_eq!(server.connections(), 1);
+}
+
+#[tokio::test]
+async fn a_name_that_cannot_be_looked_up_is_unreachable() {
+    let outgoing = looking_up(settings(), |_, _| Err(io::Error::other("the resolver is on fire")));
+    let report = outgoing.receive("http://hooks.example.org/", &hello()).await;
+    assert_eq!(report.outcome, Outcome::Unreachable);
+    assert!(report.detail.contains("on fire"), "{}", report.detail);
+    let outgoing = looking_up(settings(), |_, _| Ok(Vec::new()));
+    assert_eq!(outgoing.receive("http://hooks.example.org/", &hello()).await.outcome, Outcome::Unreachable);
+}
+
+#[tokio::test]
+async fn a_resolver_that_hangs_is_not_waited_for() {
+    let gate = Arc::new((Mutex::new(false), Condvar::new()));
+    let open = Arc::clone(&gate);
+    let settings = OutgoingSettings { connect_timeout: Duration::from_millis(100), ..settings() };
+    let outgoing = looking_up(settings, move |_, _| {
+        let (opened, changed) = &*gate;
+        let opened = changed.wait_while(opened.lock().unwrap(), |opened| !*opened).unwrap();
+        drop(opened);
+        Ok(Vec::new())
+    });
+    // More than may look up at a time.
+    let asked = (0..40).map(|at| {
+        let outgoing = &outgoing;
+        async move { outgoing.receive(&format!("http://h{at}.example.org/"), &hello()).await }
+    });
+    for report in futures_util::future::join_all(asked).await {
+        assert_eq!(report.outcome, Outcome::TimedOut);
+        assert!(report.detail.contains("looked up"), "{}", report.detail);
+    }
+    *open.0.lock().unwrap() = true;
+    open.1.notify_all();
+}
+
+#[tokio::test]
+async fn an_address_that_does_not_answer_leaves_time_for_the_next() {
+    let server = Server::start(Peer::confirm_all).await;
+    // A listener on the same port of another address, whose queue is full, so that it answers nothing.
+    let port = server.address.port();
+    let deaf = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    let there = SocketAddr::from(([127, 0, 0, 2], port));
+    deaf.bind(&there.into()).unwrap();
+    deaf.listen(0).unwrap();
+    let full: Vec<_> = (0..4)
+        .map(|_| {
+            let stream = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+            stream.set_nonblocking(true).unwrap();
+            let _ = stream.connect(&there.into());
+            stream
+        })
+        .collect();
+    let settings = OutgoingSettings { connect_timeout: Duration::from_millis(600), ..settings() };
+    let addresses = vec![there, server.address];
+    let outgoing = looking_up(settings, move |_, _| Ok(addresses.clone()));
+    let report = outgoing.receive(&format!("http://hooks.example.org:{port}/"), &hello()).await;
+    assert_eq!(report.outcome, Outcome::Confirmed, "{report:?}");
+    drop(full);
+}

@@ -1,0 +1,130 @@
+//! How many requests there may be.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::sync::Semaphore;
+
+use super::support::{LONG, Peer, Server, hello, http, outgoing, until};
+use crate::outgoing::{Load, Outgoing, OutgoingSettings};
+use crate::store::Outcome;
+
+/// A server that answers as often as the semaphore lets it.
+async fn held() -> (Server, Arc<Semaphore>) {
+    let go = Arc::new(Semaphore::new(0));
+    let held = Arc::clone(&go);
+    let server = Server::start(move |mut peer: Peer| {
+        let held = Arc::clone(&held);
+        async move {
+            while let Some(asked) = peer.asked().await {
+                held.acquire().await.unwrap().forget();
+                peer.say(&http("200 OK", &asked.confirmed(1))).await;
+            }
+        }
+    })
+    .await;
+    (server, go)
+}
+
+fn narrow(settings: &mut OutgoingSettings) {
+    (settings.per_host, settings.per_host_waiting) = (2, 3);
+}
+
+fn ask(outgoing: &Arc<Outgoing>, url: String) -> tokio::task::JoinHandle<Outcome> {
+    let outgoing = Arc::clone(outgoing);
+    tokio::spawn(async move { outgoing.receive(&url, &hello()).await.outcome })
+}
+
+#[tokio::test]
+async fn beyond_those_under_way_and_those_that_wait_a_host_is_crowded_and_others_are_not() {
+    let (mut server, go) = held().await;
+    let outgoing = Arc::new(outgoing(narrow));
+    let asked: Vec<_> = (0..5).map(|at| ask(&outgoing, server.url(&format!("/{at}")))).collect();
+    until("all wait", || outgoing.load().requests == 5).await;
+    let report = outgoing.receive(&server.url("/"), &hello()).await;
+    assert_eq!((report.outcome, report.status), (Outcome::Crowded, None));
+    assert!(report.detail.contains('5'), "{}", report.detail);
+    let other = Server::start(Peer::confirm_all).await;
+    assert_eq!(outgoing.receive(&other.url("/"), &hello()).await.outcome, Outcome::Confirmed);
+    server.asked().await;
+    server.asked().await;
+    assert_eq!(outgoing.load(), Load { hosts: 2, requests: 5, idle: 1, crowded: 1 });
+    go.add_permits(5);
+    for outcome in join_all(asked).await {
+        assert_eq!(outcome.unwrap(), Outcome::Confirmed);
+    }
+    assert_eq!(server.connections(), 2);
+    assert_eq!(outgoing.load(), Load { hosts: 2, requests: 0, idle: 3, crowded: 1 });
+}
+
+#[tokio::test]
+async fn those_that_wait_have_their_turn_in_the_order_in_which_they_came() {
+    let (mut server, go) = held().await;
+    let outgoing = Arc::new(outgoing(|settings| settings.per_host = 1));
+    let mut asked = Vec::new();
+    for at in 0..5 {
+        asked.push(ask(&outgoing, server.url(&format!("/{at}"))));
+        until("it waits", || outgoing.load().requests == at + 1).await;
+    }
+    go.add_permits(5);
+    for at in 0..5 {
+        assert!(server.asked().await.head.starts_with(&format!("POST /{at} ")));
+    }
+    join_all(asked).await;
+}
+
+#[tokio::test]
+async fn the_spelling_of_a_host_makes_no_other_host() {
+    let (server, go) = held().await;
+    let outgoing = Arc::new(outgoing(|settings| (settings.per_host, settings.per_host_waiting) = (1, 1)));
+    let port = server.address.port();
+    let asked =
+        [format!("http://localhost:{port}/"), format!("HTTP://LocalHost.:{port}/x#y")].map(|url| ask(&outgoing, url));
+    until("both wait", || outgoing.load().requests == 2).await;
+    let report = outgoing.receive(&format!("http://LOCALHOST:{port}/"), &hello()).await;
+    assert_eq!((report.outcome, outgoing.load().hosts), (Outcome::Crowded, 1));
+    go.add_permits(2);
+    join_all(asked).await;
+}
+
+#[tokio::test]
+async fn a_request_that_is_given_up_leaves_its_place() {
+    let (mut server, go) = held().await;
+    let outgoing = Arc::new(outgoing(narrow));
+    let asked: Vec<_> = (0..5).map(|_| ask(&outgoing, server.url("/"))).collect();
+    server.asked().await;
+    server.asked().await;
+    asked.iter().for_each(tokio::task::JoinHandle::abort);
+    until("nothing is left", || outgoing.load() == Load::default()).await;
+    go.add_permits(LONG.as_secs() as usize);
+    assert_eq!(outgoing.receive(&server.url("/"), &hello()).await.outcome, Outcome::Confirmed);
+}
+
+#[tokio::test]
+async fn a_turn_that_does_not_come_in_time_is_a_crowd() {
+    let (server, _go) = held().await;
+    let outgoing = outgoing(|settings| {
+        settings.per_host = 1;
+        settings.total_timeout = Duration::from_millis(100);
+    });
+    let url = server.url("/");
+    let message = hello();
+    let (first, second) = tokio::join!(outgoing.receive(&url, &message), outgoing.receive(&url, &message));
+    assert_eq!((first.outcome, second.outcome), (Outcome::TimedOut, Outcome::Crowded));
+}
+
+#[tokio::test]
+async fn all_hosts_together_have_a_bound_too() {
+    let (mut slow, go) = held().await;
+    let mut other = Server::start(Peer::confirm_all).await;
+    let outgoing = Arc::new(outgoing(|settings| settings.requests = 1));
+    let first = ask(&outgoing, slow.url("/"));
+    slow.asked().await;
+    let second = ask(&outgoing, other.url("/"));
+    until("it waits", || outgoing.load().requests == 2).await;
+    assert_eq!(other.connections(), 0);
+    go.add_permits(1);
+    other.asked().await;
+    assert_eq!((first.await.unwrap(), second.await.unwrap()), (Outcome::Confirmed, Outcome::Confirmed));
+}

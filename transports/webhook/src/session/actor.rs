@@ -1,0 +1,136 @@
+//! The actor of a session: it reads what the subscriber sends, and puts it where it is handled.
+
+use std::rc::Rc;
+
+use actix::prelude::*;
+use actix_http::ws::{Item, ProtocolError};
+use actix_web_actors::ws::{Message, WebsocketContext};
+use bytes::{Bytes, BytesMut};
+use eventhive_listener::websocket::{Control, Guarded as _, control};
+
+use super::closing::Close;
+use super::inbox::Received;
+use super::live::Live;
+use crate::wire::stateful::{Peeked, S2b};
+
+/// A subscriber.
+pub(super) struct Reader {
+    live: Rc<Live>,
+    /// A message that comes in several frames, so far.
+    fragments: Option<BytesMut>,
+}
+
+impl Reader {
+    pub(super) fn new(live: Rc<Live>) -> Self {
+        Self { live, fragments: None }
+    }
+
+    /// One complete message.
+    fn whole(&self, bytes: Bytes) {
+        let Peeked { is_counted, is_receipt } = S2b::peek(&bytes);
+        let counter = is_counted.then(|| self.live.speech.take_s2b());
+        let inbox = if is_receipt { &self.live.receipts } else { &self.live.requests };
+        inbox.push(Received { bytes, counter });
+    }
+
+    /// A frame of a message that comes in several.
+    fn part(&mut self, item: Item) -> Result<(), Close> {
+        let (part, is_last) = match item {
+            Item::FirstBinary(part) => {
+                self.fragments = Some(BytesMut::new());
+                (part, false)
+            }
+            Item::FirstText(_) => return Err(Close::TEXT),
+            Item::Continue(part) => (part, false),
+            Item::Last(part) => (part, true),
+        };
+        let Some(joined) = &mut self.fragments else { return Err(Close::protocol("a continuation of nothing")) };
+        self.live.sessions.check_size(joined.len() + part.len())?;
+        joined.extend_from_slice(&part);
+        if let Some(whole) = self.fragments.take_if(|_| is_last) {
+            self.whole(whole.freeze());
+        }
+        Ok(())
+    }
+
+    fn message(&mut self, message: Message) -> Result<(), Close> {
+        match message {
+            Message::Binary(bytes) => {
+                self.live.sessions.check_size(bytes.len())?;
+                self.whole(bytes);
+            }
+            Message::Continuation(item) => self.part(item)?,
+            Message::Text(_) => return Err(Close::TEXT),
+            Message::Ping(payload) => self.live.outbox.pong(control(Control::Pong, &payload)),
+            Message::Close(reason) => self.live.peer_closes(reason.map(|reason| reason.code.into())),
+            Message::Pong(_) | Message::Nop => {}
+        }
+        Ok(())
+    }
+
+    /// What a failure of the decoder means. It makes one kind of error of most things; the guard knows more.
+    fn fault(&self, error: &ProtocolError, context: &mut WebsocketContext<Self>) -> Close {
+        let is_text = matches!(error, ProtocolError::Io(error) if error.kind() != std::io::ErrorKind::InvalidData);
+        let close = match error {
+            _ if self.live.input_was_too_large() => Close::too_large("the message is too large"),
+            ProtocolError::Overflow => Close::too_large("the message is too large"),
+            // A text that is not UTF-8.
+            _ if is_text => return Close::TEXT,
+            other => Close::protocol(other),
+        };
+        // The decoder would report the same bytes again and again. Without it, the server reads and forgets.
+        self.live.input_is_broken();
+        context.cancel_future(context.handle());
+        close
+    }
+
+    /// Reads nothing more until what came is handled.
+    fn wait_for_room(&self, context: &mut WebsocketContext<Self>) {
+        let live = Rc::clone(&self.live);
+        live.stop_reading(true);
+        let room = async move {
+            let most = live.sessions.settings.max_unprocessed;
+            live.requests.room(most).await;
+            live.receipts.room(most).await;
+            live.stop_reading(false);
+        };
+        context.wait(room.into_actor(self));
+    }
+}
+
+impl Actor for Reader {
+    type Context = WebsocketContext<Self>;
+}
+
+impl StreamHandler<Result<Message, ProtocolError>> for Reader {
+    fn handle(&mut self, item: Result<Message, ProtocolError>, context: &mut Self::Context) {
+        // Each item is a frame, or an error: of the decoder over a frame, or of the input when no frame was left.
+        let undecoded = self.live.undecoded();
+        undecoded.set(undecoded.get().saturating_sub(1));
+        // The connection is gone; the decoder's error only says so.
+        if item.is_err() && self.live.is_input_over() {
+            return;
+        }
+        // After our close frame only the peer's counts.
+        if self.live.is_closing() && !matches!(item, Ok(Message::Close(_))) {
+            return;
+        }
+        let handled = match item {
+            Ok(message) => self.message(message),
+            Err(error) => Err(self.fault(&error, context)),
+        };
+        if let Err(close) = handled {
+            self.live.close(&close);
+        }
+        let most = self.live.sessions.settings.max_unprocessed;
+        if self.live.requests.is_full(most) || self.live.receipts.is_full(most) {
+            self.wait_for_room(context);
+        }
+    }
+
+    /// The connection is gone.
+    fn finished(&mut self, context: &mut Self::Context) {
+        self.live.input_is_over();
+        context.stop();
+    }
+}

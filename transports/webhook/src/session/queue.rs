@@ -1,0 +1,215 @@
+//! What a broadcaster has for a subscriber: messages and MISSED, from any thread, up to a bound.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use eventhive_transport::Overflow;
+use tokio::sync::Notify;
+
+use super::Sessions;
+use crate::broadcaster::Peer;
+use crate::message::Message;
+
+/// Topics that can be told as missed while none is sent, each once. Beyond that the session ends, and the subscriber has to
+/// look at everything anyway.
+const MOST_MISSED: usize = 255;
+
+/// The queue of one session.
+pub(super) struct Queue {
+    sessions: Arc<Sessions>,
+    state: Mutex<State>,
+    /// There is something to take, or to look at.
+    filled: Notify,
+    /// Something is through.
+    passed: Notify,
+    /// The session has to be looked at: its queue ran over.
+    pub(super) alarm: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    messages: VecDeque<(u64, Message)>,
+    bytes: usize,
+    missed: VecDeque<Arc<[u8]>>,
+    /// The number of the newest message.
+    newest: u64,
+    /// The message that is being sent.
+    in_flight: Option<u64>,
+    /// Nothing more is to start: a subscription begins, and has to be confirmed first.
+    is_held: bool,
+    end: Option<End>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Closed,
+    Overflowed,
+}
+
+/// What is to be sent next.
+pub(super) enum Next {
+    Missed(Arc<[u8]>),
+    /// When it has been sent, [`Queue::sent`] is to be called.
+    Message(Message),
+}
+
+impl Queue {
+    pub(super) fn new(sessions: Arc<Sessions>) -> Self {
+        let (filled, passed, alarm) = Default::default();
+        Self { sessions, state: Mutex::default(), filled, passed, alarm }
+    }
+
+    /// What is to be sent next, if there is anything and it may be.
+    pub(super) fn take(&self) -> Option<Next> {
+        let mut state = self.lock();
+        if state.is_held {
+            return None;
+        }
+        if let Some(topic) = state.missed.pop_front() {
+            return Some(Next::Missed(topic));
+        }
+        let (number, message) = state.pop()?;
+        state.in_flight = Some(number);
+        Some(Next::Message(message))
+    }
+
+    /// The message that was taken has been sent.
+    pub(super) fn sent(&self) {
+        self.lock().in_flight = None;
+        self.passed.notify_one();
+    }
+
+    /// Resolves when there may be something to take. For one waiter.
+    pub(super) async fn filled(&self) {
+        self.filled.notified().await;
+    }
+
+    /// There may be something to take, here or elsewhere.
+    pub(super) fn wake(&self) {
+        self.filled.notify_one();
+    }
+
+    /// Starts nothing more, or again.
+    pub(super) fn hold(&self, hold: bool) {
+        self.lock().is_held = hold;
+        self.filled.notify_one();
+    }
+
+    /// Resolves when all messages that are queued now have been sent, or the session ends. For one waiter.
+    pub(super) async fn flushed(&self) {
+        let newest = self.lock().newest;
+        while !self.lock().is_past(newest) {
+            self.passed.notified().await;
+        }
+    }
+
+    /// Takes nothing more, and lets go of what is there.
+    pub(super) fn end(&self) {
+        let mut state = self.lock();
+        let is_held = state.is_held;
+        *state = State { end: Some(state.end.unwrap_or(End::Closed)), is_held, ..State::default() };
+        drop(state);
+        self.passed.notify_one();
+    }
+
+    /// Whether it ended because it ran over.
+    pub(super) fn ran_over(&self) -> bool {
+        self.lock().end == Some(End::Overflowed)
+    }
+
+    // Nothing in here can panic halfway.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn overflow(&self, state: &mut State, message: &Message) -> bool {
+        self.sessions.counters.dropped.add_one();
+        let is_told = match self.sessions.settings.overflow {
+            Overflow::DropNewest => state.tell(&message.topic),
+            Overflow::DropOldest => {
+                let oldest = state.pop();
+                oldest.is_some_and(|(_, oldest)| state.tell(&oldest.topic))
+            }
+            Overflow::Disconnect | Overflow::Block => false,
+        };
+        if !is_told {
+            self.run_over(state);
+        }
+        is_told
+    }
+
+    fn run_over(&self, state: &mut State) {
+        state.end.get_or_insert(End::Overflowed);
+        self.alarm.notify_one();
+    }
+}
+
+impl State {
+    fn pop(&mut self) -> Option<(u64, Message)> {
+        let (number, message) = self.messages.pop_front()?;
+        self.bytes -= cost(&message);
+        Some((number, message))
+    }
+
+    fn is_past(&self, number: u64) -> bool {
+        let next = self.messages.front().map(|(number, _)| *number);
+        [self.in_flight, next].into_iter().flatten().all(|waiting| waiting > number)
+    }
+
+    /// Queues a MISSED, unless there are too many.
+    fn tell(&mut self, topic: &Arc<[u8]>) -> bool {
+        if self.missed.contains(topic) {
+            return true;
+        }
+        if self.missed.len() == MOST_MISSED {
+            return false;
+        }
+        self.missed.push_back(Arc::clone(topic));
+        true
+    }
+}
+
+/// Bytes of memory that a message keeps.
+fn cost(message: &Message) -> usize {
+    message.body.as_bytes().map_or(0, |bytes| bytes.len()) + message.topic.len()
+}
+
+impl Peer for Queue {
+    fn receive(&self, message: &Message) -> bool {
+        let settings = &self.sessions.settings;
+        let cost = cost(message);
+        let mut state = self.lock();
+        loop {
+            if state.end.is_some() {
+                return false;
+            }
+            let waiting = state.messages.len();
+            let has_room = waiting < settings.max_pending && state.bytes.saturating_add(cost) <= settings.queue_bytes;
+            if has_room || waiting == 0 {
+                break;
+            }
+            let made_room = self.overflow(&mut state, message) && settings.overflow == Overflow::DropOldest;
+            if !made_room {
+                drop(state);
+                self.filled.notify_one();
+                return false;
+            }
+        }
+        state.newest += 1;
+        let number = state.newest;
+        state.bytes += cost;
+        state.messages.push_back((number, message.clone()));
+        drop(state);
+        self.filled.notify_one();
+        true
+    }
+
+    fn missed(&self, topic: &Arc<[u8]>) {
+        let mut state = self.lock();
+        if state.end.is_none() && !state.tell(topic) {
+            self.run_over(&mut state);
+        }
+        drop(state);
+        self.filled.notify_one();
+    }
+}

@@ -1,0 +1,158 @@
+//! Changes from a table of them, `webhook_changes`, which triggers write: SQLite's and rqlite's.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use tokio::sync::watch;
+use tokio::time::sleep;
+
+use super::{Record, Statement, Strange, damaged};
+use crate::store::{Answer, Change, Changes, RowId, StoreError};
+use crate::wire::InterestKind;
+
+/// How many are read at once.
+const AT_ONCE: usize = 1000;
+/// How long it waits after the first failure in a row, and at most.
+const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+
+/// The statement that reads changes: after `$1`, with the newest there is or was in each row.
+const READ: &str = "SELECT seq, kind, row_id FROM webhook_changes WHERE seq > $1 ORDER BY seq LIMIT $2";
+/// The number of the newest there is or was.
+const NEWEST: &str = "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'webhook_changes'), 0)";
+
+/// What a feed needs of its engine: it reads, and tells when there may be something to read.
+pub(in crate::store) trait Source: Send + Sync + 'static {
+    /// See [`Engine::read`](super::Engine::read).
+    fn read(&self, statements: Vec<Statement>) -> BoxFuture<'_, Result<Vec<super::Done>, StoreError>>;
+
+    /// How it is named in errors.
+    fn name(&self) -> &Arc<str>;
+}
+
+/// The changes of one who follows them.
+pub(in crate::store) struct Feed<S> {
+    source: Arc<S>,
+    /// Counts up when there may be something to read, and ends with the store.
+    news: watch::Receiver<u64>,
+    read: Arc<str>,
+    newest: Arc<str>,
+    /// The last that was told.
+    seq: i64,
+    failures: u32,
+    /// Whether the last try to read has failed, so that nobody knows what was missed.
+    lost: bool,
+}
+
+impl<S: Source> Feed<S> {
+    /// From now on.
+    pub(in crate::store) async fn begin(
+        source: Arc<S>,
+        mut news: watch::Receiver<u64>,
+        dialect: super::text::Dialect,
+    ) -> Result<Self, StoreError> {
+        news.mark_changed();
+        let (read, newest) = (dialect.text(READ), dialect.text(NEWEST));
+        let mut feed = Self { source, news, read, newest, seq: 0, failures: 0, lost: false };
+        feed.seq = feed.newest().await?;
+        Ok(feed)
+    }
+
+    async fn newest(&self) -> Result<i64, StoreError> {
+        let mut done = self.source.read(vec![Statement::new(&self.newest, Vec::new())]).await?;
+        let record = done.pop().and_then(|mut done| done.rows.pop());
+        record.ok_or(Strange).and_then(|mut record| record.integer()).map_err(|Strange| self.strange())
+    }
+
+    fn strange(&self) -> StoreError {
+        damaged(self.source.name(), "webhook_changes", 0)
+    }
+
+    async fn follow(&mut self) -> Result<Change, StoreError> {
+        loop {
+            if self.failures > 0 {
+                sleep(back_off(self.failures)).await;
+            } else if self.news.changed().await.is_err() {
+                return Err(StoreError::Closed);
+            }
+            match self.look().await {
+                Ok(None) => self.failures = 0,
+                Ok(Some(change)) => {
+                    self.failures = 0;
+                    return Ok(change);
+                }
+                Err(StoreError::Closed) => return Err(StoreError::Closed),
+                Err(error) => {
+                    self.failures = self.failures.saturating_add(1);
+                    let told = std::mem::replace(&mut self.lost, true);
+                    if !told {
+                        return Err(error);
+                    }
+                }
+            }
+        }
+    }
+
+    /// What is new. Nothing is taken before it is complete, so that it may be cancelled anywhere.
+    async fn look(&mut self) -> Result<Option<Change>, StoreError> {
+        if self.lost {
+            self.seq = self.newest().await?;
+            self.lost = false;
+            self.news.mark_changed();
+            return Ok(Some(Change::Everything));
+        }
+        let limit = i64::try_from(AT_ONCE).unwrap_or(i64::MAX);
+        // The newest first: what comes between the two is then read, and taken for no gap.
+        let statements = vec![
+            Statement::new(&self.newest, Vec::new()),
+            Statement::new(&self.read, vec![self.seq.into(), limit.into()]),
+        ];
+        let mut done = self.source.read(statements).await?;
+        let records = done.pop().unwrap_or_default().rows;
+        let newest = done.pop().and_then(|mut done| done.rows.pop()).map(|mut record| record.integer());
+        let newest = newest.unwrap_or(Err(Strange)).map_err(|Strange| self.strange())?;
+        let changes =
+            records.into_iter().map(change).collect::<Result<Vec<_>, _>>().map_err(|Strange| self.strange())?;
+        Ok(self.take(&changes, newest))
+    }
+
+    fn take(&mut self, changes: &[(i64, RowId)], newest: i64) -> Option<Change> {
+        // Numbers follow each other: what is missing at the beginning was trimmed, or the store was put back to an older state.
+        let first = changes.first().map_or(newest.saturating_add(1), |(seq, _)| *seq);
+        let is_gap = newest < self.seq || first > self.seq.saturating_add(1);
+        let last = changes.last().map_or(newest, |(seq, _)| *seq);
+        self.seq = if is_gap { newest } else { last };
+        if changes.len() >= AT_ONCE {
+            self.news.mark_changed();
+        }
+        match changes {
+            _ if is_gap => Some(Change::Everything),
+            [] => None,
+            _ => Some(Change::Rows(changes.iter().map(|(_, id)| *id).collect())),
+        }
+    }
+}
+
+impl<S: Source> Changes for Feed<S> {
+    fn next(&mut self) -> Answer<'_, Change> {
+        self.follow().boxed()
+    }
+}
+
+fn change(mut record: Record) -> Result<(i64, RowId), Strange> {
+    let seq = record.integer()?;
+    let kind = match record.integer()? {
+        0 => InterestKind::Exact,
+        1 => InterestKind::Glob,
+        _ => return Err(Strange),
+    };
+    Ok((seq, RowId { kind, number: record.integer()? }))
+}
+
+/// How long to wait after so many failures in a row.
+pub(in crate::store) fn back_off(failures: u32) -> Duration {
+    let (first, most) = BACK_OFF;
+    let most = most.min(first.saturating_mul(1 << failures.saturating_sub(1).min(10)));
+    most.mul_f64(0.5 + fastrand::f64() / 2.0)
+}
