@@ -238,11 +238,16 @@ impl Builder {
         let (table, teller) = (Arc::new(Table::new(first)), Arc::new(Teller::new()));
         let credentials = Arc::new(Credentials::new(self.schemes.clone()));
         let (stop, stopped) = watch::channel(false);
-        let shut = stopped.clone();
         let mut running = Running::default();
         let mut http = None;
         if self.upgrade != Upgrade::Websocket {
-            let made = Arc::new(self.http(&table, &teller, &credentials, &tls)?);
+            let mut made = self.http(&table, &teller, &credentials, &tls)?;
+            made.outbox = self.link.as_ref().map(|_| Arc::new(Outbox::new(self.send_queue_bytes, false)));
+            let made = Arc::new(made);
+            if let Some(outbox) = &made.outbox {
+                let publishing = http::publish(Arc::clone(&made), Arc::clone(outbox), stopped.clone());
+                running.tasks.push(tokio::spawn(publishing));
+            }
             running.listeners = self.start_listener(&made)?;
             running.tasks.push(tokio::spawn(http::keep(Arc::clone(&made), stopped.clone())));
             if made.urls.get().is_none() {
@@ -268,13 +273,8 @@ impl Builder {
         }
         let outbox = match (&http, &websocket) {
             (None, Some(websocket)) => Some(Arc::clone(&websocket.outbox)),
-            (Some(http), _) if self.link.is_some() => {
-                let outbox = Arc::new(Outbox::new(self.send_queue_bytes, false));
-                let publishing = http::publish(Arc::clone(http), Arc::clone(&outbox), shut);
-                running.tasks.push(tokio::spawn(publishing));
-                Some(outbox)
-            }
-            _ => None,
+            (Some(http), _) => http.outbox.clone(),
+            (None, None) => None,
         };
         Ok(Subscriber(Arc::new(Inner {
             table,

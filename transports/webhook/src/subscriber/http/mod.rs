@@ -27,6 +27,7 @@ use super::condition::Teller;
 use super::credentials::Credentials;
 use super::error::SubscriberError;
 use super::missed::Missed;
+use super::outbox::Outbox;
 use super::table::Table;
 use crate::message::Message;
 
@@ -39,6 +40,8 @@ pub(crate) struct Http {
     /// Unset publishes alone.
     pub(crate) urls: OnceLock<Urls>,
     pub(crate) settings: HttpSettings,
+    /// Of a link: it is open while the link is up.
+    pub(crate) outbox: Option<Arc<Outbox>>,
     missed: Missed,
     /// A look at whether subscriptions stand is due.
     look: Notify,
@@ -83,6 +86,7 @@ impl Http {
             asker,
             urls: OnceLock::new(),
             settings,
+            outbox: None,
             missed: Missed::default(),
             look: Notify::new(),
             closing: AtomicBool::new(false),

@@ -17,12 +17,11 @@ pub(crate) async fn publish(http: Arc<Http>, outbox: Arc<Outbox>, mut stopped: w
     while !(stopping && outbox.is_empty()) {
         let is_up = condition.borrow_and_update().status == Status::Ok;
         if !is_up {
+            // What was on its way, and what came in the meantime.
             outbox.lost(std::iter::empty(), "the link went down");
             if stopping {
                 break;
             }
-        } else {
-            outbox.open();
         }
         tokio::select! {
             // The end of whoever tells it is a stop as well.

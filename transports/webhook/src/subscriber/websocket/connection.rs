@@ -83,6 +83,8 @@ pub(super) struct State {
     pub(super) beginning: Option<usize>,
     /// What was asked for on this connection and not ended.
     pub(super) asked: HashSet<Wish>,
+    /// What of that is confirmed.
+    pub(super) confirmed: HashSet<Wish>,
 }
 
 impl Shared<'_> {

@@ -237,6 +237,7 @@ impl<'a> Reading<'a> {
             Expected::Subscribe(wish, url) if wish.interest() == interest => {
                 self.verify(&Claim::ConfirmSubscribe { url: &url, interest, recovery: None }, proof)?;
                 self.shared.client.table.stands(Way::Websocket, &wish);
+                self.shared.lock().confirmed.insert(wish);
                 if self.shared.confirmed_one() {
                     up(self.shared);
                 }

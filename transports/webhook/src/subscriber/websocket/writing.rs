@@ -157,6 +157,11 @@ impl<'a> Writing<'a> {
                 up(self.shared);
             }
         }
+        let confirmed: Vec<Wish> = {
+            let state = shared.lock();
+            plan.again.into_iter().filter(|wish| state.confirmed.contains(wish)).collect()
+        };
+        confirmed.iter().for_each(|wish| client.table.stands(Way::Websocket, wish));
         for wish in plan.end {
             self.ask(wish, false).await?;
         }
@@ -184,6 +189,7 @@ impl<'a> Writing<'a> {
                 state.expected.push_back(Expected::Subscribe(wish, url));
             } else {
                 state.asked.remove(&wish);
+                state.confirmed.remove(&wish);
                 state.expected.push_back(Expected::Unsubscribe(wish, url));
             }
         }
