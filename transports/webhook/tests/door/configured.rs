@@ -121,6 +121,25 @@ async fn secrets_files_are_read_again_and_one_that_is_broken_changes_nothing() {
 }
 
 #[actix_web::test]
+async fn a_secret_that_the_settings_have_in_a_file_is_read_again_too() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("token");
+    std::fs::write(&file, "one\n").unwrap();
+    let secret = format!("to_broadcaster: {{type: token, secret: ['file:{}', other]}}", file.display());
+    let (listeners, address) = start(&format!("port: 0\ndatabase: 'sqlite::memory:'\n{secret}\n"));
+    let body = notify_body(b"a", b"");
+    let status = async |secret: &str| {
+        let authorization = format!("Bearer {secret}");
+        served(address, "/v1/notify", &[("Authorization", &authorization)], &body).await.status
+    };
+    assert_eq!((status("one").await, status("two").await, status("other").await), (200, 403, 200));
+    std::fs::write(&file, "two\n").unwrap();
+    assert!(listeners.reload().run().is_empty());
+    assert_eq!((status("one").await, status("two").await, status("other").await), (403, 200, 200));
+    listeners.stop(Duration::from_secs(5)).await;
+}
+
+#[actix_web::test]
 async fn what_is_wrong_with_settings_is_told_before_anything_is_bound() {
     for (yaml, part) in [
         ("to_broadcaster: {type: hmac}", "`secret` is missing"),
@@ -135,7 +154,7 @@ async fn what_is_wrong_with_settings_is_told_before_anything_is_bound() {
         ("spool_path: /no/such/folder", "is no folder"),
         ("tls_ca: /no/such/file", "tls_ca"),
         ("standard_webhooks: {secret: 'whsec_x'}", "24 to 64 bytes"),
-        ("compression_dictionary_by_id: {1: {file: x}}", "from 2 to 65535"),
+        ("compression_dictionary_by_id: {'1': {file: x}}", "from 2 to 65535"),
         ("tls_cert: x", "`tls_key`"),
     ] {
         let problems = plan(yaml).err().unwrap_or_else(|| panic!("{yaml}"));
