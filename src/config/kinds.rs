@@ -20,11 +20,16 @@ pub struct Kind {
 pub struct Kinds(Vec<Kind>);
 
 /// Kinds that this program could have been built with, and their cargo features.
-const OPTIONAL: &[(&str, &str)] =
-    &[("websocket", "websocket"), ("fastapi", "websocket"), ("http", "http"), ("pypubsub", "http"), ("redis", "redis")];
-
-/// Kinds that the original documents or has, and that this version has not.
-const PLANNED: &[&str] = &["webhook"];
+const OPTIONAL: &[(&str, &str)] = &[
+    ("websocket", "websocket"),
+    ("fastapi", "websocket"),
+    ("http", "http"),
+    ("pypubsub", "http"),
+    ("redis", "redis"),
+    ("webhook", "webhook"),
+    ("lonely", "webhook"),
+    ("lonelyps", "webhook"),
+];
 
 impl Kinds {
     /// None: the start for a list of one's own.
@@ -70,9 +75,6 @@ impl Kinds {
             return format!(
                 "`{word}` is not in this build: build it with `cargo build --release --features {feature}`; there are {known}"
             );
-        }
-        if PLANNED.contains(&word) {
-            return format!("the transport `{word}` is planned and not in this version: there are {known}");
         }
         match eventhive_transport::settings::nearest(word, Self::words(self.0.iter())) {
             Some(near) => format!("there is no transport `{word}`: did you mean `{near}`? There are {known}"),

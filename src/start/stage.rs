@@ -104,6 +104,8 @@ impl Blueprint {
                 Arc::new(eventhive_websocket::WebSocket),
                 #[cfg(feature = "http")]
                 Arc::new(eventhive_http::Http),
+                #[cfg(feature = "webhook")]
+                Arc::new(eventhive_webhook::Webhook),
             ],
         }
     }

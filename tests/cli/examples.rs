@@ -11,7 +11,8 @@ use crate::support::{Running, free_port};
 
 /// A copy of the examples on free ports, with the files that they name.
 fn examples(port: u16) -> (TempDir, Vec<String>) {
-    let http_port = if port == 0 { 0 } else { free_port() };
+    let other_port = || if port == 0 { 0 } else { free_port() };
+    let (http_port, webhook_port) = (other_port(), other_port());
     let folder = TempDir::new().unwrap();
     let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
     let mut names = Vec::new();
@@ -22,7 +23,7 @@ fn examples(port: u16) -> (TempDir, Vec<String>) {
             continue;
         }
         let mut text = std::fs::read_to_string(&path).unwrap().replace("8085", &port.to_string());
-        text = text.replace("2069", &http_port.to_string());
+        text = text.replace("2069", &http_port.to_string()).replace("3003", &webhook_port.to_string());
         // Another test of this machine may announce the examples too, and would be found.
         text = text.replace("my-hive", &format!("my-hive-{}", std::process::id()));
         if !text.contains("\neventhive:") {

@@ -12,9 +12,10 @@ fn serve_without_a_configuration_tells_where_it_listens_and_commands_that_work()
     let mut running = Running::start(&["serve", "--port", "0"]);
     let first = running.line();
     let urls = first.strip_prefix("server hive: listening on ").unwrap_or_else(|| panic!("{first}"));
-    let (url, http) = urls.split_once(", ").unwrap();
+    let [url, http, webhooks] = urls.split(", ").collect::<Vec<_>>()[..] else { panic!("{urls}") };
     assert!(url.starts_with("ws://127.0.0.1:") && url.ends_with("/pubsub"), "{url}");
-    assert_eq!(http, url.replace("ws:", "http:").replace("/pubsub", "/"), "one port for both");
+    assert_eq!(http, url.replace("ws:", "http:").replace("/pubsub", "/"), "one port for all");
+    assert_eq!(webhooks, format!("{http}v1"), "one port for all");
     assert_eq!(running.line(), "try, in two other terminals:");
     let words = |line: String| line.trim().replace('\'', "\u{0}");
     let (listen, call) = (words(running.line()), words(running.line()));
@@ -67,11 +68,15 @@ fn options_in_place_of_a_configuration_say_that_the_file_is_not_used() {
 #[test]
 fn what_is_asked_for_without_a_configuration_is_done() {
     let port = free_port();
-    let http_port = free_port();
-    let ports = (port.to_string(), http_port.to_string());
-    let options = ["--network", "my-hive", "--port", &ports.0, "--http-port", &ports.1];
+    let (http_port, webhook_port) = (free_port(), free_port());
+    let ports = [port, http_port, webhook_port].map(|port| port.to_string());
+    let options = ["--network", "my-hive", "--port", &ports[0], "--http-port", &ports[1], "--webhook-port", &ports[2]];
     let mut running = Running::start(&[&["serve", "--json"][..], &options].concat());
-    let urls = [format!("ws://127.0.0.1:{port}/pubsub"), format!("http://127.0.0.1:{http_port}/")];
+    let urls = [
+        format!("ws://127.0.0.1:{port}/pubsub"),
+        format!("http://127.0.0.1:{http_port}/"),
+        format!("http://127.0.0.1:{webhook_port}/v1"),
+    ];
     assert_eq!(running.json(), json!({"servers": [{"name": "my-hive", "state": "listening", "urls": urls}]}));
     assert_eq!(running.json(), json!({"connectors": []}));
 }

@@ -34,6 +34,8 @@ pub(crate) fn program(folder: &Path, arguments: &[&str]) -> Command {
     for variable in ["EVENTHIVE_CONFIG", "EVENTHIVE_SECRET", "RUST_LOG", "CLICOLOR_FORCE", "FORCE_COLOR"] {
         command.env_remove(variable);
     }
+    // What a server without a configuration keeps is gone with the folder.
+    command.env("XDG_DATA_HOME", folder);
     command
 }
 

@@ -120,6 +120,19 @@ fn everything_yaml_has_every_key_of_http_with_a_comment() {
     has_each_with_a_comment("    # PyPubSub's protocol, with its own servers or with ours.", kind.connector.unwrap());
 }
 
+#[cfg(feature = "webhook")]
+#[test]
+fn everything_yaml_has_every_key_of_webhooks_with_a_comment() {
+    let kinds = Kinds::compiled_in();
+    let door = kinds.find("lonely").and_then(|kind| kind.door).unwrap();
+    has_each_with_a_comment("      - pubsub_type: webhook", door);
+    for key in door {
+        if let KeyKind::Table(keys) = key.kind {
+            has_each_with_a_comment(&format!("          {}:", key.name), keys);
+        }
+    }
+}
+
 /// The keys of a schema's object, with what is below them.
 fn keys(schema: &Value, path: &str, found: &mut BTreeSet<String>) {
     for (name, below) in schema["properties"].as_object().into_iter().flatten() {

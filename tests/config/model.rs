@@ -88,7 +88,7 @@ conectors: {}
 connectors:
   a: {pubsub_type: fastapy, input_channel: 5}
   b/c: {pubsub_type: websocket}
-  d: {pubsub_type: webhook, input_channel: w, secret: 7, outbox: {max_bytes: -1, path: ''}}
+  d: {pubsub_type: nats, input_channel: w, secret: 7, outbox: {max_bytes: -1, path: ''}}
   e: [x]
   f: {pubsub_type: fastapi, input_channel: w, init: {prot: 1, scheme: http}}
 servers:
@@ -104,7 +104,7 @@ servers:
         "connectors.a.input_channel: expected text, found a whole number: put it in quotes",
         "connectors.b/c: the name has the separator `/` in it",
         "connectors.b/c: `input_channel` is missing",
-        "connectors.d.pubsub_type: the transport `webhook` is planned and not in this version",
+        "connectors.d.pubsub_type: there is no transport `nats`: there are ",
         "connectors.d.secret: expected text, found a whole number: put it in quotes",
         "connectors.d.outbox.max_bytes: -1 is out of range",
         "connectors.e: expected a mapping, found a list",

@@ -61,6 +61,7 @@ fn python(stack: Stack, port: u16) -> (u16, Peer) {
 
 fn ours(port: u16) -> (u16, Peer) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hive-cli"));
+    command.env("XDG_DATA_HOME", env!("CARGO_TARGET_TMPDIR"));
     command.args(["--json", "serve", "--network", "net", "--port", &port.to_string()]);
     let mut process = Peer::start("hive-cli serve", command);
     let told = process.wait_until("servers", |line| line.get("servers").is_some());

@@ -16,6 +16,8 @@ mod migrate;
 mod request;
 mod schema;
 mod serve;
+#[cfg(feature = "webhook")]
+mod setup;
 
 use super::verb::Entry;
 
@@ -34,6 +36,8 @@ pub(crate) const VERBS: &[Entry] = &[
     Entry::of::<hash_password::HashPassword>(),
     #[cfg(feature = "http")]
     Entry::of::<migrate::Migrate>(),
+    #[cfg(feature = "webhook")]
+    Entry::of::<setup::Setup>(),
     Entry::of::<schema::Schema>(),
     Entry::of::<completions::Completions>(),
     Entry::of::<man::Man>(),

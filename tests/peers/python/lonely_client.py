@@ -19,7 +19,7 @@ import lonely_auth
 import peer
 import uvicorn
 from fastapi import FastAPI
-from lonelypsc.client import PubSubClientConnectionStatus
+from lonelypsc.client import PubSubClientConnectionStatus, PubSubError
 from lonelypsc.config.http_config import make_http_pub_sub_config
 from lonelypsc.config.ws_config import make_websocket_pub_sub_config
 from lonelypsc.http_client import HttpPubSubClient
@@ -229,10 +229,14 @@ async def main():
 
     to_subscriber, to_broadcaster = lonely_auth.both(given.secrets, ":memory:")
     auth = AuthConfigFromParts(to_broadcaster=to_broadcaster, to_subscriber=to_subscriber)
-    if given.broadcaster[0].startswith("ws"):
-        return await run(websocket_client(given, auth), None)
-    async with SimpleTracingDBSidecar(SimpleTracingConfig(), ":memory:") as traces:
-        await run(*http_client(given, auth, traces))
+    try:
+        if given.broadcaster[0].startswith("ws"):
+            return await run(websocket_client(given, auth), None)
+        async with SimpleTracingDBSidecar(SimpleTracingConfig(), ":memory:") as traces:
+            await run(*http_client(given, auth, traces))
+    except PubSubError as error:
+        # A broadcaster that refuses it, or that is gone when it takes its leave.
+        peer.emit(ended=repr(error))
 
 
 if __name__ == "__main__":

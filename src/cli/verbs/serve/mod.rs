@@ -1,5 +1,8 @@
-//! Running servers and connectors. `tell` has what is printed of them.
+//! Running servers and connectors. `tell` has what is printed of them, `data` where a server without a configuration keeps what
+//! it must not forget.
 
+#[cfg(feature = "webhook")]
+mod data;
 mod tell;
 
 use std::convert::Infallible;
@@ -38,6 +41,7 @@ pub(crate) struct Serve {
     /// The configuration of a PyPubSub server, pypubsub.yaml, in place of one of ours
     #[cfg(feature = "http")]
     #[arg(long, value_name = "FILE", conflicts_with_all = ["files", "network", "host", "port", "http_port"])]
+    #[cfg_attr(feature = "webhook", arg(conflicts_with = "webhook_port"))]
     pypubsub: Option<PathBuf>,
 
     /// With --pypubsub: its access list [default: pypubsub_acl.yaml, if there is one]
@@ -61,6 +65,11 @@ pub(crate) struct Serve {
     #[cfg(feature = "http")]
     #[arg(long, conflicts_with = "files")]
     http_port: Option<u16>,
+
+    /// Without a configuration: the port for webhooks [default: that of --port, or else 3003]
+    #[cfg(feature = "webhook")]
+    #[arg(long, conflicts_with = "files")]
+    webhook_port: Option<u16>,
 }
 
 impl Verb for Serve {
@@ -117,8 +126,19 @@ impl Serve {
             (_, Some(_), ..) => Some("--host"),
             (_, _, Some(_), _) => Some("--port"),
             (.., Some(_)) => Some("--http-port"),
+            _ if self.webhook_port().is_some() => Some("--webhook-port"),
             _ => None,
         }
+    }
+
+    #[cfg(feature = "webhook")]
+    const fn webhook_port(&self) -> Option<u16> {
+        self.webhook_port
+    }
+
+    #[cfg(not(feature = "webhook"))]
+    const fn webhook_port(&self) -> Option<u16> {
+        None
     }
 
     #[cfg(feature = "http")]
@@ -132,10 +152,10 @@ impl Serve {
     }
 
     /// The configuration when there is none: one hub with all doors that this program has, on loopback unless another
-    /// host is asked for. On one port the HTTP streams have all paths but that of the websockets.
+    /// host is asked for. On one port the HTTP streams have all paths but those of the websockets and webhooks.
     fn embedded(&self) -> String {
         let network = self.network.as_deref().unwrap_or("hive");
-        #[cfg(any(feature = "http", feature = "websocket"))]
+        #[cfg(any(feature = "http", feature = "webhook", feature = "websocket"))]
         let host = self.host.as_deref().unwrap_or("127.0.0.1");
         let doors: &[Value] = &[
             #[cfg(feature = "websocket")]
@@ -144,6 +164,9 @@ impl Serve {
             #[cfg(feature = "http")]
             json!({ "pubsub_type": "http", "init": {
                 "host": host, "port": self.http_port.or(self.port).unwrap_or(2069) } }),
+            #[cfg(feature = "webhook")]
+            json!({ "pubsub_type": "webhook", "init": {
+                "host": host, "port": self.webhook_port.or(self.port).unwrap_or(3003), "database": data::database(network) } }),
         ];
         json!({ "servers": { network: { "create": "always", "doors": doors } } }).to_string()
     }

@@ -109,7 +109,8 @@ fn try_it(started: &Started) -> Option<String> {
         let option = if url == DEFAULT_URL { String::new() } else { format!(" --url {url}") };
         format!("\n  hive-cli listen{option}\n  hive-cli call{option} {name}/worker/action '{{\"flowers\": 3}}'")
     });
-    let http = urls.iter().find(|url| url.starts_with("http")).map(|url| {
+    // Webhooks are no streams.
+    let http = urls.iter().find(|url| url.starts_with("http") && !url.ends_with("/v1")).map(|url| {
         let url = url.trim_end_matches('/');
         format!("\n  curl -N {url}/{name}\n  curl -d '{{\"flowers\": 3}}' {url}/{name}/worker/action")
     });

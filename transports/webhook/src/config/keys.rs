@@ -102,8 +102,8 @@ pub const DOOR: &[Key] = &[
     Key::with_default(
         "endpoint",
         KeyKind::Text,
-        "/",
-        "What stands before `/v1/..` in the paths of the protocol, such as `/lonely`.",
+        "/v1",
+        "The path of the protocol, such as `/lonely/v1`; a missing `/v1` is added. Clients are given what stands before that.",
     ),
     TLS_KEYS[0],
     TLS_KEYS[1],

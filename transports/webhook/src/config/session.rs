@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fs;
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use eventhive_listener::Proxies;
@@ -47,6 +48,8 @@ fn bounds(settings: &Settings, standard: Bounds) -> Bounds {
     let number = |name, or| settings.size(name).map_or(or, |number| number as u64);
     Bounds {
         spool_bytes: settings.size("message_body_spool_size").unwrap_or(standard.spool_bytes),
+        // That it is there is checked where requests are configured.
+        spool_folder: settings.text("spool_path").map(PathBuf::from),
         max_message_bytes: number("max_message_bytes", standard.max_message_bytes),
         max_window_bytes: number("decompression_max_window_size", standard.max_window_bytes),
     }

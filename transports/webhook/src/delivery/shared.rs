@@ -192,7 +192,7 @@ impl Shared {
             _ => self.ask(url, stored).await?,
         };
         if let Some(known) = known {
-            known.vitals().verified(allowed);
+            known.vitals().verified(allowed, self.clock.now());
         }
         Ok(())
     }

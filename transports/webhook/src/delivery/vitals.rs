@@ -115,9 +115,12 @@ impl Vitals {
         self.disabled
     }
 
-    /// It has shown that it wants to be called, at most so often.
-    pub(super) fn verified(&mut self, allowed: Option<Rate>) {
+    /// It has shown that it wants to be called, at most so often. The message that waited for this is the first of those.
+    pub(super) fn verified(&mut self, allowed: Option<Rate>, now: Now) {
         (self.verified, self.allowed) = (true, allowed);
+        if let Some(rate) = allowed {
+            self.bucket.take(now.elapsed, rate);
+        }
     }
 
     /// Whether it has.

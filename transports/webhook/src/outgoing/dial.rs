@@ -61,10 +61,19 @@ impl Dialer {
 
     /// Where it may be called.
     async fn addresses(&self, origin: &Origin) -> Result<Vec<SocketAddr>, Failure> {
-        let found = match &origin.host {
-            Host::Address(address) => vec![SocketAddr::new(*address, origin.port)],
-            Host::Name(name) => self.look_up(name, origin.port).await?,
-        };
+        self.allowed(origin, &self.found(origin).await?)
+    }
+
+    /// Where it is.
+    pub(super) async fn found(&self, origin: &Origin) -> Result<Vec<SocketAddr>, Failure> {
+        match &origin.host {
+            Host::Address(address) => Ok(vec![SocketAddr::new(*address, origin.port)]),
+            Host::Name(name) => self.look_up(name, origin.port).await,
+        }
+    }
+
+    /// Those of these addresses that may be called.
+    pub(super) fn allowed(&self, origin: &Origin, found: &[SocketAddr]) -> Result<Vec<SocketAddr>, Failure> {
         let checked: Vec<_> = found.iter().map(|found| self.guard.check(found.ip())).collect();
         let allowed: Vec<_> = checked.iter().flatten().map(|address| SocketAddr::new(*address, origin.port)).collect();
         match checked.into_iter().find_map(Result::err) {
@@ -88,7 +97,8 @@ impl Dialer {
         found.await.map_err(|error| failed(&error))?.map_err(|error| failed(&error))
     }
 
-    async fn encrypt(&self, origin: &Origin, stream: TcpStream) -> Result<Box<dyn Io>, Failure> {
+    /// Agrees on TLS.
+    pub(super) async fn encrypt(&self, origin: &Origin, stream: TcpStream) -> Result<Box<dyn Io>, Failure> {
         let failed = |error: &dyn std::fmt::Display| Failure::new(Outcome::Unreachable, format!("no TLS: {error}"));
         let name = match &origin.host {
             Host::Address(address) => ServerName::from(*address),
@@ -101,7 +111,8 @@ impl Dialer {
     }
 }
 
-async fn connect(addresses: &[SocketAddr], until: Instant) -> Result<TcpStream, Failure> {
+/// Connects to the first of these that can be reached.
+pub(super) async fn connect(addresses: &[SocketAddr], until: Instant) -> Result<TcpStream, Failure> {
     let mut last = Failure::new(Outcome::TimedOut, "no connection in time");
     for (at, address) in addresses.iter().enumerate() {
         let left = until.saturating_duration_since(Instant::now());

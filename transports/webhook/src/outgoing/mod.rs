@@ -8,12 +8,13 @@
 //! - [`Outgoing`]: what others use. `settings`, `report`: how requests are made, and what became of them.
 //! - `target`: what a url says. `guard`: which addresses may be called. `dial`: from a host to a connection.
 //! - `hosts`: bounds for each host, and the connections that are kept. `connection`: a request on one of them.
-//! - `body`, `request`, `standard`: what is sent. `answer`: what comes back.
+//! - `body`, `request`, `standard`: what is sent. `answer`: what comes back. `examine`: one request, step by step.
 
 mod answer;
 mod body;
 mod connection;
 mod dial;
+mod examine;
 mod guard;
 mod hosts;
 mod report;
@@ -35,6 +36,7 @@ use hyper::Request;
 use hyper::header::HeaderValue;
 use tokio::time::{Instant, timeout_at};
 
+pub use examine::{Examination, Stage, Step};
 pub use report::{Identifier, Load, Report, Verified};
 pub use settings::{OutgoingError, OutgoingSettings, Unvouched, Vouch};
 pub use standard::{Signed, StandardWebhooks, WebhookSecret, WebhookSecretError};
@@ -141,14 +143,7 @@ impl Outgoing {
     ) -> Result<(u32, u16), Failure> {
         let head =
             ReceiveHead { tracing: b"", topic: &message.topic, identifier: &identifier, length: message.body.len() };
-        let mut bytes = Vec::with_capacity(message.topic.len() + 32);
-        head.write(&mut bytes).map_err(|error| request::unmade(error.to_string()))?;
-        let call = Call {
-            identifier,
-            parts: Parts::new(bytes, &message.body),
-            claim: head.claim(url, &message.sha512),
-            digest: Some(&message.sha512),
-        };
+        let call = receive_call(&head, url, message, identifier)?;
         let answer = self.post(url, &call, &message.body, begun).await?;
         let count = answer::received(&*self.settings.vouch, url, &identifier, &answer).await?;
         Ok((count, answer.status.as_u16()))
@@ -238,17 +233,38 @@ async fn finish(turn: Turn<'_>, connection: Connection, answered: Result<Answer,
             turn.keep(connection).await;
             Ok(answer)
         }
-        Err(Broken::Lost { error, .. }) => {
-            let outcome = if error.is_parse() { Outcome::BadAnswer } else { Outcome::Unreachable };
-            Err(Failure::new(outcome, in_words(&error)))
-        }
-        Err(Broken::Slow) => Err(Failure::new(Outcome::TimedOut, "it did not answer in time")),
-        Err(Broken::TooLong(status)) => Err(Failure {
-            outcome: Outcome::BadAnswer,
-            status: Some(status.as_u16()),
-            detail: "its answer is longer than any of this protocol".to_owned(),
-        }),
+        Err(broken) => Err(broken.into()),
     }
+}
+
+impl From<Broken> for Failure {
+    fn from(broken: Broken) -> Self {
+        match broken {
+            Broken::Lost { error, .. } => {
+                let outcome = if error.is_parse() { Outcome::BadAnswer } else { Outcome::Unreachable };
+                Self::new(outcome, in_words(&error))
+            }
+            Broken::Slow => Self::new(Outcome::TimedOut, "it did not answer in time"),
+            Broken::TooLong(status) => Self {
+                outcome: Outcome::BadAnswer,
+                status: Some(status.as_u16()),
+                detail: "its answer is longer than any of this protocol".to_owned(),
+            },
+        }
+    }
+}
+
+/// What a RECEIVE says.
+fn receive_call<'a>(
+    head: &ReceiveHead<'a>,
+    url: &'a str,
+    message: &'a Message,
+    identifier: Identifier,
+) -> Result<Call<'a>, Failure> {
+    let mut bytes = Vec::with_capacity(message.topic.len() + 32);
+    head.write(&mut bytes).map_err(|error| request::unmade(error.to_string()))?;
+    let parts = Parts::new(bytes, &message.body);
+    Ok(Call { identifier, parts, claim: head.claim(url, &message.sha512), digest: Some(&message.sha512) })
 }
 
 /// An error and what caused it. Of what is ours, only a file can fail.

@@ -16,7 +16,10 @@
 
 mod error;
 mod open;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod row;
+mod rqlite;
 mod sql;
 #[cfg(feature = "sqlite")]
 mod sqlite;

@@ -36,7 +36,7 @@ impl Options {
 /// | `sqlite:PATH` | a file, made if it is not there | `sqlite` |
 /// | `sqlite::memory:` | memory of this process, gone with the store | `sqlite` |
 /// | `postgres://user:password@host:5432/database`, `postgresql://..` | PostgreSQL 13 or newer, with the parameters of libpq, such as `?sslmode=verify-full` | `postgres` |
-/// | `rqlite://user:password@host:4001,host2:4001` | rqlite 8.10 or newer; any of its nodes. `rqlites://..` with TLS | |
+/// | `rqlite://user:password@host:4001,host2:4001` | rqlite 8.10 or newer; any of its nodes. `rqlites://..?ca=FILE` with TLS, and certificates to trust if they are not the system's | |
 ///
 /// # Errors
 /// [`StoreError::Address`] if the address is none of these, needs a feature that is not built in, or leads to tables of a
@@ -46,8 +46,10 @@ pub async fn open(address: &str, options: &Options) -> Result<Arc<dyn Store>, St
     let name: Arc<str> = without_password(address).into();
     let (scheme, rest) = address.split_once(':').unwrap_or((address, ""));
     match scheme {
-        "sqlite" => sqlite(&name, rest, options).await,
+        // Other programs write it with slashes.
+        "sqlite" => sqlite(&name, rest.strip_prefix("//").unwrap_or(rest), options).await,
         "postgres" | "postgresql" => postgres(&name, address, options).await,
+        "rqlite" | "rqlites" => super::rqlite::open(&name, scheme == "rqlites", rest, options).await,
         _ => Err(StoreError::Address {
             store: name,
             problem: "write `sqlite:PATH`, `sqlite::memory:`, `postgres://user:password@host/database` or \
@@ -87,16 +89,25 @@ fn not_built(name: &Arc<str>, what: &str, feature: &str) -> StoreError {
 
 /// An address without what is secret in it: the password, and parameters.
 fn without_password(address: &str) -> String {
-    let Some((scheme, rest)) = address.split_once("://") else { return address.to_owned() };
-    let rest = rest.split_once('?').map_or(rest, |(rest, _)| rest);
-    // A password may have an @, so the last one ends it.
-    match rest.rsplit_once('@') {
-        Some((user, rest)) => {
-            let user = user.split_once(':').map_or(user, |(user, _)| user);
-            format!("{scheme}://{user}@{rest}")
-        }
-        None => format!("{scheme}://{rest}"),
+    let Some((scheme, rest)) = address.split_once(':') else { return "an address without a scheme".to_owned() };
+    if scheme == "sqlite" {
+        return address.to_owned();
     }
+    let Some(rest) = rest.strip_prefix("//") else { return format!("{scheme}:..") };
+    match (rest.rsplit_once('@'), rest.split_once('?')) {
+        // Which of them ends the password cannot be told.
+        (Some((user, _)), _) if user.contains('?') => format!("{scheme}://.."),
+        (Some((user, _)), Some((before, _))) => {
+            format!("{scheme}://{}@{}", name(user), before.rsplit_once('@').map_or("", |(_, host)| host))
+        }
+        (Some((user, host)), None) => format!("{scheme}://{}@{host}", name(user)),
+        (None, Some((before, _))) => format!("{scheme}://{before}"),
+        (None, None) => address.to_owned(),
+    }
+}
+
+fn name(user: &str) -> &str {
+    user.split_once(':').map_or(user, |(name, _)| name)
 }
 
 #[cfg(test)]
@@ -111,6 +122,10 @@ mod tests {
             ("postgres://db/hive?password=x", "postgres://db/hive"),
             ("rqlite://me:secret@one:4001,two:4001", "rqlite://me@one:4001,two:4001"),
             ("rqlite://one:4001", "rqlite://one:4001"),
+            ("rqlites://me:secret@one?ca=/a@b", "rqlites://.."),
+            ("postgres://me:sec?ret@db/hive", "postgres://.."),
+            ("postgres:me:secret@db", "postgres:.."),
+            ("secret", "an address without a scheme"),
         ] {
             assert_eq!(without_password(address), name);
         }

@@ -6,8 +6,17 @@ mod endpoints;
 mod journal;
 mod model;
 mod nonces;
+mod original;
 mod pending;
 mod place;
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(feature = "postgres")]
+#[path = "../../../../tests/support/postgres_server.rs"]
+mod postgres_server;
+mod rqlite;
+mod rqlite_server;
+mod sqlite;
 mod subscriptions;
 
 /// The suite, on places of one kind.
@@ -26,8 +35,8 @@ macro_rules! suite {
 
 /// The tests of the suite, in one place.
 macro_rules! every_store {
-    ($($name:ident: $place:expr;)*) => {
-        $(suite! { $name, $place;
+    ($($(#[$only:meta])? $name:ident: $place:expr;)*) => {
+        $($(#[$only])? suite! { $name, $place;
             subscriptions:
                 a_subscription_is_there_once
                 an_empty_url_and_an_empty_topic_are_as_good_as_others
@@ -73,4 +82,7 @@ macro_rules! every_store {
 every_store! {
     sqlite_file: crate::place::sqlite_file();
     sqlite_memory: crate::place::sqlite_memory();
+    rqlite_cluster: crate::rqlite::place();
+    #[cfg(feature = "postgres")]
+    postgres_database: crate::postgres::place();
 }

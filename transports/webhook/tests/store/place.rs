@@ -12,6 +12,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A store of the test's own, empty, which may be opened more than once.
 pub(crate) struct Place {
+    address: String,
     open: Box<dyn Fn() -> BoxFuture<'static, Arc<dyn Store>> + Send + Sync>,
     /// What must outlive it.
     _keep: Box<dyn std::any::Any + Send + Sync>,
@@ -19,11 +20,16 @@ pub(crate) struct Place {
 
 impl Place {
     pub(crate) fn at(address: String, keep: impl Send + Sync + 'static) -> Self {
+        let opened = address.clone();
         let open = move || -> BoxFuture<'static, _> {
-            let address = address.clone();
+            let address = opened.clone();
             Box::pin(async move { open(&address, &patient()).await.unwrap() })
         };
-        Self { open: Box::new(open), _keep: Box::new(keep) }
+        Self { address, open: Box::new(open), _keep: Box::new(keep) }
+    }
+
+    pub(crate) fn address(&self) -> &str {
+        &self.address
     }
 
     /// One more handle on the store.
@@ -45,5 +51,9 @@ pub(crate) async fn sqlite_file() -> Place {
 /// Each store in memory is another one, so that a handle more is the same again.
 pub(crate) async fn sqlite_memory() -> Place {
     let store = open("sqlite::memory:", &patient()).await.unwrap();
-    Place { open: Box::new(move || Box::pin(std::future::ready(Arc::clone(&store)))), _keep: Box::new(()) }
+    Place {
+        address: "sqlite::memory:".to_owned(),
+        open: Box::new(move || Box::pin(std::future::ready(Arc::clone(&store)))),
+        _keep: Box::new(()),
+    }
 }

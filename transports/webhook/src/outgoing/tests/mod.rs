@@ -3,6 +3,7 @@
 mod addresses;
 mod answers;
 mod bounds;
+mod examine;
 mod faults;
 mod kept;
 mod requests;

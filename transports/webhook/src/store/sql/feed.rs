@@ -20,7 +20,8 @@ const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::fr
 /// The statement that reads changes: after `$1`, with the newest there is or was in each row.
 const READ: &str = "SELECT seq, kind, row_id FROM webhook_changes WHERE seq > $1 ORDER BY seq LIMIT $2";
 /// The number of the newest there is or was.
-const NEWEST: &str = "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'webhook_changes'), 0)";
+pub(in crate::store) const NEWEST: &str =
+    "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'webhook_changes'), 0)";
 
 /// What a feed needs of its engine: it reads, and tells when there may be something to read.
 pub(in crate::store) trait Source: Send + Sync + 'static {

@@ -9,6 +9,7 @@
 //! - `home`: the thread on which a database's connections live.
 
 pub(super) mod feed;
+mod hex;
 pub(super) mod home;
 pub(super) mod migrations;
 mod nonces;
@@ -19,6 +20,8 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
+pub(super) use hex::hex;
+pub(super) use hex::unhex;
 pub(super) use tables::Tables;
 
 use super::{Answer, Changes, StoreError};

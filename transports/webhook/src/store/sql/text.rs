@@ -44,7 +44,7 @@ pub(super) struct Texts {
 
 impl Dialect {
     /// A statement as this database reads it.
-    pub(super) fn text(self, text: impl Into<String>) -> Arc<str> {
+    pub(in crate::store) fn text(self, text: impl Into<String>) -> Arc<str> {
         let text = text.into();
         match self {
             Self::Sqlite | Self::Postgres => text.into(),

@@ -35,7 +35,8 @@ use super::{Answer, Changes, Options, Store, StoreError};
 const READERS: u32 = 4;
 /// How many transactions may wait for the writer.
 const WAITING: usize = 1024;
-/// How long it takes until a change by another process is seen. The question costs some microseconds.
+/// How long it takes until a change by another process is seen. The question costs some microseconds, and is not asked while
+/// nobody follows.
 const POLL: Duration = Duration::from_millis(100);
 
 /// The engine of a file.
@@ -112,6 +113,9 @@ async fn watch_file(connect: SqliteConnectOptions, news: Arc<watch::Sender<u64>>
     let mut last: Option<i64> = None;
     loop {
         ticks.tick().await;
+        if news.receiver_count() == 0 {
+            continue;
+        }
         let version = match &mut connection {
             Some(connection) => sqlx::query_scalar("PRAGMA data_version").fetch_one(connection).await.ok(),
             None => None,

@@ -57,8 +57,15 @@ pub(super) const MIGRATIONS: &[&[&str]] = &[&[
     // reach another one.
     "CREATE TABLE webhook_row_ids (kind INTEGER PRIMARY KEY, last INTEGER NOT NULL)",
     "INSERT INTO webhook_row_ids VALUES (0, 0), (1, 0)",
+    // INSERT OR REPLACE runs no trigger for what it deletes.
+    "CREATE TRIGGER webhook_exacts_replace BEFORE INSERT ON httppubsub_subscription_exacts BEGIN
+        INSERT INTO webhook_changes (kind, row_id)
+            SELECT 0, id FROM httppubsub_subscription_exacts WHERE url = NEW.url AND exact = NEW.exact;
+    END",
     "CREATE TRIGGER webhook_exacts_insert AFTER INSERT ON httppubsub_subscription_exacts BEGIN
-        UPDATE httppubsub_subscription_exacts SET id = (SELECT last + 1 FROM webhook_row_ids WHERE kind = 0)
+        UPDATE httppubsub_subscription_exacts
+            SET id = 1 + max((SELECT last FROM webhook_row_ids WHERE kind = 0),
+                (SELECT max(id) FROM httppubsub_subscription_exacts))
             WHERE id = NEW.id AND NEW.id <= (SELECT last FROM webhook_row_ids WHERE kind = 0);
         UPDATE httppubsub_subscription_exacts SET exact = CAST(exact AS BLOB)
             WHERE url = NEW.url AND exact = NEW.exact AND typeof(exact) <> 'blob';
@@ -77,8 +84,14 @@ pub(super) const MIGRATIONS: &[&[&str]] = &[&[
         UPDATE webhook_row_ids SET last = OLD.id WHERE kind = 0 AND last < OLD.id;
         INSERT INTO webhook_changes (kind, row_id) VALUES (0, OLD.id);
     END",
+    "CREATE TRIGGER webhook_globs_replace BEFORE INSERT ON httppubsub_subscription_globs BEGIN
+        INSERT INTO webhook_changes (kind, row_id)
+            SELECT 1, id FROM httppubsub_subscription_globs WHERE url = NEW.url AND glob = NEW.glob;
+    END",
     "CREATE TRIGGER webhook_globs_insert AFTER INSERT ON httppubsub_subscription_globs BEGIN
-        UPDATE httppubsub_subscription_globs SET id = (SELECT last + 1 FROM webhook_row_ids WHERE kind = 1)
+        UPDATE httppubsub_subscription_globs
+            SET id = 1 + max((SELECT last FROM webhook_row_ids WHERE kind = 1),
+                (SELECT max(id) FROM httppubsub_subscription_globs))
             WHERE id = NEW.id AND NEW.id <= (SELECT last FROM webhook_row_ids WHERE kind = 1);
         INSERT INTO webhook_changes (kind, row_id)
             SELECT 1, id FROM httppubsub_subscription_globs WHERE url = NEW.url AND glob = NEW.glob;

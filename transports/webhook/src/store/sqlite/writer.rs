@@ -31,6 +31,18 @@ pub(super) struct Writer {
     care: Care,
 }
 
+/// What waits has waited as long as those who were refused, while the file was locked. Returns the job that ends the writer,
+/// if it is among them.
+fn refuse(waiting: &mut mpsc::Receiver<Job>, error: &StoreError) -> Option<Job> {
+    while let Ok(job) = waiting.try_recv() {
+        if job.statements.is_empty() {
+            return Some(job);
+        }
+        let _ = job.answer.send(Err(error.clone()));
+    }
+    None
+}
+
 impl Writer {
     pub(super) fn new(connection: SqliteConnection, failures: Failures, news: Arc<watch::Sender<u64>>) -> Self {
         Self { connection, failures, news, care: Care::Durable }
@@ -41,11 +53,14 @@ impl Writer {
         let mut jobs = Vec::with_capacity(TOGETHER);
         while waiting.recv_many(&mut jobs, TOGETHER).await > 0 {
             let end = jobs.iter().position(|job| job.statements.is_empty());
-            let last = end.map(|end| jobs.split_off(end));
-            if !jobs.is_empty() {
-                self.write(std::mem::take(&mut jobs)).await;
+            let mut last = end.map(|end| jobs.split_off(end)).unwrap_or_default();
+            if !jobs.is_empty()
+                && let Err(error) = self.write(std::mem::take(&mut jobs)).await
+                && last.is_empty()
+            {
+                last.extend(refuse(&mut waiting, &error));
             }
-            if let Some(last) = last {
+            if !last.is_empty() {
                 // It brings the file up to date, so that a copy of it alone is complete.
                 let _ = self.connection.close().await;
                 for job in last {
@@ -61,7 +76,8 @@ impl Writer {
         let _ = self.connection.close().await;
     }
 
-    async fn write(&mut self, jobs: Vec<Job>) {
+    /// Fails if the transaction could not be begun.
+    async fn write(&mut self, jobs: Vec<Job>) -> Result<(), StoreError> {
         let is_alone = jobs.len() == 1;
         let changes = jobs.iter().any(|job| !job.reads);
         let mut answers = Vec::with_capacity(jobs.len());
@@ -77,13 +93,14 @@ impl Writer {
             Ok(()) => self.end(answers.iter().any(|(_, result)| result.is_ok())).await,
             Err(_) => Ok(()),
         };
-        if changes && ended.is_ok() {
+        if changes && begun.is_ok() && ended.is_ok() {
             self.news.send_modify(|count| *count = count.wrapping_add(1));
         }
         for (answer, result) in answers {
             // Whoever has asked may have gone.
             let _ = answer.send(ended.clone().and(result));
         }
+        begun
     }
 
     async fn begin(&mut self, jobs: &[Job]) -> Result<(), StoreError> {

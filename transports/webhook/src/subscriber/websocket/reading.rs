@@ -181,7 +181,7 @@ impl<'a> Reading<'a> {
 
     async fn arrived(&self, whole: Option<Arriving>, body: Body) -> Read {
         let Some(Arriving { topic, compression, sha512, .. }) = whole else { return Ok(()) };
-        let bounds = self.shared.client.settings.bounds;
+        let bounds = &self.shared.client.settings.bounds;
         let (body, sha512) = match compression {
             None if body.len() > bounds.max_message_bytes => return self.too_large(&topic),
             None => (body, sha512),
@@ -203,7 +203,7 @@ impl<'a> Reading<'a> {
 
     async fn decompress(&self, frame: &Body, id: NonZeroU64, length: u64) -> Result<(Body, Hash), String> {
         let codec = self.shared.lock().compressors.with_id(id).map(Arc::clone).map_err(|error| error.to_string())?;
-        let plain = codec.decompress(frame, length, self.shared.client.settings.bounds).await;
+        let plain = codec.decompress(frame, length, &self.shared.client.settings.bounds).await;
         plain.map(|plain| (plain.body, plain.sha512)).map_err(|error| error.to_string())
     }
 

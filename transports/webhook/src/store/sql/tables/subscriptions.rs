@@ -6,7 +6,7 @@ use foldhash::{HashMap, HashMapExt as _, HashSet, HashSetExt as _};
 use futures_util::FutureExt as _;
 
 use super::{Care, Done, Record, Statement, Strange, Tables, limit, nth, subscription};
-use crate::store::sql::{Argument, damaged};
+use crate::store::sql::{Argument, damaged, hex};
 use crate::store::{Answer, Changes, Row, RowId, StoreError, Subscriptions, Wanted};
 use crate::wire::{Interest, InterestKind};
 
@@ -203,11 +203,4 @@ fn differences(before: &[Row], after: Vec<Row>) -> Vec<RowId> {
     }
     changed.extend(old.into_keys());
     changed.into_iter().collect()
-}
-
-/// Lower-case hex.
-pub(in crate::store) fn hex(bytes: &[u8]) -> String {
-    const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
-    let digit = |half: u8| DIGITS.get(usize::from(half)).copied().unwrap_or_default();
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }

@@ -1,0 +1,136 @@
+//! Rows, errors, and the migrations.
+
+use std::sync::Arc;
+
+use futures_util::TryStreamExt as _;
+use sqlx::postgres::{PgArguments, PgConnection, PgRow};
+use sqlx::{
+    Arguments as _, AssertSqlSafe, Connection as _, Either, Executor as _, Row as _, TypeInfo as _, ValueRef as _,
+};
+
+use super::schema::MIGRATIONS;
+use crate::store::StoreError;
+use crate::store::sql::{Argument, Done, Record, Statement, Value, migrations};
+
+/// Of the advisory lock under which tables are brought up to date. It means nothing.
+const MIGRATION_LOCK: i64 = 5_284_016_731_190_227;
+
+/// Runs a statement.
+pub(super) async fn run(connection: &mut PgConnection, statement: Statement) -> Result<Done, sqlx::Error> {
+    let mut arguments = PgArguments::default();
+    for argument in statement.arguments {
+        let added = match argument {
+            Argument::Integer(value) => arguments.add(value),
+            Argument::Text(value) => arguments.add(value.map(String::from)),
+            Argument::Bytes(value) => arguments.add(value.map(Vec::from)),
+        };
+        added.map_err(sqlx::Error::Encode)?;
+    }
+    let mut done = Done::default();
+    // The text is made of constants; values are arguments.
+    let mut answers = connection.fetch_many(sqlx::query_with(AssertSqlSafe(statement.text), arguments));
+    while let Some(answer) = answers.try_next().await? {
+        match answer {
+            Either::Left(result) => done.affected += result.rows_affected(),
+            Either::Right(row) => done.rows.push(record(&row)?),
+        }
+    }
+    Ok(done)
+}
+
+fn record(row: &PgRow) -> Result<Record, sqlx::Error> {
+    let value = |column: usize| {
+        let raw = row.try_get_raw(column)?;
+        let name = raw.type_info().name().to_owned();
+        Ok::<_, sqlx::Error>(match (raw.is_null(), name.as_str()) {
+            (true, _) => Value::Null,
+            (_, "INT8") => Value::Integer(row.try_get(column)?),
+            (_, "INT4") => Value::Integer(row.try_get::<i32, _>(column)?.into()),
+            (_, "TEXT") => Value::Text(row.try_get(column)?),
+            (_, "BYTEA") => Value::Bytes(row.try_get(column)?),
+            // That of a lock, which is nothing.
+            _ => Value::Null,
+        })
+    };
+    Ok(Record::new((0..row.len()).map(value).collect::<Result<_, _>>()?))
+}
+
+/// Makes errors of the database those of a store.
+#[derive(Debug, Clone)]
+pub(super) struct Failures {
+    pub(super) store: Arc<str>,
+}
+
+impl Failures {
+    /// What has failed while the database was opened.
+    pub(super) fn open(&self, error: sqlx::Error) -> StoreError {
+        let class = code(&error);
+        let store = Arc::clone(&self.store);
+        match (&error, class.as_deref()) {
+            // Its user, password or database is wrong.
+            (_, Some("28000" | "28P01" | "3D000" | "42501")) => {
+                StoreError::Address { store, problem: error.to_string() }
+            }
+            (sqlx::Error::Tls(_), _) => StoreError::Address {
+                store,
+                problem: format!(
+                    "{error}: the parameters `sslmode` and `sslrootcert` of the address say how TLS is used"
+                ),
+            },
+            _ => self.of(error),
+        }
+    }
+
+    pub(super) fn of(&self, error: sqlx::Error) -> StoreError {
+        let store = Arc::clone(&self.store);
+        let code = code(&error);
+        match (&error, code.as_deref()) {
+            (sqlx::Error::PoolClosed, _) => StoreError::Closed,
+            // U+0000 in a text, or as an escape in JSON.
+            (_, Some("22021" | "22P05")) => StoreError::Unfit { store, problem: error.to_string() },
+            (_, Some(code)) if !PASSING.iter().any(|class| code.starts_with(class)) => StoreError::Damaged {
+                store,
+                problem: format!(
+                    "{error}: its tables are not those that a broadcaster makes, or not this user's to use"
+                ),
+            },
+            (sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_), _) => StoreError::Damaged {
+                store,
+                problem: format!("{error}: a column has another type than a broadcaster gives it"),
+            },
+            _ => StoreError::Unavailable { store, source: Arc::new(error) },
+        }
+    }
+}
+
+/// Classes of errors that say nothing of the tables: connections, resources, limits, serialization, the operator, the system,
+/// authorization, and a server that only reads.
+const PASSING: &[&str] = &["08", "53", "54", "40", "55", "57", "58", "28", "25", "3D", "XX"];
+
+fn code(error: &sqlx::Error) -> Option<String> {
+    Some(error.as_database_error()?.code()?.into_owned())
+}
+
+/// Brings the tables up to date, as one transaction, while all others wait.
+pub(super) async fn migrate(connection: &mut PgConnection, failures: &Failures) -> Result<(), StoreError> {
+    let failed = |error| failures.open(error);
+    let mut transaction = connection.begin().await.map_err(failed)?;
+    let lock = sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(MIGRATION_LOCK);
+    lock.execute(&mut *transaction).await.map_err(failed)?;
+    let recorded =
+        "CREATE TABLE IF NOT EXISTS webhook_migrations (version bigint PRIMARY KEY, applied_at timestamptz NOT NULL)";
+    sqlx::query(recorded).execute(&mut *transaction).await.map_err(failed)?;
+    let version: Option<i64> = sqlx::query_scalar("SELECT max(version) FROM webhook_migrations")
+        .fetch_one(&mut *transaction)
+        .await
+        .map_err(failed)?;
+    for (version, statements) in migrations::missing(&failures.store, version, MIGRATIONS)? {
+        for statement in *statements {
+            sqlx::raw_sql(*statement).execute(&mut *transaction).await.map_err(failed)?;
+        }
+        let record =
+            sqlx::query("INSERT INTO webhook_migrations (version, applied_at) VALUES ($1, now())").bind(version);
+        record.execute(&mut *transaction).await.map_err(failed)?;
+    }
+    transaction.commit().await.map_err(failed)
+}
