@@ -20,6 +20,8 @@ mod redis;
 mod redis_server;
 mod request;
 mod serve;
+#[cfg(feature = "webhook")]
+mod setup;
 #[cfg(feature = "ldap")]
 #[path = "../support/slapd.rs"]
 mod slapd;

@@ -18,6 +18,8 @@ const VERBS: &[&str] = &[
     "keygen",
     #[cfg(feature = "http")]
     "hash-password",
+    #[cfg(feature = "webhook")]
+    "setup",
     "schema",
     "completions",
     "man",

@@ -11,6 +11,8 @@ pub(crate) enum Stack {
     PubSub,
     /// asfpy, and what PyPubSub's server needs.
     PyPubSub,
+    /// lonelypss 0.0.12 and lonelypsc 0.0.18.
+    Lonely,
 }
 
 impl Stack {
@@ -20,6 +22,7 @@ impl Stack {
             Self::Eventhive => "eventhive",
             Self::PubSub => "pubsub",
             Self::PyPubSub => "pypubsub",
+            Self::Lonely => "lonely",
         };
         let program = environments().join(folder).join("bin").join(name);
         assert!(

@@ -1,5 +1,5 @@
 //! Real peers: Python's `fastapi_websocket_pubsub` and eventhive, as clients and as servers, beside ours, the Redis that
-//! hives of both may share, and in `http` the clients of PyPubSub.
+//! hives of both may share, in `http` the clients of PyPubSub, and in `webhook` those of lonely pub/sub.
 //!
 //! Python programs in `python/` are driven by lines of JSON, so that a test waits for what it has seen and never for time to
 //! pass. A case about a hub runs against Python's hubs too: what they do is the measure, and a case that they fail is wrong.
@@ -23,3 +23,4 @@ mod redis_server;
 mod replies;
 #[path = "../../transports/http/tests/vectors/requests.rs"]
 mod vector_requests;
+mod webhook;

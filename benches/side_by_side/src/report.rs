@@ -4,7 +4,11 @@ use std::fmt;
 
 use crate::matching::{self, Round};
 use crate::system::System;
+use crate::webhook;
 use crate::workload::{self, Load, Outcome};
+
+/// What, what was measured of it, and the most that it may be.
+pub(crate) type Aim = (&'static str, Option<f64>, f64);
 
 /// All that was measured.
 #[derive(Default)]
@@ -12,6 +16,7 @@ pub(crate) struct Results {
     outcomes: Vec<(Load, System, Outcome)>,
     idle: Vec<Idle>,
     matching: Vec<Round>,
+    webhooks: webhook::Figures,
 }
 
 /// How many subscribers there were, and the bytes of each.
@@ -32,6 +37,10 @@ impl Results {
 
     pub(crate) fn add_matching(&mut self, rounds: Vec<Round>) {
         self.matching = rounds;
+    }
+
+    pub(crate) fn add_webhooks(&mut self, figures: webhook::Figures) {
+        self.webhooks = figures;
     }
 
     /// The median of a figure over the rounds; `None` if this was not measured.
@@ -92,7 +101,7 @@ impl Results {
     }
 
     /// The aims: what, what was measured, and the most that it may be.
-    fn aims(&self) -> Vec<(&'static str, Option<f64>, f64)> {
+    fn aims(&self) -> Vec<Aim> {
         let ours = |load, figure| self.median(load, System::Eventhive, figure);
         let of = |load, system, figure| Some(ours(load, figure)? / self.median(load, system, figure)?);
         let costs = [workload::ONE_TO_TEN, workload::ONE_TO_100, workload::ONE_TO_1000].map(|load| ours(load, CPU));
@@ -108,7 +117,7 @@ impl Results {
     }
 
     /// The same for the HTTP door.
-    fn aims_of_http(&self) -> Vec<(&'static str, Option<f64>, f64)> {
+    fn aims_of_http(&self) -> Vec<Aim> {
         let cost = |load| self.median(load, System::Http, CPU);
         let of_nats = |load| Some(cost(load)? / self.median(load, System::Nats, CPU)?);
         let of_pypubsub = |load, pypubsub: f64| cost(load).map(|cost| cost / pypubsub);
@@ -122,6 +131,24 @@ impl Results {
             ("HTTP, idle stream, KiB", self.idle(System::Http), 12.0),
             ("HTTP, 1 → 1: CPU a delivery, beside sets that do not match, x without", matching, 1.05),
         ]
+    }
+}
+
+impl Results {
+    /// Of the websockets beside lonelypss's, and of what else webhooks cost.
+    fn aims_of_webhooks(&self) -> Vec<Aim> {
+        let of_python =
+            |load| Some(self.median(load, System::Webhook, CPU)? / self.median(load, System::Lonelypss, CPU)?);
+        let mut aims = vec![
+            ("webhooks by websocket, 1 → 1: CPU a delivery, x lonelypss", of_python(workload::ONE_TO_ONE), 1.0 / 20.0),
+            (
+                "webhooks by websocket, 1 → 100: CPU a delivery, x lonelypss",
+                of_python(workload::ONE_TO_100),
+                1.0 / 20.0,
+            ),
+        ];
+        aims.extend(self.webhooks.aims());
+        aims
     }
 }
 
@@ -144,8 +171,10 @@ impl fmt::Display for Results {
         }
         self.write_idle(f)?;
         self.write_matching(f)?;
+        write!(f, "{}", self.webhooks)?;
+        let all = self.aims().into_iter().chain(self.aims_of_http()).chain(self.aims_of_webhooks());
         writeln!(f, "\n**Aims**\n\n| | measured | aim | |\n|---|--:|--:|---|")?;
-        for (what, measured, most) in self.aims().into_iter().chain(self.aims_of_http()) {
+        for (what, measured, most) in all {
             // A part of the systems or of the loads has a part of the aims.
             let Some(measured) = measured else { continue };
             let verdict = if measured <= most { "met" } else { "**missed**" };
@@ -155,14 +184,14 @@ impl fmt::Display for Results {
     }
 }
 
-fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
+pub(crate) fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied()
 }
 
 /// Three figures that count.
-fn figures(value: Option<f64>) -> String {
+pub(crate) fn figures(value: Option<f64>) -> String {
     match value {
         None => "–".to_owned(),
         Some(value) if value == 0.0 || !value.is_finite() => format!("{value}"),
@@ -174,7 +203,7 @@ fn figures(value: Option<f64>) -> String {
 }
 
 /// A whole number, in groups of three digits.
-fn whole(value: Option<f64>) -> String {
+pub(crate) fn whole(value: Option<f64>) -> String {
     let Some(value) = value else { return "–".to_owned() };
     let digits = format!("{value:.0}");
     let groups: Vec<&str> =

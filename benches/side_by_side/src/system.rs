@@ -3,6 +3,7 @@
 use std::io::{self, BufRead, BufReader, Error};
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -20,10 +21,24 @@ pub(crate) enum System {
     Http,
     /// `fastapi_websocket_pubsub` 1.0.1 under uvicorn.
     Python,
+    /// `hive-cli serve` with a hub that has the door for webhooks alone, and its websockets.
+    Webhook,
+    /// lonelypss 0.0.12 under uvicorn.
+    Lonelypss,
 }
 
 impl System {
-    pub(crate) const ALL: [Self; 5] = [Self::Nats, Self::Redis, Self::Eventhive, Self::Http, Self::Python];
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Nats, Self::Redis, Self::Eventhive, Self::Http, Self::Python, Self::Webhook, Self::Lonelypss];
+
+    pub(crate) const fn takes_webhooks(self) -> bool {
+        matches!(self, Self::Webhook | Self::Lonelypss)
+    }
+
+    /// Whether it is a matter of milliseconds what one message costs it.
+    pub(crate) const fn is_slow(self) -> bool {
+        matches!(self, Self::Python | Self::Lonelypss)
+    }
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
@@ -32,6 +47,8 @@ impl System {
             Self::Eventhive => "eventhive",
             Self::Http => "http",
             Self::Python => "python",
+            Self::Webhook => "webhook",
+            Self::Lonelypss => "lonelypss",
         }
     }
 }
@@ -39,19 +56,30 @@ impl System {
 /// A running hub; killed when dropped.
 pub(crate) struct Server {
     child: Child,
+    system: System,
     pub(crate) port: u16,
-    _folder: TempDir,
+    folder: Rc<TempDir>,
 }
 
 impl Server {
     /// Starts a hub on a free port of loopback, with its data in a folder that ends with it.
     pub(crate) fn start(system: System) -> io::Result<Self> {
-        let folder = TempDir::new()?;
+        Self::start_in(system, Rc::new(TempDir::new()?))
+    }
+
+    /// Ends it, and starts it again with the data that it has.
+    pub(crate) fn restart(self) -> io::Result<Self> {
+        let (system, folder) = (self.system, Rc::clone(&self.folder));
+        drop(self);
+        Self::start_in(system, folder)
+    }
+
+    fn start_in(system: System, folder: Rc<TempDir>) -> io::Result<Self> {
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let mut command = command(system, port, &folder)?;
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
         let child = command.spawn().map_err(|error| Error::other(format!("{command:?}: {error}")))?;
-        let mut server = Self { child, port, _folder: folder };
+        let mut server = Self { child, system, port, folder };
         server.wait_until_it_accepts()?;
         Ok(server)
     }
@@ -77,9 +105,18 @@ impl Server {
 
     /// Bytes of its memory that are in RAM.
     pub(crate) fn resident_bytes(&self) -> io::Result<u64> {
+        self.memory("VmRSS:")
+    }
+
+    /// The most of it that ever was.
+    pub(crate) fn peak_bytes(&self) -> io::Result<u64> {
+        self.memory("VmHWM:")
+    }
+
+    fn memory(&self, field: &str) -> io::Result<u64> {
         let status = std::fs::File::open(format!("/proc/{}/status", self.child.id()))?;
         for line in BufReader::new(status).lines() {
-            if let Some(value) = line?.strip_prefix("VmRSS:") {
+            if let Some(value) = line?.strip_prefix(field) {
                 let kib = value.trim().trim_end_matches("kB").trim();
                 return kib.parse::<u64>().map(|kib| kib * 1024).map_err(Error::other);
             }
@@ -93,7 +130,7 @@ pub(crate) fn own_cpu() -> io::Result<Duration> {
     cpu_of("self")
 }
 
-fn cpu_of(process: &str) -> io::Result<Duration> {
+pub(crate) fn cpu_of(process: &str) -> io::Result<Duration> {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
     // The name, in parentheses, may hold spaces; fields are counted from behind it. The 12th and 13th are the times.
     let fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_ascii_whitespace();
@@ -124,34 +161,39 @@ fn program(variable: &str) -> io::Result<String> {
     std::env::var(variable).map_err(|_| Error::other(format!("{variable} is not set: start this by benches/run.sh")))
 }
 
-/// A hub with nothing but the HTTP door, all as it is unless told otherwise.
-const HTTP_CONFIG: &str = "\
+/// A hub with nothing but this door, all as it is unless told otherwise.
+const ONE_DOOR: &str = "\
 servers:
   bench:
     create: always
-    pubsub_type: http
+    pubsub_type: KIND
     init: {host: 127.0.0.1, port: PORT}
 ";
 
 fn command(system: System, port: u16, folder: &TempDir) -> io::Result<Command> {
     let port = port.to_string();
-    let config = folder.path().join("http.yaml");
-    if system == System::Http {
-        std::fs::write(&config, HTTP_CONFIG.replace("PORT", &port))?;
+    let config = folder.path().join("door.yaml");
+    if matches!(system, System::Http | System::Webhook) {
+        std::fs::write(&config, ONE_DOOR.replace("KIND", system.name()).replace("PORT", &port))?;
     }
     let mut command = Command::new(match system {
         System::Nats => "nats-server".to_owned(),
         System::Redis => "redis-server".to_owned(),
-        System::Eventhive | System::Http => program("BENCH_HIVE_CLI")?,
+        System::Eventhive | System::Http | System::Webhook => program("BENCH_HIVE_CLI")?,
         System::Python => program("BENCH_PYTHON")?,
+        System::Lonelypss => program("BENCH_LONELY_PYTHON")?,
     });
     command.current_dir(folder.path());
     match system {
         System::Nats => command.args(["-a", "127.0.0.1", "-p", &port]),
         System::Redis => command.args(["--bind", "127.0.0.1", "--port", &port, "--save", "", "--appendonly", "no"]),
         System::Eventhive => command.args(["serve", "--port", &port]),
-        System::Http => command.arg("serve").arg("--config").arg(&config),
+        System::Http | System::Webhook => command.arg("serve").arg("--config").arg(&config),
         System::Python => command.args([&program("BENCH_PYTHON_SERVER")?, "--port", &port, "--bound", "600"]),
+        System::Lonelypss => {
+            command.args([&program("BENCH_LONELY_BROADCASTER")?, "--port", &port, "--bound", "600"]);
+            command.arg("--folder").arg(folder.path())
+        }
     };
     Ok(command)
 }

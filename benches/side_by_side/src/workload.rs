@@ -46,6 +46,13 @@ pub(crate) const ONE_TO_1000: Load =
 const TEN_TO_TEN: Load = Load { name: "10 → 10, 128 B", id: "10:10", publishers: 10, ..ONE_TO_TEN };
 const LARGE: Load = Load { name: "1 → 1, 16 KiB", id: "16KiB", payload_bytes: 16 * 1024, ..ONE_TO_ONE };
 
+impl Load {
+    /// The websockets of webhooks are measured with one subscriber and with a hundred.
+    pub(crate) fn is_for(self, system: System) -> bool {
+        !system.takes_webhooks() || [ONE_TO_ONE, ONE_TO_100].contains(&self)
+    }
+}
+
 pub(crate) const ALL: [Load; 7] = [ONE_TO_ONE, ONE_AT_A_TIME, ONE_TO_TEN, ONE_TO_100, ONE_TO_1000, TEN_TO_TEN, LARGE];
 
 /// How often each load is measured at each system; the median of each figure counts. They take turns, so that a busy
@@ -171,7 +178,7 @@ impl Window {
         }
         // The same for each subscriber whatever their number, so that costs can be compared between loads; 512 KiB at
         // most, which every hub's queue holds. The Python hub is so slow that it would need minutes to work off as much.
-        let most = if system == System::Python { 2_048 / subscribers } else { 256 };
+        let most = if system.is_slow() { 2_048 / subscribers } else { 256 };
         let messages = (512 * 1024 / (load.payload_bytes as u64 + 384)).min(most).max(2);
         Self { subscribers, full: messages * subscribers, batch: (messages / 2 / load.publishers as u64).clamp(1, 128) }
     }
@@ -254,7 +261,7 @@ pub(crate) async fn idle_subscriber_bytes(system: System) -> io::Result<(usize, 
 }
 
 /// The server's memory once it has not changed for half a second.
-async fn settled_bytes(server: &Server) -> io::Result<u64> {
+pub(crate) async fn settled_bytes(server: &Server) -> io::Result<u64> {
     let (mut bytes, mut since) = (server.resident_bytes()?, Instant::now());
     while since.elapsed() < Duration::from_millis(500) {
         tokio::time::sleep(Duration::from_millis(50)).await;

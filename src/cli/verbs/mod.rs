@@ -17,6 +17,8 @@ mod request;
 mod schema;
 mod serve;
 #[cfg(feature = "webhook")]
+mod setup;
+#[cfg(feature = "webhook")]
 mod webhooks;
 
 use super::verb::Entry;
@@ -36,6 +38,8 @@ pub(crate) const VERBS: &[Entry] = &[
     Entry::of::<hash_password::HashPassword>(),
     #[cfg(feature = "http")]
     Entry::of::<migrate::Migrate>(),
+    #[cfg(feature = "webhook")]
+    Entry::of::<setup::Setup>(),
     #[cfg(feature = "webhook")]
     Entry::of::<webhooks::Webhooks>(),
     Entry::of::<schema::Schema>(),

@@ -14,6 +14,6 @@ mod doors;
 mod proxy;
 mod publisher;
 mod scripts;
-mod served;
+pub(crate) mod served;
 mod table;
 mod tls;

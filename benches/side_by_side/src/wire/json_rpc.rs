@@ -1,104 +1,51 @@
 //! The protocol of `fastapi_websocket_pubsub`: JSON-RPC in websocket text frames.
 //!
-//! A subscriber answers every `notify`, as the protocol demands. Frames are searched, not parsed, and masked with zeros,
-//! so that the client costs little; the server has the same work with any mask.
+//! A subscriber answers every `notify`, as the protocol demands. Frames are searched, not parsed.
 
 use std::io::{self, Error};
 use std::sync::LazyLock;
 
 use memchr::memmem::Finder;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::Progress;
+use super::{Progress, frame};
 use crate::TOPIC;
 
-const TEXT: u8 = 1;
-const PING: u8 = 9;
-const PONG: u8 = 10;
-
 pub(super) async fn open(stream: &mut TcpStream) -> io::Result<()> {
-    stream
-        .write_all(
-            b"GET /pubsub HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-              Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
-        )
-        .await?;
-    let mut head = Vec::new();
-    // Byte by byte, so that nothing behind the head is taken.
-    while !head.ends_with(b"\r\n\r\n") {
-        head.push(stream.read_u8().await?);
-    }
-    if head.starts_with(b"HTTP/1.1 101") {
-        return Ok(());
-    }
-    Err(Error::other(format!("no websocket: {}", String::from_utf8_lossy(&head))))
+    frame::open(stream, "/pubsub").await
 }
 
 pub(super) fn subscribe(out: &mut Vec<u8>) {
     let request = format!(
         r#"{{"request":{{"method":"subscribe","arguments":{{"topics":["{TOPIC}"]}},"call_id":"s"}},"response":null}}"#
     );
-    frame(TEXT, &[request.as_bytes()], out);
+    frame::write(frame::TEXT, &[request.as_bytes()], out);
 }
 
 pub(super) fn publish(payload: &[u8], out: &mut Vec<u8>) {
     let head = format!(r#"{{"request":{{"method":"publish","arguments":{{"topics":["{TOPIC}"],"data":""#);
     let tail = br#"","sync":false,"notifier_id":null},"call_id":"0123456789abcdef0123456789abcdef"},"response":null}"#;
-    frame(TEXT, &[head.as_bytes(), payload, tail], out);
+    frame::write(frame::TEXT, &[head.as_bytes(), payload, tail], out);
 }
 
 fn answer(call_id: &[u8], out: &mut Vec<u8>) {
     let head = br#"{"request":null,"response":{"result":"None","result_type":"str","call_id":""#;
-    frame(TEXT, &[head, call_id, br#""}}"#], out);
-}
-
-/// One masked frame (RFC 6455, section 5.2), with a mask of zeros.
-fn frame(opcode: u8, parts: &[&[u8]], out: &mut Vec<u8>) {
-    let size: usize = parts.iter().map(|part| part.len()).sum();
-    out.push(0x80 | opcode);
-    match (u8::try_from(size), u16::try_from(size)) {
-        (Ok(small @ 0..=125), _) => out.push(0x80 | small),
-        (_, Ok(middle)) => {
-            out.push(0x80 | 126);
-            out.extend_from_slice(&middle.to_be_bytes());
-        }
-        _ => {
-            out.push(0x80 | 127);
-            out.extend_from_slice(&(size as u64).to_be_bytes());
-        }
-    }
-    out.extend_from_slice(&[0; 4]);
-    for part in parts {
-        out.extend_from_slice(part);
-    }
+    frame::write(frame::TEXT, &[head, call_id, br#""}}"#], out);
 }
 
 pub(super) fn read(input: &[u8], out: &mut Vec<u8>, deliver: &mut impl FnMut(&[u8])) -> io::Result<Progress> {
     let mut progress = Progress::default();
-    while let Some((opcode, body)) = next_frame(&input[progress.consumed..]) {
+    while let Some((opcode, body)) = frame::next(&input[progress.consumed..]) {
         let content = &input[progress.consumed + body.start..progress.consumed + body.end];
         progress.consumed += body.end;
         match opcode {
-            TEXT => progress.answers += text(content, out, deliver)?,
-            PING => frame(PONG, &[content], out),
-            PONG => {}
+            frame::TEXT => progress.answers += text(content, out, deliver)?,
+            frame::PING => frame::write(frame::PONG, &[content], out),
+            frame::PONG => {}
             other => return Err(Error::other(format!("the hub sent a frame of kind {other}: {content:?}"))),
         }
     }
     Ok(progress)
-}
-
-/// Kind and place of the unmasked frame at the start of `input`, if all of it is there.
-fn next_frame(input: &[u8]) -> Option<(u8, std::ops::Range<usize>)> {
-    let [first, second, ..] = *input else { return None };
-    let (size, start) = match second & 0x7f {
-        126 => (u64::from(u16::from_be_bytes(input.get(2..4)?.try_into().ok()?)), 4),
-        127 => (u64::from_be_bytes(input.get(2..10)?.try_into().ok()?), 10),
-        small => (u64::from(small), 2),
-    };
-    let end = start + usize::try_from(size).ok()?;
-    (input.len() >= end).then_some((first & 0x0f, start..end))
 }
 
 /// A notify is delivered and answered. Everything else is an answer: gives how many.
@@ -162,7 +109,7 @@ mod tests {
     fn frames_of_every_size_have_the_length_that_the_standard_says() {
         for (size, head) in [(125, 6), (126, 8), (65_535, 8), (65_536, 14)] {
             let mut out = Vec::new();
-            frame(TEXT, &[&vec![b'x'; size]], &mut out);
+            frame::write(frame::TEXT, &[&vec![b'x'; size]], &mut out);
             assert_eq!(out.len(), size + head);
         }
     }

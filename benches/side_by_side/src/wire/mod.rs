@@ -1,8 +1,10 @@
 //! Just enough of each protocol to publish and to subscribe, as cheaply as it can be done: the load must not be what is
 //! measured.
 
+mod frame;
 mod http;
 mod json_rpc;
+mod lonely;
 mod nats;
 mod redis;
 
@@ -31,6 +33,7 @@ pub(crate) enum Wire {
         /// Each message is published on a topic of its own, below the one that all use.
         new_topics: bool,
     },
+    Lonely,
 }
 
 impl Wire {
@@ -40,6 +43,7 @@ impl Wire {
             System::Redis => Self::Redis,
             System::Eventhive | System::Python => Self::JsonRpc,
             System::Http => Self::Http { new_topics: false },
+            System::Webhook | System::Lonelypss => Self::Lonely,
         }
     }
 
@@ -49,6 +53,7 @@ impl Wire {
     pub(crate) fn most_unanswered(self, payload_bytes: usize) -> Option<usize> {
         match self {
             Self::Http { .. } => Some((8192 / (payload_bytes + http::PUBLISH_HEAD)).max(1)),
+            Self::Lonely => Some(lonely::MOST_UNANSWERED),
             Self::Nats | Self::Redis | Self::JsonRpc => None,
         }
     }
@@ -61,6 +66,7 @@ impl Wire {
             Self::Nats => nats::open(&mut stream).await?,
             Self::Redis | Self::Http { .. } => {}
             Self::JsonRpc => json_rpc::open(&mut stream).await?,
+            Self::Lonely => lonely::open(&mut stream).await?,
         }
         Ok(stream)
     }
@@ -71,6 +77,7 @@ impl Wire {
             Self::Nats => nats::subscribe(out),
             Self::Redis => redis::subscribe(out),
             Self::JsonRpc => json_rpc::subscribe(out),
+            Self::Lonely => lonely::subscribe(out),
             Self::Http { .. } => http::subscribe(out),
         }
     }
@@ -82,6 +89,7 @@ impl Wire {
             Self::Nats => nats::publish(payload, out),
             Self::Redis => redis::publish(payload, out),
             Self::JsonRpc => json_rpc::publish(payload, out),
+            Self::Lonely => lonely::publish(payload, out),
             Self::Http { new_topics } => http::publish(new_topics.then_some(number), payload, out),
         }
     }
@@ -93,6 +101,7 @@ impl Wire {
             Self::Nats => nats::read(input, out, deliver),
             Self::Redis => redis::read(input, deliver),
             Self::JsonRpc => json_rpc::read(input, out, deliver),
+            Self::Lonely => lonely::read(input, out, deliver),
             Self::Http { .. } => http::read(input, deliver),
         }
     }

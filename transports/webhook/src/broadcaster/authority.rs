@@ -31,7 +31,7 @@ impl Rotation {
         self.0.is_empty()
     }
 
-    fn current(&self) -> &Scheme {
+    pub(crate) fn current(&self) -> &Scheme {
         self.0.first().unwrap_or(&Scheme::None)
     }
 

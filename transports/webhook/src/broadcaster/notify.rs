@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures_util::future::join_all;
 use futures_util::{StreamExt as _, stream};
 
 use super::bridge::Handed;
@@ -67,6 +68,7 @@ impl Broadcaster {
         let found = self.index.find(&message.topic);
         // First: it takes no time.
         let to_peers = self.to_peers(&found.peers, message);
+        let room = join_all(found.peers.iter().filter_map(|peer| peer.room()));
         let mut count = to_peers;
         let targets = self.to_call(found.targets);
         let deliver = |target: Target| async move { (target.id.kind, self.to_url(&target, message).await) };
@@ -77,6 +79,7 @@ impl Broadcaster {
                 self.trace(kind, &delivered, tracer);
             }
         }
+        room.await;
         count
     }
 

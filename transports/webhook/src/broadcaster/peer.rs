@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
+
 use super::own::Own;
 use super::{Broadcaster, SubscribeError};
 use crate::index::{IndexError, PeerKey, Subscribed, Unsubscribed};
@@ -17,6 +19,12 @@ pub trait Peer: Send + Sync {
 
     /// Queues a MISSED.
     fn missed(&self, topic: &Arc<[u8]>);
+
+    /// Resolves when no more is queued than should be, or when that has taken long enough; `None` if that is so now. Whoever
+    /// publishes waits for it, and so does not publish faster than websockets take it.
+    fn room(&self) -> Option<BoxFuture<'_, ()>> {
+        None
+    }
 }
 
 /// A websocket's place at a broadcaster. Dropping it leaves, and ends its subscriptions.

@@ -2,6 +2,7 @@
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::num::NonZeroU64;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::task::spawn_blocking;
@@ -13,11 +14,13 @@ use crate::spool::Spool;
 use crate::wire::WireError;
 use crate::wire::digest::{Hash, Hasher, hash};
 
-/// What decompressing may cost.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What compressing and decompressing may cost, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bounds {
     /// A message with more bytes, compressed or not, is in a temporary file.
     pub spool_bytes: usize,
+    /// The folder of such files; `None` is the system's folder for them.
+    pub spool_folder: Option<PathBuf>,
     /// A message with more bytes, decompressed, is refused.
     pub max_message_bytes: u64,
     /// A frame that wants to look back further is refused. The next lower power of two counts.
@@ -27,7 +30,7 @@ pub struct Bounds {
 impl Default for Bounds {
     /// As Python's broadcaster is set up, and no message too large.
     fn default() -> Self {
-        Self { spool_bytes: 10 << 20, max_message_bytes: u64::MAX, max_window_bytes: 8 << 20 }
+        Self { spool_bytes: 10 << 20, spool_folder: None, max_message_bytes: u64::MAX, max_window_bytes: 8 << 20 }
     }
 }
 
@@ -121,20 +124,20 @@ impl Codec {
     ///
     /// # Errors
     /// The disk fails.
-    pub async fn compress(self: &Arc<Self>, body: &Body, spool_bytes: usize) -> io::Result<Option<Compressed>> {
+    pub async fn compress(self: &Arc<Self>, body: &Body, bounds: &Bounds) -> io::Result<Option<Compressed>> {
         if body.len() <= AT_ONCE {
-            return self.compress_now(body, spool_bytes);
+            return self.compress_now(body, bounds);
         }
-        let (codec, body) = (Arc::clone(self), body.clone());
-        spawn_blocking(move || codec.compress_now(&body, spool_bytes)).await.map_err(io::Error::other)?
+        let (codec, body, bounds) = (Arc::clone(self), body.clone(), bounds.clone());
+        spawn_blocking(move || codec.compress_now(&body, &bounds)).await.map_err(io::Error::other)?
     }
 
     /// As [`compress`](Self::compress), on this thread.
     ///
     /// # Errors
     /// The disk fails.
-    pub fn compress_now(&self, body: &Body, spool_bytes: usize) -> io::Result<Option<Compressed>> {
-        let mut spool = Spool::new(spool_bytes);
+    pub fn compress_now(&self, body: &Body, bounds: &Bounds) -> io::Result<Option<Compressed>> {
+        let mut spool = bounds.spool();
         match body {
             Body::Memory(bytes) => self.encode(&**bytes, body.len(), &mut spool)?,
             Body::File(file) => self.encode(Reading::new(file, body.len()), body.len(), &mut spool)?,
@@ -170,14 +173,14 @@ impl Codec {
         self: &Arc<Self>,
         frame: &Body,
         length: u64,
-        bounds: Bounds,
+        bounds: &Bounds,
     ) -> Result<Decompressed, DecodeError> {
         // As long as nothing can be said of the frame, its announced length says what work it is.
         if frame.len() <= AT_ONCE && length <= AT_ONCE {
             return self.decompress_now(frame, length, bounds);
         }
-        let (codec, frame) = (Arc::clone(self), frame.clone());
-        let work = spawn_blocking(move || codec.decompress_now(&frame, length, bounds));
+        let (codec, frame, bounds) = (Arc::clone(self), frame.clone(), bounds.clone());
+        let work = spawn_blocking(move || codec.decompress_now(&frame, length, &bounds));
         work.await.map_err(|error| DecodeError::Spool(io::Error::other(error)))?
     }
 
@@ -185,7 +188,7 @@ impl Codec {
     ///
     /// # Errors
     /// As there.
-    pub fn decompress_now(&self, frame: &Body, length: u64, bounds: Bounds) -> Result<Decompressed, DecodeError> {
+    pub fn decompress_now(&self, frame: &Body, length: u64, bounds: &Bounds) -> Result<Decompressed, DecodeError> {
         if length > bounds.max_message_bytes {
             return Err(DecodeError::TooLarge { length, most: bounds.max_message_bytes });
         }
@@ -198,7 +201,7 @@ impl Codec {
         }
     }
 
-    fn decode(&self, frame: impl BufRead, length: u64, bounds: Bounds) -> Result<Decompressed, DecodeError> {
+    fn decode(&self, frame: impl BufRead, length: u64, bounds: &Bounds) -> Result<Decompressed, DecodeError> {
         let decoder = match &self.dictionary {
             Some(dictionary) => read::Decoder::with_prepared_dictionary(frame, &dictionary.decoder),
             None => read::Decoder::with_buffer(frame),
@@ -206,7 +209,7 @@ impl Codec {
         let mut decoder = decoder.map_err(DecodeError::Frame)?.single_frame();
         decoder.window_log_max(bounds.window_log()).map_err(DecodeError::Frame)?;
         let mut hasher = Hasher::new(length);
-        let mut spool = Spool::new(bounds.spool_bytes);
+        let mut spool = bounds.spool();
         // One byte more than announced is enough to know that there are too many.
         let mut piece = vec![0; usize::try_from(length).map_or(PIECE, |length| length.min(PIECE - 1) + 1)];
         loop {
@@ -227,6 +230,14 @@ impl Codec {
 }
 
 impl Bounds {
+    /// A place for the bytes of one message.
+    pub(crate) fn spool(&self) -> Spool {
+        match &self.spool_folder {
+            Some(folder) => Spool::in_folder(self.spool_bytes, folder.clone()),
+            None => Spool::new(self.spool_bytes),
+        }
+    }
+
     /// Between what zstd knows as the least and the greatest.
     fn window_log(&self) -> u32 {
         self.max_window_bytes.checked_ilog2().unwrap_or_default().clamp(10, 31)

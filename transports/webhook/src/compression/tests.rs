@@ -23,7 +23,8 @@ fn memory(bytes: &[u8]) -> Body {
     Body::Memory(Bytes::copy_from_slice(bytes))
 }
 
-const SMALL: Bounds = Bounds { spool_bytes: 1000, max_message_bytes: 1 << 20, max_window_bytes: 8 << 20 };
+const SMALL: Bounds =
+    Bounds { spool_bytes: 1000, spool_folder: None, max_message_bytes: 1 << 20, max_window_bytes: 8 << 20 };
 
 #[test]
 fn the_newest_compressor_whose_range_has_the_length_is_taken() {
@@ -76,7 +77,7 @@ fn announcements_that_make_no_sense_are_refused() {
 fn a_frame_has_neither_content_size_nor_checksum_nor_the_number_of_a_dictionary() {
     let trained = trained_dictionary();
     for codec in [codec(None), codec(Some(&trained)), codec(Some(b"content to refer to"))] {
-        let frame = codec.compress_now(&memory(&[7; 5000]), 1 << 20).unwrap().unwrap();
+        let frame = codec.compress_now(&memory(&[7; 5000]), &Bounds::default()).unwrap().unwrap();
         let frame = frame.body.as_bytes().unwrap().clone();
         // The descriptor: two bits for the content size, one for a single segment, one for the checksum, two for the number.
         assert_eq!(frame[4] & 0b1110_0111, 0, "{frame:?}");
@@ -87,23 +88,23 @@ fn a_frame_has_neither_content_size_nor_checksum_nor_the_number_of_a_dictionary(
 #[test]
 fn what_would_not_become_shorter_is_not_compressed() {
     let random: Vec<u8> = (0..2000).map(|_| fastrand::u8(..)).collect();
-    assert!(codec(None).compress_now(&memory(&random), 1 << 20).unwrap().is_none());
-    assert!(codec(None).compress_now(&memory(b""), 1 << 20).unwrap().is_none());
+    assert!(codec(None).compress_now(&memory(&random), &Bounds::default()).unwrap().is_none());
+    assert!(codec(None).compress_now(&memory(b""), &Bounds::default()).unwrap().is_none());
 }
 
 #[test]
 fn a_message_that_has_another_length_than_announced_is_refused() {
     let codec = codec(None);
-    let frame = codec.compress_now(&memory(&[7; 5000]), 1 << 20).unwrap().unwrap().body;
-    assert!(codec.decompress_now(&frame, 5000, SMALL).is_ok());
+    let frame = codec.compress_now(&memory(&[7; 5000]), &Bounds::default()).unwrap().unwrap().body;
+    assert!(codec.decompress_now(&frame, 5000, &SMALL).is_ok());
     for length in [0, 4999, 5001] {
-        let error = codec.decompress_now(&frame, length, SMALL).unwrap_err();
+        let error = codec.decompress_now(&frame, length, &SMALL).unwrap_err();
         assert!(matches!(error, DecodeError::Length(_)), "{error}");
     }
     let two = [&**frame.as_bytes().unwrap(), b"x"].concat();
-    assert!(matches!(codec.decompress_now(&memory(&two), 5000, SMALL), Err(DecodeError::Trailing)));
+    assert!(matches!(codec.decompress_now(&memory(&two), 5000, &SMALL), Err(DecodeError::Trailing)));
     let cut = &frame.as_bytes().unwrap()[..10];
-    assert!(matches!(codec.decompress_now(&memory(cut), 5000, SMALL), Err(DecodeError::Frame(_))));
+    assert!(matches!(codec.decompress_now(&memory(cut), 5000, &SMALL), Err(DecodeError::Frame(_))));
 }
 
 /// 256 MiB of zeros in a frame of some KiB.
@@ -118,10 +119,10 @@ fn a_bomb_is_refused_before_it_goes_off() {
     let (codec, bomb) = (codec(None), bomb());
     assert!(bomb.len() < 100_000);
     // It says what it is.
-    let honest = codec.decompress_now(&bomb, 1 << 28, SMALL).unwrap_err();
+    let honest = codec.decompress_now(&bomb, 1 << 28, &SMALL).unwrap_err();
     assert!(matches!(honest, DecodeError::TooLarge { length: 0x1000_0000, most: 0x10_0000 }), "{honest}");
     // It says that it is small: no more is decompressed than that.
-    let error = codec.decompress_now(&bomb, 100, SMALL).unwrap_err();
+    let error = codec.decompress_now(&bomb, 100, &SMALL).unwrap_err();
     assert!(matches!(error, DecodeError::Length(_)), "{error}");
 }
 
@@ -133,8 +134,8 @@ fn a_frame_with_a_window_larger_than_allowed_is_refused() {
     std::io::Write::write_all(&mut encoder, &plain).unwrap();
     let frame = memory(&encoder.finish().unwrap());
     let bounds = |max_window_bytes| Bounds { max_window_bytes, max_message_bytes: u64::MAX, ..SMALL };
-    assert!(codec(None).decompress_now(&frame, 3 << 20, bounds(2 << 20)).is_ok());
-    let error = codec(None).decompress_now(&frame, 3 << 20, bounds((2 << 20) - 1)).unwrap_err();
+    assert!(codec(None).decompress_now(&frame, 3 << 20, &bounds(2 << 20)).is_ok());
+    let error = codec(None).decompress_now(&frame, 3 << 20, &bounds((2 << 20) - 1)).unwrap_err();
     assert!(matches!(error, DecodeError::Frame(_)), "{error}");
 }
 
@@ -145,10 +146,10 @@ async fn a_long_message_goes_from_file_to_file() {
     let mut spool = crate::spool::Spool::new(1000);
     std::io::Write::write_all(&mut spool, &plain).unwrap();
     let body = spool.finish().unwrap();
-    let compressed = codec.compress(&body, 1000).await.unwrap().unwrap();
+    let compressed = codec.compress(&body, &SMALL).await.unwrap().unwrap();
     assert!(matches!(compressed.body, Body::File(_)));
     let bounds = Bounds { max_message_bytes: u64::MAX, ..SMALL };
-    let again = codec.decompress(&compressed.body, plain.len() as u64, bounds).await.unwrap();
+    let again = codec.decompress(&compressed.body, plain.len() as u64, &bounds).await.unwrap();
     assert!(matches!(again.body, Body::File(_)));
     assert_eq!(again.sha512, hash(&plain));
     assert_eq!(again.body.piece(0, plain.len()).await.unwrap(), plain);
@@ -203,7 +204,7 @@ async fn dictionaries_are_trained_at_the_low_and_the_high_watermark_and_after_ea
         compressors.enable(announced, Some(trained.dictionary)).unwrap();
         // It does what it is for.
         let (message, codec) = (event(1_234_567), compressors.for_length(50).unwrap());
-        let compressed = codec.compress_now(&Body::Memory(message.clone()), 1 << 20).unwrap().unwrap();
+        let compressed = codec.compress_now(&Body::Memory(message.clone()), &Bounds::default()).unwrap().unwrap();
         assert!(compressed.body.len() * 3 < message.len() as u64 * 2, "{}", compressed.body.len());
         if id >= 65_537 {
             let resting = (0..20_000).find_map(|at| trainer.saw(&event(at), now + hour / 2));
@@ -230,9 +231,9 @@ proptest! {
     ) {
         let plain = words.concat();
         let codec = codec(dictionary.as_deref().map(str::as_bytes));
-        if let Some(compressed) = codec.compress_now(&memory(plain.as_bytes()), spool_bytes).unwrap() {
+        if let Some(compressed) = codec.compress_now(&memory(plain.as_bytes()), &Bounds { spool_bytes, ..SMALL }).unwrap() {
             prop_assert!(compressed.body.len() < plain.len() as u64);
-            let again = codec.decompress_now(&compressed.body, plain.len() as u64, SMALL).unwrap();
+            let again = codec.decompress_now(&compressed.body, plain.len() as u64, &SMALL).unwrap();
             prop_assert_eq!(again.sha512, hash(plain.as_bytes()));
         }
     }
@@ -246,7 +247,7 @@ proptest! {
         if begins_well {
             bytes.splice(0..0, [0x28, 0xB5, 0x2F, 0xFD, 0]);
         }
-        if let Ok(message) = codec(None).decompress_now(&memory(&bytes), length, SMALL) {
+        if let Ok(message) = codec(None).decompress_now(&memory(&bytes), length, &SMALL) {
             prop_assert_eq!(message.body.len(), length);
         }
     }

@@ -186,6 +186,8 @@ impl Job {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[tokio::test]
@@ -201,6 +203,26 @@ mod tests {
             job.max_bytes = 100;
             assert!(job.run().await.is_none());
             trainer.ended(false, now);
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn no_messages_make_the_training_do_worse_than_fail(
+            samples in prop::collection::vec(
+                prop_oneof![
+                    prop::collection::vec(any::<u8>(), LEAST_BYTES as usize..80),
+                    Just(vec![0; LEAST_BYTES as usize]),
+                ],
+                LEAST_SAMPLES..40,
+            ),
+        ) {
+            let samples = samples.into_iter().map(Bytes::from).collect();
+            let compressor = Compressor { id: FIRST_TRAINED, level: 3, min_size: 0, max_size: 0 };
+            let trained = Job { samples, compressor, max_bytes: FIRST.0 }.train();
+            prop_assert!(trained.is_err() || trained.is_ok_and(|trained| trained.dictionary.bytes().len() <= FIRST.0));
         }
     }
 

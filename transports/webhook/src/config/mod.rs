@@ -120,7 +120,7 @@ impl Config {
         };
         let size = |name, or| settings.size(name).unwrap_or(or);
         Ok(Self {
-            endpoint: endpoint.trim_end_matches('/').to_owned(),
+            endpoint: before_v1(&endpoint).to_owned(),
             database,
             secrecy,
             advertised,
@@ -169,6 +169,45 @@ fn is_loopback(host: &str) -> bool {
         || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
+/// What stands before the `/v1` at the end of a path, if it has one.
+fn before_v1(path: &str) -> &str {
+    let path = path.trim_end_matches('/');
+    path.strip_suffix("/v1").unwrap_or(path)
+}
+
 fn with_slash(endpoint: &str) -> String {
     if endpoint.starts_with('/') { endpoint.to_owned() } else { format!("/{endpoint}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clients_are_given_what_stands_before_v1() {
+        for (path, before) in
+            [("/v1", ""), ("/", ""), ("/lonely", "/lonely"), ("/lonely/v1/", "/lonely"), ("/xv1", "/xv1")]
+        {
+            assert_eq!(before_v1(path), before, "{path}");
+        }
+    }
+
+    #[test]
+    fn what_only_this_machine_reaches_is_loopback() {
+        for host in ["127.0.0.1", "127.3.2.1", "::1", "[::1]", "localhost"] {
+            assert!(is_loopback(host), "{host}");
+        }
+        for host in ["*", "", "0.0.0.0", "10.0.0.1", "example.org"] {
+            assert!(!is_loopback(host), "{host}");
+        }
+    }
+
+    #[test]
+    fn a_database_that_cannot_be_one_is_told_before_it_is_opened() {
+        assert_eq!(check_database("sqlite:here.db"), None);
+        assert_eq!(check_database("sqlite::memory:"), None);
+        assert_eq!(check_database("rqlite://db:4001"), None);
+        assert!(check_database("sqlite:/no/such/folder/x.db").unwrap().contains("/no/such/folder"));
+        assert!(check_database("mysql://x").unwrap().contains("postgres://"));
+    }
 }

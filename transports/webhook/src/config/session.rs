@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fs;
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use eventhive_listener::Proxies;
@@ -23,7 +24,7 @@ pub(super) fn session(settings: &Settings) -> Result<session::Settings, Vec<Prob
     };
     let size = |name, or| settings.size(name).unwrap_or(or);
     let time = |name, or| settings.seconds(name).unwrap_or(or);
-    let unacknowledged = settings.size("websocket_send_max_unacknowledged").and_then(NonZeroUsize::new);
+    let unacknowledged = settings.size("websocket_send_max_unacknowledged");
     Ok(session::Settings {
         max_sessions: size("max_sessions", standard.max_sessions),
         max_sessions_per_address: size("max_sessions_per_address", standard.max_sessions_per_address),
@@ -34,7 +35,7 @@ pub(super) fn session(settings: &Settings) -> Result<session::Settings, Vec<Prob
         max_pending: size("websocket_max_pending_sends", standard.max_pending),
         queue_bytes: size("queue_bytes", standard.queue_bytes),
         max_unprocessed: size("websocket_max_unprocessed_receives", standard.max_unprocessed),
-        max_unacknowledged: unacknowledged.or(standard.max_unacknowledged),
+        max_unacknowledged: unacknowledged.map_or(standard.max_unacknowledged, NonZeroUsize::new),
         headers: if settings.flag("websocket_minimal_headers") { Mode::Minimal } else { Mode::Expanded },
         max_outgoing_bytes: size("outgoing_max_ws_message_size", standard.max_outgoing_bytes),
         compression,
@@ -47,6 +48,8 @@ fn bounds(settings: &Settings, standard: Bounds) -> Bounds {
     let number = |name, or| settings.size(name).map_or(or, |number| number as u64);
     Bounds {
         spool_bytes: settings.size("message_body_spool_size").unwrap_or(standard.spool_bytes),
+        // That it is there is checked where requests are configured.
+        spool_folder: settings.text("spool_path").map(PathBuf::from),
         max_message_bytes: number("max_message_bytes", standard.max_message_bytes),
         max_window_bytes: number("decompression_max_window_size", standard.max_window_bytes),
     }

@@ -74,11 +74,13 @@ pub(super) async fn set_all(request: &Request<'_>, mut body: Incoming) -> Result
         return Err(Refusal::MALFORMED);
     }
     request.admit(&head.claim(), head.tracing).await?;
-    while let Some(bytes) = body.next().await? {
-        if lists.len() + bytes.len() > request.config.max_set_bytes {
-            return Err(Refusal::TOO_LARGE);
-        }
+    while lists.len() <= request.config.max_set_bytes
+        && let Some(bytes) = body.next().await?
+    {
         lists.extend_from_slice(&bytes);
+    }
+    if lists.len() > request.config.max_set_bytes {
+        return Err(Refusal::TOO_LARGE);
     }
     let wanted = read_lists(&head, collector.len(), &lists)?;
     request.broadcaster.replace(head.url, &wanted).await?;

@@ -7,7 +7,7 @@ use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use std::{future, io};
 
@@ -19,6 +19,7 @@ use hyper::client::conn::http1;
 use hyper::{HeaderMap, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::task::coop::unconstrained;
 use tokio::time::Instant;
 
 use super::body::RequestBody;
@@ -139,18 +140,22 @@ async fn read(
     Ok(Answer { status: head.status, headers: head.headers, body })
 }
 
-/// Runs `work`, which waits for what the connection does, and the connection.
+/// Runs `work`, which waits for what the connection does and for nothing else, and the connection.
+///
+/// `work` is polled whenever the connection was, and so need not be woken by it: each waking would be of this very task, for
+/// one more turn that finds nothing. Tokio's budget would wake it too, and must leave it alone.
 async fn drive<T>(driver: &mut Option<Driver>, work: impl Future<Output = T>) -> T {
-    let mut work = pin!(work);
+    let mut work = pin!(unconstrained(work));
     future::poll_fn(|context| {
-        if let Poll::Ready(done) = work.as_mut().poll(context) {
+        let mut unwoken = Context::from_waker(Waker::noop());
+        if let Poll::Ready(done) = work.as_mut().poll(&mut unwoken) {
             return Poll::Ready(done);
         }
         // What ends a connection goes to `work` as an error, at the latest when the driver is dropped.
         if driver.as_mut().is_some_and(|driver| Pin::new(driver).poll(context).is_ready()) {
             *driver = None;
         }
-        work.as_mut().poll(context)
+        work.as_mut().poll(&mut unwoken)
     })
     .await
 }

@@ -43,7 +43,7 @@ impl Always {
     }
 
     fn headers(&self, target: &Target) -> HeaderMap {
-        let mut headers = HeaderMap::with_capacity(16);
+        let mut headers = HeaderMap::with_capacity(8);
         headers.insert(HOST, target.authority.clone());
         headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
         headers.insert(USER_AGENT, self.user_agent.clone());

@@ -56,7 +56,7 @@ impl Incoming {
     /// Takes a part. Gives the message, and its topic, when it is complete.
     pub(super) async fn push(&mut self, live: &Live, part: &Part<'_>) -> Result<Option<(Vec<u8>, Whole)>, Close> {
         let complete = self.stream.push(part).map_err(Close::refused)?;
-        let spool = self.spool.take().unwrap_or_else(|| Spool::new(live.sessions.settings.bounds.spool_bytes));
+        let spool = self.spool.take().unwrap_or_else(|| live.sessions.settings.bounds.spool());
         let spool = keep(spool, part.payload).await?;
         let Some(arriving) = complete else {
             self.spool = Some(spool);
@@ -87,7 +87,7 @@ impl Whole {
     pub(super) async fn plain(self, live: &Live) -> Result<Self, Close> {
         let Some(Compression { compressor_id, decompressed_length }) = self.compression else { return Ok(self) };
         let codec = codec(live, compressor_id)?;
-        let plain = codec.decompress(&self.body, decompressed_length, live.sessions.settings.bounds).await;
+        let plain = codec.decompress(&self.body, decompressed_length, &live.sessions.settings.bounds).await;
         let plain = plain.map_err(|error| match error {
             DecodeError::Spool(error) => unkept(error),
             DecodeError::TooLarge { .. } => Close::too_large(error),

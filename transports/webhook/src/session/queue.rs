@@ -4,7 +4,10 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use eventhive_transport::Overflow;
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use tokio::sync::Notify;
+use tokio::time::timeout;
 
 use super::Sessions;
 use crate::broadcaster::Peer;
@@ -22,6 +25,8 @@ pub(super) struct Queue {
     filled: Notify,
     /// Something is through.
     passed: Notify,
+    /// No more is queued than should be.
+    thinned: Notify,
     /// The session has to be looked at: its queue ran over.
     pub(super) alarm: Notify,
 }
@@ -55,8 +60,8 @@ pub(super) enum Next {
 
 impl Queue {
     pub(super) fn new(sessions: Arc<Sessions>) -> Self {
-        let (filled, passed, alarm) = Default::default();
-        Self { sessions, state: Mutex::default(), filled, passed, alarm }
+        let (filled, passed, thinned, alarm) = Default::default();
+        Self { sessions, state: Mutex::default(), filled, passed, thinned, alarm }
     }
 
     /// What is to be sent next, if there is anything and it may be.
@@ -70,6 +75,11 @@ impl Queue {
         }
         let (number, message) = state.pop()?;
         state.in_flight = Some(number);
+        let is_thin = !self.is_crowded(&state);
+        drop(state);
+        if is_thin {
+            self.thinned.notify_waiters();
+        }
         Some(Next::Message(message))
     }
 
@@ -110,6 +120,7 @@ impl Queue {
         *state = State { end: Some(state.end.unwrap_or(End::Closed)), is_held, ..State::default() };
         drop(state);
         self.passed.notify_one();
+        self.thinned.notify_waiters();
     }
 
     /// Whether it ended because it ran over.
@@ -120,6 +131,42 @@ impl Queue {
     // Nothing in here can panic halfway.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether more is queued than should be.
+    fn is_crowded(&self, state: &State) -> bool {
+        let settings = &self.sessions.settings;
+        let waiting = state.messages.len();
+        waiting > settings.max_pending || (waiting > 1 && state.bytes > settings.queue_bytes)
+    }
+
+    /// Whether one more message of this cost finds room. Where publishers wait, those that are about to have as much again.
+    fn has_room(&self, state: &State, cost: usize) -> bool {
+        let settings = &self.sessions.settings;
+        let times = if settings.overflow == Overflow::Block { 2 } else { 1 };
+        let waiting = state.messages.len();
+        let is_short = waiting < settings.max_pending.saturating_mul(times);
+        waiting == 0 || (is_short && state.bytes.saturating_add(cost) <= settings.queue_bytes.saturating_mul(times))
+    }
+
+    /// Resolves when no more is queued than should be. A subscriber that takes nothing in the time for that is too slow.
+    async fn thin_out(&self) {
+        let oldest = || self.lock().messages.front().map(|(number, _)| *number);
+        let before = oldest();
+        let thinned = async {
+            loop {
+                let thinned = self.thinned.notified();
+                if !self.is_crowded(&self.lock()) {
+                    return;
+                }
+                thinned.await;
+            }
+        };
+        let is_late = timeout(self.sessions.settings.patience, thinned).await.is_err();
+        if is_late && oldest() == before {
+            self.run_over(&mut self.lock());
+            self.filled.notify_one();
+        }
     }
 
     fn overflow(&self, state: &mut State, message: &Message) -> bool {
@@ -176,20 +223,17 @@ fn cost(message: &Message) -> usize {
 
 impl Peer for Queue {
     fn receive(&self, message: &Message) -> bool {
-        let settings = &self.sessions.settings;
         let cost = cost(message);
         let mut state = self.lock();
         loop {
             if state.end.is_some() {
                 return false;
             }
-            let waiting = state.messages.len();
-            let has_room = waiting < settings.max_pending && state.bytes.saturating_add(cost) <= settings.queue_bytes;
-            if has_room || waiting == 0 {
+            if self.has_room(&state, cost) {
                 break;
             }
-            let made_room = self.overflow(&mut state, message) && settings.overflow == Overflow::DropOldest;
-            if !made_room {
+            let is_told = self.overflow(&mut state, message);
+            if !is_told || self.sessions.settings.overflow != Overflow::DropOldest {
                 drop(state);
                 self.filled.notify_one();
                 return false;
@@ -211,5 +255,10 @@ impl Peer for Queue {
         }
         drop(state);
         self.filled.notify_one();
+    }
+
+    fn room(&self) -> Option<BoxFuture<'_, ()>> {
+        let waits = self.sessions.settings.overflow == Overflow::Block && self.is_crowded(&self.lock());
+        waits.then(|| self.thin_out().boxed())
     }
 }

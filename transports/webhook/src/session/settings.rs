@@ -32,9 +32,13 @@ pub struct Settings {
     pub max_pending: usize,
     /// Bytes in memory that may wait for one subscriber. A larger message is taken when nothing waits.
     pub queue_bytes: usize,
-    /// What is done with a message when there is no room for it. The subscriber is sent MISSED for those that are left out.
-    /// A broadcaster waits for no subscriber, so [`Overflow::Block`] is as [`Overflow::Disconnect`].
+    /// What is done when more waits. With [`Overflow::Block`] whoever publishes waits, which keeps others from publishing
+    /// faster than Python's client takes messages; a subscriber that takes none for [`patience`](Self::patience), or has twice
+    /// as much waiting, is disconnected. The other policies make nobody wait; the subscriber is sent MISSED for messages that
+    /// are left out.
     pub overflow: Overflow,
+    /// How long a publisher waits for one subscriber, with [`Overflow::Block`].
+    pub patience: Duration,
     /// Messages of one subscriber that may wait to be handled; then it is read no further.
     pub max_unprocessed: usize,
     /// Parts of messages that are sent ahead of acknowledgements; `None` is as many as there are.
@@ -83,7 +87,9 @@ impl Default for Settings {
             ping_timeout: Duration::from_secs(20),
             max_pending: 255,
             queue_bytes: 64 << 20,
-            overflow: Overflow::Disconnect,
+            overflow: Overflow::Block,
+            // As long as a url has to answer.
+            patience: Duration::from_secs(5),
             max_unprocessed: 255,
             max_unacknowledged: NonZeroUsize::new(3),
             headers: Mode::Minimal,

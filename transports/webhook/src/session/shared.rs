@@ -67,7 +67,7 @@ impl Sessions {
             // What a dictionary of one session does concerns no other.
             Arc::new(Once(OnceCell::new()))
         };
-        once.0.get_or_try_init(|| codec.compress(&message.body, self.settings.bounds.spool_bytes)).await?;
+        once.0.get_or_try_init(|| codec.compress(&message.body, &self.settings.bounds)).await?;
         Ok(once)
     }
 }

@@ -1,0 +1,9 @@
+//! lonely pub/sub: the broadcaster lonelypss 0.0.12 and the clients of lonelypsc 0.0.18, beside ours.
+//!
+//! `auth` makes the secrets of a run, with `hive-cli setup webhook`. `broadcaster` runs one, `client` drives the Python clients.
+//! A case of `cases` is run at both broadcasters, Python's and ours: what Python's does is the measure.
+
+mod auth;
+mod broadcaster;
+mod cases;
+mod client;

@@ -1,0 +1,143 @@
+//! Who gets a message, how often, and what is counted.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use eventhive_webhook::wire::Interest::{Exact, Glob};
+use eventhive_webhook::wire::responses::Response;
+use eventhive_webhook::wire::tracing::Traces;
+
+use crate::harness::{Heard, Making, exchange, post, serve, until};
+use crate::requests::{URL, notify, notify_body, subscribe};
+
+const OTHER: &str = "http://10.9.9.9:3003/v1/receive_for_websockets";
+
+#[actix_web::test]
+async fn each_row_of_a_url_gets_a_copy_and_each_websocket_one() {
+    let served = serve().await;
+    for interest in [Exact(b"a/b"), Glob("a/*"), Glob("*b")] {
+        assert_eq!(subscribe(&served, URL, interest).await, 200);
+    }
+    let (one, other) = (Arc::new(Heard::default()), Arc::new(Heard::default()));
+    let (first, second) = (served.broadcaster.join(one.clone()), served.broadcaster.join(other.clone()));
+    for interest in [Exact(b"a/b"), Glob("a/*")] {
+        assert!(first.subscribe(interest).await.unwrap());
+        assert!(!first.subscribe(interest).await.unwrap(), "it has it already");
+    }
+    assert!(second.subscribe(Glob("*")).await.unwrap());
+    assert_eq!(notify(&served, b"a/b", b"x").await, Ok(3 + 2));
+    assert_eq!((served.called.urls().len(), one.messages.lock().unwrap().len()), (3, 1));
+    assert_eq!(other.messages.lock().unwrap().len(), 1);
+
+    other.full.store(true, Ordering::SeqCst);
+    assert_eq!(notify(&served, b"a/b", b"x").await, Ok(3 + 1), "who does not take it is not counted");
+    drop(first);
+    assert!(second.unsubscribe(Glob("*")).await.unwrap() && !second.unsubscribe(Glob("*")).await.unwrap());
+    assert_eq!(notify(&served, b"a/b", b"x").await, Ok(3));
+}
+
+#[actix_web::test]
+async fn a_message_goes_to_many_urls_at_a_time_and_to_no_more_than_that() {
+    let served = Making { max_deliveries: 8, ..Making::default() }.serve();
+    served.broadcaster.ready().await;
+    for number in 0..20 {
+        assert_eq!(subscribe(&served, &format!("{URL}/{number}"), Exact(b"a")).await, 200);
+    }
+    served.called.gate.forget_permits(served.called.gate.available_permits());
+    let (called, broadcaster) = (Arc::clone(&served.called), Arc::clone(&served.broadcaster));
+    let notifying = actix_web::rt::spawn(async move {
+        let message = eventhive_webhook::message::Message::new(b"a", "x".into());
+        broadcaster.notify(message, &mut eventhive_webhook::broadcaster::Tracer::off()).await.unwrap()
+    });
+    until("8 are under way", || called.at_once.load(Ordering::SeqCst) == 8).await;
+    called.gate.add_permits(100);
+    assert_eq!(notifying.await.unwrap(), 20);
+    assert_eq!(called.most_at_once.load(Ordering::SeqCst), 8);
+}
+
+#[actix_web::test]
+async fn a_url_that_wants_it_no_longer_loses_that_row_alone() {
+    let served = serve().await;
+    for (url, interest) in
+        [(URL, Exact(&b"a"[..])), (URL, Exact(b"b")), ("http://gone/", Exact(b"a")), ("http://gone/", Exact(b"b"))]
+    {
+        assert_eq!(subscribe(&served, url, interest).await, 200);
+    }
+    *served.called.gone.lock().unwrap() = Some("gone");
+    assert_eq!(notify(&served, b"a", b"").await, Ok(1));
+    *served.called.gone.lock().unwrap() = None;
+    assert_eq!((notify(&served, b"a", b"").await, notify(&served, b"b", b"").await), (Ok(1), Ok(2)));
+    assert_eq!(served.store.of("http://gone/").len(), 1);
+}
+
+#[actix_web::test]
+async fn the_answer_tells_what_happened_without_urls_and_stays_small() {
+    let served = serve().await;
+    for number in 0..200 {
+        assert_eq!(subscribe(&served, &format!("{URL}/{number}"), Exact(b"a")).await, 200);
+    }
+    let answered = exchange(served.address, &post("/v1/notify", &[], &notify_body(b"a", b""))).await;
+    let Response::Notify { proof, count: 200, .. } = Response::read(&answered.body).unwrap() else {
+        panic!("{answered:?}")
+    };
+    let traces = Traces::read(proof.tracing).unwrap();
+    let names: Vec<_> = traces.iter().map(|trace| trace.name).collect();
+    assert_eq!(names[..4], ["auth_accepted", "exact_subscriber_found", "response_received", "receive_confirmed"]);
+    assert!(traces.truncated && answered.body.len() < 4096, "{}", answered.body.len());
+    assert!(!answered.body.windows(4).any(|window| window == b"http"));
+}
+
+#[actix_web::test]
+async fn other_broadcasters_are_called_once_and_our_own_url_never() {
+    let served = Making { advertised: true, ..Making::default() }.serve();
+    served.broadcaster.ready().await;
+    for interest in [Exact(b"a/b"), Glob("a/*"), Glob("*b")] {
+        assert_eq!(subscribe(&served, OTHER, interest).await, 200);
+    }
+    let heard = Arc::new(Heard::default());
+    let joined = served.broadcaster.join(heard.clone());
+    assert!(joined.subscribe(Glob("a/*")).await.unwrap());
+    let own = "http://127.0.0.1:3003/v1/receive_for_websockets";
+    let rows = served.store.of(own);
+    assert_eq!(rows.len(), 1, "the row was there before the websocket was answered");
+    assert_eq!(rows[0].recovery.as_deref(), Some("http://127.0.0.1:3003/v1/missed_for_websockets"));
+    assert_eq!(notify(&served, b"a/b", b"x").await, Ok(2));
+    assert_eq!((served.called.urls(), heard.messages.lock().unwrap().len()), (vec![OTHER.to_owned()], 1));
+
+    let second = served.broadcaster.join(Arc::new(Heard::default()));
+    assert!(second.subscribe(Glob("a/*")).await.unwrap());
+    drop(joined);
+    assert_eq!(served.store.of(own).len(), 1, "another websocket wants it");
+    drop(second);
+    until("the row is gone", || served.store.of(own).is_empty()).await;
+}
+
+#[actix_web::test]
+async fn rows_that_a_crash_left_go_at_the_start_and_those_of_websockets_at_the_end() {
+    let making = Making { advertised: true, ..Making::default() };
+    let own = "http://127.0.0.1:3003/v1/receive_for_websockets";
+    making.store.insert_elsewhere(own, Exact(b"left over"));
+    let served = making.serve();
+    until("what was left over is gone", || served.store.of(own).is_empty()).await;
+    let joined = served.broadcaster.join(Arc::new(Heard::default()));
+    assert!(joined.subscribe(Exact(b"a")).await.unwrap());
+    assert_eq!(served.store.of(own).len(), 1);
+    served.broadcaster.close();
+    until("the rows are gone", || served.store.of(own).is_empty()).await;
+    assert_eq!(notify(&served, b"a", b"").await, Err(503), "it is going down");
+    assert!(joined.subscribe(Exact(b"b")).await.is_err());
+}
+
+#[actix_web::test]
+async fn a_websocket_whose_subscription_the_store_does_not_take_has_none() {
+    let served = Making { advertised: true, ..Making::default() }.serve();
+    served.broadcaster.ready().await;
+    let heard = Arc::new(Heard::default());
+    let joined = served.broadcaster.join(heard.clone());
+    served.store.be_away(true);
+    assert!(joined.subscribe(Exact(b"a")).await.is_err());
+    assert_eq!(notify(&served, b"a", b"").await, Ok(0));
+    served.store.be_away(false);
+    assert!(joined.subscribe(Exact(b"a")).await.unwrap());
+    assert_eq!(notify(&served, b"a", b"").await, Ok(1));
+}
