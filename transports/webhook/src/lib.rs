@@ -7,9 +7,9 @@
 //! - [`message`]: a message and its bytes.
 //! - [`delivery`]: what becomes of one message at one subscription. [`outgoing`]: requests to the urls of subscribers.
 //! - [`broadcaster`]: the middle of a broadcaster: who wants what, and how a message reaches them.
-//! - [`session`]: websockets of a broadcaster. [`compression`]: what websockets compress, and dictionaries for it.
+//! - [`session`]: websockets of a broadcaster. [`compression`]: what they compress, and dictionaries for it.
 //! - [`door`]: the broadcaster's endpoints.
-//! - [`subscriber`]: the subscriber's side, as a library.
+//! - [`subscriber`]: the subscriber's side, as a library. [`link`]: a hive's membership, on that library.
 //! - [`config`]: the table of a door's keys, and what they mean.
 
 pub mod broadcaster;
@@ -18,6 +18,7 @@ pub mod config;
 pub mod delivery;
 pub mod door;
 pub mod index;
+pub mod link;
 pub mod message;
 pub mod outgoing;
 pub mod session;
@@ -28,3 +29,4 @@ pub mod wire;
 
 pub use config::{Config, Webhook};
 pub use door::WebhookDoor;
+pub use link::{LinkSettings, WebhookLink};

@@ -18,8 +18,9 @@ use super::error::BuildError;
 use super::exchange::{Exchange, Timeouts};
 use super::http::{self, Http, HttpSettings, Pulse, Receiver, Urls};
 use super::missed::Missed;
+use super::outbox::Outbox;
 use super::table::{Pace, Table, Way};
-use super::websocket::{self, Outbox, Retry, Websocket, WebsocketSettings};
+use super::websocket::{self, Retry, Websocket, WebsocketSettings};
 use super::{Inner, Running, Subscriber};
 use crate::broadcaster::Schemes;
 use crate::compression::{Bounds, Dictionary};
@@ -240,7 +241,13 @@ impl Builder {
         let mut running = Running::default();
         let mut http = None;
         if self.upgrade != Upgrade::Websocket {
-            let made = Arc::new(self.http(&table, &teller, &credentials, &tls)?);
+            let mut made = self.http(&table, &teller, &credentials, &tls)?;
+            made.outbox = self.link.as_ref().map(|_| Arc::new(Outbox::new(self.send_queue_bytes, false)));
+            let made = Arc::new(made);
+            if let Some(outbox) = &made.outbox {
+                let publishing = http::publish(Arc::clone(&made), Arc::clone(outbox), stopped.clone());
+                running.tasks.push(tokio::spawn(publishing));
+            }
             running.listeners = self.start_listener(&made)?;
             running.tasks.push(tokio::spawn(http::keep(Arc::clone(&made), stopped.clone())));
             if made.urls.get().is_none() {
@@ -257,14 +264,23 @@ impl Builder {
         }
         if let (Upgrade::Auto { busy, quiet }, Some(websocket)) = (self.upgrade, &websocket) {
             let pace = Pace { busy, quiet, linger: LINGER };
-            running.tasks.push(tokio::spawn(shift(Arc::clone(&table), Arc::clone(&websocket.teller), pace, stopped)));
+            running.tasks.push(tokio::spawn(shift(
+                Arc::clone(&table),
+                Arc::clone(&websocket.teller),
+                pace,
+                stopped.clone(),
+            )));
         }
+        let outbox = match (&http, &websocket) {
+            (None, Some(websocket)) => Some(Arc::clone(&websocket.outbox)),
+            (Some(http), _) => http.outbox.clone(),
+            (None, None) => None,
+        };
         Ok(Subscriber(Arc::new(Inner {
             table,
             teller,
             http,
-            websocket,
-            publishes_by_websocket: self.upgrade == Upgrade::Websocket,
+            outbox,
             buffer_bytes: self.buffer_bytes,
             when_full: self.when_full,
             spool_bytes: self.spool_bytes,
@@ -366,7 +382,7 @@ impl Builder {
             credentials: Arc::clone(credentials),
             broadcasters: self.broadcasters.clone(),
             tls: Arc::clone(tls),
-            outbox: Outbox::new(self.send_queue_bytes, self.link.is_none()),
+            outbox: Arc::new(Outbox::new(self.send_queue_bytes, self.link.is_none())),
             missed: Missed::default(),
             settings,
         }

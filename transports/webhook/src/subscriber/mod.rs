@@ -35,6 +35,7 @@
 //! - `table`: who wants what. `wish`: what can be wanted. `payload`: what can be published.
 //! - `http`, `websocket`: the two clients.
 //! - `asker`, `exchange`, `dial`, `broadcasters`: whom to ask, how often, over which connection.
+//! - `outbox`: what is to be published, and has not been confirmed.
 //! - `credentials`: what is signed and verified. `condition`, `missed`: what is told of losses. `filling`: spools.
 
 mod asker;
@@ -49,6 +50,7 @@ mod exchange;
 mod filling;
 mod http;
 mod missed;
+mod outbox;
 mod payload;
 mod subscription;
 mod table;
@@ -66,6 +68,7 @@ use tokio::task::JoinHandle;
 
 pub use broadcasters::Broadcaster;
 pub use buffer::{Event, WhenFull};
+pub(crate) use builder::LinkMode;
 pub use builder::{Builder, Upgrade};
 pub use condition::{Condition, Status};
 pub use error::{BuildError, SubscriberError};
@@ -74,16 +77,16 @@ pub use payload::Payload;
 pub use subscription::{Subscription, WithGaps, WithTimeout};
 pub use wish::Wish;
 
+pub(crate) use outbox::NotTaken;
 pub(crate) use subscription::Membership;
 pub(crate) use table::Consumer;
-pub(crate) use websocket::NotTaken;
 
 use crate::message::Message;
 use buffer::Buffer;
 use condition::Teller;
 use http::Http;
+use outbox::Outbox;
 use table::Table;
-use websocket::Websocket;
 
 /// A subscriber, and a notifier. Clones are the same one; it ends with the last of them, and of its subscriptions each by
 /// itself. All methods may be called from any task of the runtime in which it was built.
@@ -94,9 +97,8 @@ struct Inner {
     table: Arc<Table>,
     teller: Arc<Teller>,
     http: Option<Arc<Http>>,
-    websocket: Option<Arc<Websocket>>,
-    /// Whether messages are published over the websocket.
-    publishes_by_websocket: bool,
+    /// What is published one message after the other: over a websocket, or by a link.
+    outbox: Option<Arc<Outbox>>,
     buffer_bytes: u64,
     when_full: WhenFull,
     spool_bytes: usize,
@@ -193,20 +195,16 @@ impl Subscriber {
         if *self.0.stop.borrow() {
             return Err(SubscriberError::Closed);
         }
-        match (&self.0.websocket, &self.0.http) {
-            (Some(websocket), _) if self.0.publishes_by_websocket => websocket.outbox.publish(message).await,
-            (_, Some(http)) => http.notify(message).await,
-            _ => Err(SubscriberError::Closed),
+        match (&self.0.outbox, &self.0.http) {
+            (Some(outbox), _) => outbox.publish(message).await,
+            (None, Some(http)) => http.notify(message).await,
+            (None, None) => Err(SubscriberError::Closed),
         }
     }
 
-    /// Puts a message into the websocket's outbox; `None` where it is not published over one.
-    pub(crate) fn push(
-        &self,
-        message: &Message,
-    ) -> Option<Result<tokio::sync::oneshot::Receiver<Result<u64, SubscriberError>>, NotTaken>> {
-        let websocket = self.0.websocket.as_ref().filter(|_| self.0.publishes_by_websocket)?;
-        Some(websocket.outbox.push(message))
+    /// What messages are published from, if one goes after the other.
+    pub(crate) fn outbox(&self) -> Option<&Arc<Outbox>> {
+        self.0.outbox.as_ref()
     }
 
     /// Where it stands, and every change of it.
@@ -252,6 +250,11 @@ impl Subscriber {
             listeners.stop(LISTENERS).await;
         }
     }
+}
+
+/// Whether broadcasters could be given this url.
+pub(crate) fn check_receive_url(url: &str) -> Result<(), BuildError> {
+    http::Urls::new(url).map(drop)
 }
 
 /// How long requests of broadcasters that are on their way may take when it closes.

@@ -114,6 +114,12 @@ impl Keeper {
     }
 
     fn tell(&self, status: Status) {
+        // Who publishes when the link is up must not find it shut.
+        match (&self.http.outbox, &status) {
+            (Some(outbox), Status::Ok) => outbox.open(),
+            (Some(outbox), _) => outbox.lost(std::iter::empty(), "the link went down"),
+            (None, _) => {}
+        }
         self.http.teller.set(status);
     }
 
@@ -130,6 +136,7 @@ impl Keeper {
         }
         loop {
             let plan = self.http.table.plan(Way::Http, &self.standing);
+            plan.again.iter().for_each(|wish| self.http.table.stands(Way::Http, wish));
             if plan.begin.is_empty() && plan.end.is_empty() {
                 break;
             }
@@ -161,7 +168,7 @@ impl Keeper {
     }
 
     async fn follow(&mut self, plan: Plan) -> Result<(), SubscriberError> {
-        let Plan { begin, end } = plan;
+        let Plan { begin, end, .. } = plan;
         for wish in &end {
             let begun = false;
             self.ask(wish, begun).await?;

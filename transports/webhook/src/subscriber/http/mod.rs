@@ -3,9 +3,10 @@
 //! # How to read it
 //! - `urls`: where broadcasters deliver to. `requests`: what they are asked.
 //! - `keeper`: the task that keeps subscriptions at the broadcasters as they are wanted here.
-//! - `receiver`: the endpoints.
+//! - `receiver`: the endpoints. `publisher`: what a link publishes, in order.
 
 mod keeper;
+mod publisher;
 mod receiver;
 mod requests;
 mod urls;
@@ -17,6 +18,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 
 pub(crate) use keeper::keep;
+pub(crate) use publisher::publish;
 pub use receiver::Receiver;
 pub(crate) use urls::Urls;
 
@@ -25,6 +27,7 @@ use super::condition::Teller;
 use super::credentials::Credentials;
 use super::error::SubscriberError;
 use super::missed::Missed;
+use super::outbox::Outbox;
 use super::table::Table;
 use crate::message::Message;
 
@@ -37,6 +40,8 @@ pub(crate) struct Http {
     /// Unset publishes alone.
     pub(crate) urls: OnceLock<Urls>,
     pub(crate) settings: HttpSettings,
+    /// Of a link: it is open while the link is up.
+    pub(crate) outbox: Option<Arc<Outbox>>,
     missed: Missed,
     /// A look at whether subscriptions stand is due.
     look: Notify,
@@ -81,6 +86,7 @@ impl Http {
             asker,
             urls: OnceLock::new(),
             settings,
+            outbox: None,
             missed: Missed::default(),
             look: Notify::new(),
             closing: AtomicBool::new(false),

@@ -66,6 +66,11 @@ impl Entry {
         self.home == way || (self.is_at(way) && !self.stands())
     }
 
+    /// Whether it is wanted on a wire, and is not known to stand there.
+    pub(super) fn is_news(&self, way: Way) -> bool {
+        self.home == way && !self.is_at(way)
+    }
+
     pub(super) fn began(&mut self, way: Way) -> Began {
         *self.at(way) = true;
         if self.stands() {

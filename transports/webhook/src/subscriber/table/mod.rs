@@ -61,6 +61,8 @@ pub(crate) enum Arrival {
 pub(crate) struct Plan {
     pub(crate) begin: Vec<Wish>,
     pub(crate) end: Vec<Wish>,
+    /// What ended and began again before anybody was asked to end it: it stands, and who waits has to hear it.
+    pub(crate) again: Vec<Wish>,
 }
 
 pub(crate) type Stands = oneshot::Receiver<Result<(), SubscriberError>>;
@@ -198,12 +200,12 @@ impl Table {
         Plan {
             begin: inner.wishes(|entry| entry.is_wanted(way)).filter(|wish| !standing.contains(wish)).collect(),
             end: standing.iter().filter(|wish| !wanted(wish)).cloned().collect(),
+            again: standing
+                .iter()
+                .filter(|wish| inner.get(wish).is_some_and(|one| one.is_news(way)))
+                .cloned()
+                .collect(),
         }
-    }
-
-    /// All that is to stand on a wire.
-    pub(crate) fn wanted(&self, way: Way) -> Vec<Wish> {
-        self.lock().wishes(|entry| entry.is_wanted(way)).collect()
     }
 
     /// A wish stands on a wire from now on.

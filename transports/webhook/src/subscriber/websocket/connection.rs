@@ -14,12 +14,12 @@ use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use super::Websocket;
-use super::outbox::Publish;
 use super::reading::Reading;
 use super::writing::Writing;
 use crate::compression::Compressors;
 use crate::subscriber::broadcasters::Broadcaster;
 use crate::subscriber::dial::dial;
+use crate::subscriber::outbox::Publish;
 use crate::subscriber::wish::Wish;
 use crate::wire::Proof;
 use crate::wire::auth::Claim;
@@ -55,7 +55,7 @@ pub(super) enum Expected {
     /// With the url that was signed.
     Subscribe(Wish, String),
     Unsubscribe(Wish, String),
-    Part(Identifier, u64),
+    Part(Identifier),
     Notify {
         identifier: Identifier,
         publish: Publish,
@@ -83,6 +83,8 @@ pub(super) struct State {
     pub(super) beginning: Option<usize>,
     /// What was asked for on this connection and not ended.
     pub(super) asked: HashSet<Wish>,
+    /// What of that is confirmed.
+    pub(super) confirmed: HashSet<Wish>,
 }
 
 impl Shared<'_> {

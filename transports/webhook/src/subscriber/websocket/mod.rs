@@ -4,7 +4,6 @@
 //! - `run`: from one connection to the next.
 //! - `connection`: one connection: what its two halves share, and how it begins and ends.
 //! - `writing`: what is sent, in the order in which it is signed. `reading`: what comes.
-//! - `outbox`: what is to be published, and has not been confirmed.
 //!
 //! # Rules of the wire that shaped it
 //! - Each message that a broadcaster answers has its place in one queue, and answers have to come in that order.
@@ -12,7 +11,6 @@
 //! - Reading goes on while writing waits: a broadcaster that is not acknowledged stops to read.
 
 mod connection;
-mod outbox;
 mod reading;
 mod run;
 mod writing;
@@ -24,13 +22,13 @@ use std::time::Duration;
 use eventhive_transport::Backoff;
 use rustls::ClientConfig;
 
-pub(crate) use outbox::{NotTaken, Outbox};
 pub(crate) use run::run;
 
 use super::broadcasters::Broadcaster;
 use super::condition::Teller;
 use super::credentials::Credentials;
 use super::missed::Missed;
+use super::outbox::Outbox;
 use super::table::Table;
 use crate::compression::{Bounds, Dictionary};
 use crate::wire::stateful::Mode;
@@ -43,7 +41,7 @@ pub(crate) struct Websocket {
     pub(crate) broadcasters: Vec<Broadcaster>,
     pub(crate) tls: Arc<ClientConfig>,
     pub(crate) settings: WebsocketSettings,
-    pub(crate) outbox: Outbox,
+    pub(crate) outbox: Arc<Outbox>,
     pub(crate) missed: Missed,
 }
 

@@ -237,6 +237,7 @@ impl<'a> Reading<'a> {
             Expected::Subscribe(wish, url) if wish.interest() == interest => {
                 self.verify(&Claim::ConfirmSubscribe { url: &url, interest, recovery: None }, proof)?;
                 self.shared.client.table.stands(Way::Websocket, &wish);
+                self.shared.lock().confirmed.insert(wish);
                 if self.shared.confirmed_one() {
                     up(self.shared);
                 }
@@ -258,7 +259,7 @@ impl<'a> Reading<'a> {
     fn part_taken(&self, receipt: &PartReceipt<'_>) -> Read {
         let PartReceipt { identifier, part_id, proof } = *receipt;
         match self.next_expected()? {
-            Expected::Part(ours, _) if ours.as_bytes() == identifier => {
+            Expected::Part(ours) if ours.as_bytes() == identifier => {
                 self.verify(&Claim::ContinueNotify { identifier, part_id }, &proof)
             }
             other => self.out_of_order(other),

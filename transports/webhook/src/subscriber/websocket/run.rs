@@ -25,7 +25,10 @@ pub(crate) async fn run(client: Arc<Websocket>, mut stop: watch::Receiver<bool>)
     let stopped = async {
         _ = stop.wait_for(|stop| *stop).await;
         client.outbox.shut();
-        sleep(client.settings.close_timeout).await;
+        // What is kept can wait for another connection; without one nothing else can be sent.
+        if client.teller.status() == Status::Ok || !client.outbox.is_empty() {
+            sleep(client.settings.close_timeout).await;
+        }
     };
     tokio::select! {
         () = listening => {}

@@ -10,10 +10,10 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::Message;
 
 use super::connection::{Ack, End, Expected, Shared, Socket};
-use super::outbox::{Publish, is_small};
 use crate::message::Body;
 use crate::subscriber::condition::Status;
 use crate::subscriber::error::SubscriberError;
+use crate::subscriber::outbox::Publish;
 use crate::subscriber::table::Way;
 use crate::subscriber::wish::Wish;
 use crate::wire::Proof;
@@ -157,6 +157,11 @@ impl<'a> Writing<'a> {
                 up(self.shared);
             }
         }
+        let confirmed: Vec<Wish> = {
+            let state = shared.lock();
+            plan.again.into_iter().filter(|wish| state.confirmed.contains(wish)).collect()
+        };
+        confirmed.iter().for_each(|wish| client.table.stands(Way::Websocket, wish));
         for wish in plan.end {
             self.ask(wish, false).await?;
         }
@@ -184,6 +189,7 @@ impl<'a> Writing<'a> {
                 state.expected.push_back(Expected::Subscribe(wish, url));
             } else {
                 state.asked.remove(&wish);
+                state.confirmed.remove(&wish);
                 state.expected.push_back(Expected::Unsubscribe(wish, url));
             }
         }
@@ -255,10 +261,11 @@ impl<'a> Writing<'a> {
         let notify = Notify { proof, identifier: identifier.as_bytes(), message: head, payload: b"" };
         let (mut bytes, settings) = (Vec::new(), &self.shared.client.settings);
         S2b::Notify(notify).write(settings.mode, &mut bytes).map_err(|error| error.to_string())?;
-        if !is_small(body, settings.part_bytes.saturating_sub(bytes.len())) {
+        let room = settings.part_bytes.saturating_sub(bytes.len());
+        let Some(length) = usize::try_from(body.len()).ok().filter(|length| *length <= room) else {
             return self.send_parts(&identifier, &claim, head, body).await;
-        }
-        let piece = self.piece(body, 0, usize::try_from(body.len()).unwrap_or_default()).await?;
+        };
+        let piece = self.piece(body, 0, length).await?;
         bytes.extend_from_slice(&piece);
         // The broadcaster vouches for the message as it is.
         let plain = self.current.as_ref().map_or(*sha512, |publish| publish.message.sha512);
@@ -302,7 +309,7 @@ impl<'a> Writing<'a> {
                 self.expect_count(*identifier, *head.sha512);
                 return self.feed(Message::Binary(bytes.into())).await;
             }
-            self.shared.lock().expected.push_back(Expected::Part(*identifier, id));
+            self.shared.lock().expected.push_back(Expected::Part(*identifier));
             id += 1;
             self.feed(Message::Binary(bytes.into())).await?;
             self.acknowledge().await?;

@@ -5,16 +5,19 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, oneshot};
 
-use crate::message::{Body, Message};
-use crate::subscriber::error::SubscriberError;
+use super::error::SubscriberError;
+use crate::message::Message;
 
 /// One publish, and who waits for its count.
 pub(crate) struct Publish {
     pub(crate) message: Message,
-    pub(crate) told: oneshot::Sender<Result<u64, SubscriberError>>,
+    pub(crate) told: Told,
     /// Whether a broadcaster may have it.
     pub(crate) sent: bool,
 }
+
+/// Hears what came of a publish.
+pub(crate) type Told = Box<dyn FnOnce(Result<u64, SubscriberError>) + Send + Sync>;
 
 /// What a publish has beside its bytes, about.
 const PUBLISH_BYTES: usize = 512;
@@ -72,31 +75,42 @@ impl Outbox {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a message, if there is room. The receiver hears the count.
-    pub(crate) fn push(&self, message: &Message) -> Result<oneshot::Receiver<Result<u64, SubscriberError>>, NotTaken> {
-        let bytes = weight(message);
-        let mut inner = self.lock();
+    /// Whether a message would be taken now. Asked before the work of making it.
+    pub(crate) fn admits(&self, bytes: usize) -> Result<(), NotTaken> {
+        self.check(&self.lock(), bytes.saturating_add(PUBLISH_BYTES))
+    }
+
+    fn check(&self, inner: &Inner, bytes: usize) -> Result<(), NotTaken> {
         match inner.gate {
-            Gate::Closed => return Err(NotTaken::Closed),
-            Gate::Down if !self.keeps => return Err(NotTaken::Down),
+            Gate::Closed => Err(NotTaken::Closed),
+            Gate::Down if !self.keeps => Err(NotTaken::Down),
             // One larger than all the room still comes in when nothing else is there.
-            _ if inner.bytes > 0 && inner.bytes.saturating_add(bytes) > self.limit => return Err(NotTaken::Full),
-            _ => {}
+            _ if inner.bytes > 0 && inner.bytes.saturating_add(bytes) > self.limit => Err(NotTaken::Full),
+            _ => Ok(()),
         }
-        let (told, count) = oneshot::channel();
+    }
+
+    /// Takes a message, if there is room. `told` hears the count.
+    pub(crate) fn push(&self, message: Message, told: Told) -> Result<(), NotTaken> {
+        let bytes = weight(&message);
+        let mut inner = self.lock();
+        self.check(&inner, bytes)?;
         inner.bytes += bytes;
-        inner.waiting.push_back(Publish { message: message.clone(), told, sent: false });
+        inner.waiting.push_back(Publish { message, told, sent: false });
         drop(inner);
         self.told.notify_one();
-        Ok(count)
+        Ok(())
     }
 
     /// Waits for room, and for the count.
     pub(crate) async fn publish(&self, message: &Message) -> Result<u64, SubscriberError> {
         let count = loop {
             let room = self.room.notified();
-            match self.push(message) {
-                Ok(count) => break count,
+            let (told, count) = oneshot::channel();
+            // Who no longer waits need not be told.
+            let told = Box::new(|what| _ = told.send(what));
+            match self.push(message.clone(), told) {
+                Ok(()) => break count,
                 Err(NotTaken::Full) => room.await,
                 Err(NotTaken::Closed | NotTaken::Down) => return Err(SubscriberError::Closed),
             }
@@ -108,14 +122,18 @@ impl Outbox {
         self.lock().waiting.pop_front()
     }
 
+    /// What was taken comes first again.
+    pub(crate) fn put_back(&self, publish: Publish) {
+        self.lock().waiting.push_front(publish);
+    }
+
     /// A publish is done, for better or worse.
     pub(crate) fn done(&self, publish: Publish, what: Result<u64, SubscriberError>) {
         let mut inner = self.lock();
         inner.bytes = inner.bytes.saturating_sub(publish.weight());
         drop(inner);
         self.room.notify_waiters();
-        // Who does not wait need not be told.
-        let _ = publish.told.send(what);
+        (publish.told)(what);
     }
 
     pub(crate) fn open(&self) {
@@ -172,51 +190,49 @@ impl Outbox {
     }
 }
 
-/// The body that is kept while it is sent.
-pub(crate) fn is_small(body: &Body, most: usize) -> bool {
-    usize::try_from(body.len()).is_ok_and(|length| length <= most)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn message(length: usize) -> Message {
-        Message::new(b"t", vec![0; length].into())
+    /// Pushes a message of as many bytes.
+    fn push(outbox: &Outbox, length: usize) -> Result<oneshot::Receiver<Result<u64, SubscriberError>>, NotTaken> {
+        let (told, count) = oneshot::channel();
+        let message = Message::new(b"t", vec![0; length].into());
+        outbox.push(message, Box::new(|what| _ = told.send(what))).map(|()| count)
     }
 
     #[tokio::test]
     async fn what_is_not_confirmed_takes_its_room_and_is_sent_again_in_order() {
         let outbox = Outbox::new(3 * (PUBLISH_BYTES + 1 + 10), true);
-        let counts: Vec<_> = (0..3).map(|_| outbox.push(&message(10)).unwrap()).collect();
-        assert_eq!(outbox.push(&message(10)).err(), Some(NotTaken::Full));
+        let counts: Vec<_> = (0..3).map(|_| push(&outbox, 10).unwrap()).collect();
+        assert_eq!(push(&outbox, 10).err(), Some(NotTaken::Full));
         let (mut first, second) = (outbox.take().unwrap(), outbox.take().unwrap());
         first.sent = true;
-        assert_eq!(outbox.push(&message(10)).err(), Some(NotTaken::Full));
+        assert_eq!(push(&outbox, 10).err(), Some(NotTaken::Full));
         outbox.lost([first, second].into_iter(), "cut");
         let first = outbox.take().unwrap();
         assert!(first.sent);
         outbox.done(first, Ok(7));
-        assert!(outbox.push(&message(10)).is_ok());
+        assert!(push(&outbox, 10).is_ok());
         outbox.abandon();
         let mut told = Vec::new();
         for count in counts {
             told.push(count.await.unwrap().ok());
         }
         assert_eq!(told, [Some(7), None, None]);
-        assert!(outbox.is_empty() && outbox.push(&message(1)).err() == Some(NotTaken::Closed));
+        assert!(outbox.is_empty() && push(&outbox, 1).err() == Some(NotTaken::Closed));
     }
 
     #[tokio::test]
     async fn where_nothing_is_kept_a_lost_connection_settles_all_and_nothing_is_taken_without_one() {
         let outbox = Outbox::new(1, false);
-        assert_eq!(outbox.push(&message(10)).err(), Some(NotTaken::Down));
+        assert_eq!(push(&outbox, 10).err(), Some(NotTaken::Down));
         outbox.open();
-        let count = outbox.push(&message(10)).unwrap();
+        let count = push(&outbox, 10).unwrap();
         let mut publish = outbox.take().unwrap();
         publish.sent = true;
         outbox.lost([publish].into_iter(), "cut");
         assert!(matches!(count.await.unwrap(), Err(SubscriberError::Ambiguous(_))));
-        assert_eq!(outbox.push(&message(10)).err(), Some(NotTaken::Down));
+        assert_eq!(push(&outbox, 10).err(), Some(NotTaken::Down));
     }
 }

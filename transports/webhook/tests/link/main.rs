@@ -1,0 +1,21 @@
+//! The link: the suite of what a transport has to do, on the Python broadcaster and on our own door, over HTTP, over a
+//! websocket, and with both.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "test code fails by panicking")]
+
+mod door;
+#[path = "../support/lonely.rs"]
+mod lonely;
+mod python;
+mod settings;
+
+mod over_http_on_our_door {
+    eventhive_conformance::conformance!(crate::door::Ours::over_http);
+}
+
+mod over_a_websocket_on_our_door {
+    eventhive_conformance::conformance!(crate::door::Ours::over_a_websocket);
+}
+
+mod with_both_on_our_door {
+    eventhive_conformance::conformance!(crate::door::Ours::with_both);
+}
