@@ -14,7 +14,7 @@
 //! - [`tls`]: certificates, and replacing them without a restart.
 //! - [`listeners`]: starting, sharing, stopping.
 //! - [`proxies`]: who a client is that comes through one. [`networks`]: sets of addresses.
-//! - [`addresses`]: what one remote address may have at a time.
+//! - [`addresses`]: what one remote address may have at a time. [`population`]: how many sessions there are.
 //! - [`websocket`]: what doors with websockets have in common.
 //! - `files`: enough file descriptors for the connections that are allowed.
 //! - `bind`: from a host and a port to sockets.
@@ -29,6 +29,7 @@ mod error;
 mod files;
 pub mod listeners;
 pub mod networks;
+pub mod population;
 mod preface;
 pub mod proxies;
 mod serve;
@@ -42,4 +43,5 @@ pub use door::{Door, DoorPlan, DoorTransport, Limits, Listen, TLS_KEYS, TlsFiles
 pub use error::{StartError, TlsError};
 pub use listeners::{Bound, BoundDoor, Listeners, Reload};
 pub use networks::Networks;
+pub use population::Population;
 pub use proxies::Proxies;

@@ -1,8 +1,8 @@
 //! A door's numbers.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use tokio::sync::Notify;
+use eventhive_listener::Population;
 
 /// A door's numbers. Counts go from its start on. What became of events is in the hub's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -30,9 +30,8 @@ pub struct DoorStats {
 
 #[derive(Debug, Default)]
 pub(super) struct Counters {
-    sessions: AtomicUsize,
-    compressed: AtomicUsize,
-    none: Notify,
+    sessions: Population,
+    compressed: Population,
     pub(super) requests: Count,
     pub(super) accepted: Count,
     pub(super) put_off: Count,
@@ -61,16 +60,10 @@ impl Count {
     }
 }
 
-/// One more, unless there are `most` already.
-fn enter(number: &AtomicUsize, most: usize) -> bool {
-    let more = |now: usize| (now < most).then_some(now + 1);
-    number.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).is_ok()
-}
-
 impl Counters {
     /// One more stream, unless there are `most` already.
     pub(super) fn enter(&self, most: usize) -> bool {
-        let entered = enter(&self.sessions, most);
+        let entered = self.sessions.enter(most);
         if entered {
             self.accepted.add_one();
         }
@@ -78,39 +71,31 @@ impl Counters {
     }
 
     pub(super) fn leave(&self) {
-        if self.sessions.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.none.notify_waiters();
-        }
+        self.sessions.leave();
     }
 
     /// One more compressed stream, unless there are `most` already.
     pub(super) fn enter_compressed(&self, most: usize) -> bool {
-        enter(&self.compressed, most)
+        self.compressed.enter(most)
     }
 
     pub(super) fn leave_compressed(&self) {
-        self.compressed.fetch_sub(1, Ordering::AcqRel);
+        self.compressed.leave();
     }
 
     pub(super) fn sessions(&self) -> usize {
-        self.sessions.load(Ordering::Acquire)
+        self.sessions.count()
     }
 
     /// Resolves when there is no stream.
     pub(super) async fn none(&self) {
-        loop {
-            let none = self.none.notified();
-            if self.sessions() == 0 {
-                return;
-            }
-            none.await;
-        }
+        self.sessions.none().await;
     }
 
     pub(super) fn read(&self) -> DoorStats {
         DoorStats {
             sessions: self.sessions(),
-            compressed: self.compressed.load(Ordering::Acquire),
+            compressed: self.compressed.count(),
             requests: self.requests.get(),
             accepted: self.accepted.get(),
             put_off: self.put_off.get(),

@@ -1,8 +1,8 @@
 //! A door's numbers.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use tokio::sync::Notify;
+use eventhive_listener::Population;
 
 /// A door's numbers. Counts go from its start on. What became of events is in the hub's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -32,8 +32,7 @@ pub struct DoorStats {
 
 #[derive(Debug, Default)]
 pub(super) struct Counters {
-    sessions: AtomicUsize,
-    none: Notify,
+    sessions: Population,
     pub(super) accepted: Count,
     pub(super) refused: Count,
     pub(super) put_off: Count,
@@ -61,8 +60,7 @@ impl Count {
 impl Counters {
     /// One more session, unless there are `most` already.
     pub(super) fn enter(&self, most: usize) -> bool {
-        let more = |now: usize| (now < most).then_some(now + 1);
-        let entered = self.sessions.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).is_ok();
+        let entered = self.sessions.enter(most);
         if entered {
             self.accepted.add_one();
         }
@@ -70,24 +68,16 @@ impl Counters {
     }
 
     pub(super) fn leave(&self) {
-        if self.sessions.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.none.notify_waiters();
-        }
+        self.sessions.leave();
     }
 
     pub(super) fn sessions(&self) -> usize {
-        self.sessions.load(Ordering::Acquire)
+        self.sessions.count()
     }
 
     /// Resolves when there is no session.
     pub(super) async fn none(&self) {
-        loop {
-            let none = self.none.notified();
-            if self.sessions() == 0 {
-                return;
-            }
-            none.await;
-        }
+        self.sessions.none().await;
     }
 
     pub(super) fn read(&self) -> DoorStats {
