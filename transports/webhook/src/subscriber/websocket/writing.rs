@@ -235,11 +235,11 @@ impl<'a> Writing<'a> {
 
     async fn compressed(&self, body: &Body, sha512: Hash) -> std::io::Result<Sending> {
         let codec = self.shared.lock().compressors.for_length(body.len()).cloned();
-        if let Some(codec) = codec {
-            if let Some(frame) = codec.compress(body, &self.shared.client.settings.bounds).await? {
-                let compression = Some(Compression { compressor_id: codec.id(), decompressed_length: body.len() });
-                return Ok(Sending { body: frame.body, sha512: frame.sha512, compression });
-            }
+        if let Some(codec) = codec
+            && let Some(frame) = codec.compress(body, &self.shared.client.settings.bounds).await?
+        {
+            let compression = Some(Compression { compressor_id: codec.id(), decompressed_length: body.len() });
+            return Ok(Sending { body: frame.body, sha512: frame.sha512, compression });
         }
         Ok(Sending { body: body.clone(), sha512, compression: None })
     }
