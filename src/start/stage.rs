@@ -98,6 +98,8 @@ impl Blueprint {
                 Arc::new(eventhive_http::Http),
                 #[cfg(feature = "redis")]
                 Arc::new(eventhive_redis::Redis),
+                #[cfg(feature = "webhook")]
+                Arc::new(eventhive_webhook::Webhook),
             ],
             doors: vec![
                 #[cfg(feature = "websocket")]

@@ -27,3 +27,5 @@ mod setup;
 mod slapd;
 mod support;
 mod usage;
+#[cfg(feature = "webhook")]
+mod webhooks;

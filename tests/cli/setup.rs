@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{Ended, folder_with, run, run_in};
+use crate::support::{Ended, Running, folder_with, run, run_in};
 
 const CONFIG: &str = "eventhive.yaml";
 const SERVICE: &str = "subscriber.yaml";
@@ -165,6 +165,39 @@ fn what_cannot_be_is_refused_before_anything_is_written() {
         );
         assert_eq!(names(folder.path()), [""; 0]);
     }
+}
+
+#[test]
+fn what_is_written_passes_the_check() {
+    for to_broadcasters in KINDS {
+        for to_subscribers in KINDS {
+            let folder = TempDir::new().unwrap();
+            setup(folder.path(), &["--to-broadcasters-auth", to_broadcasters, "--to-subscribers-auth", to_subscribers]);
+            for arguments in [&["check"][..], &["check", SERVICE]] {
+                let checked = run_in(folder.path(), arguments);
+                assert_eq!(checked.code, 0, "{to_broadcasters}, {to_subscribers}: {checked:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_broadcaster_serves_with_what_is_written_and_a_service_joins_it() {
+    let folder = TempDir::new().unwrap();
+    setup(folder.path(), &[]);
+    let port = |kind: &str, port: u16| {
+        fs::write(folder.path().join("port.yaml"), format!("{kind}: {{hive: {{init: {{port: {port}}}}}}}")).unwrap();
+    };
+    port("servers", 0);
+    let mut broadcaster =
+        Running::start_in(folder.path(), &["serve", "--json", "--config", CONFIG, "--config", "port.yaml"]);
+    let told = broadcaster.json();
+    let url = told["servers"][0]["urls"][0].as_str().unwrap_or_else(|| panic!("{told}"));
+    let bound = url.split(['/', ':']).find_map(|part| part.parse().ok()).unwrap();
+    port("connectors", bound);
+    let mut service =
+        Running::start_in(folder.path(), &["serve", "--json", "--config", SERVICE, "--config", "port.yaml"]);
+    assert_eq!(service.json()["connectors"], json!([{"name": "hive", "state": "up", "reason": null}]));
 }
 
 #[test]

@@ -18,6 +18,8 @@ mod schema;
 mod serve;
 #[cfg(feature = "webhook")]
 mod setup;
+#[cfg(feature = "webhook")]
+mod webhooks;
 
 use super::verb::Entry;
 
@@ -38,6 +40,8 @@ pub(crate) const VERBS: &[Entry] = &[
     Entry::of::<migrate::Migrate>(),
     #[cfg(feature = "webhook")]
     Entry::of::<setup::Setup>(),
+    #[cfg(feature = "webhook")]
+    Entry::of::<webhooks::Webhooks>(),
     Entry::of::<schema::Schema>(),
     Entry::of::<completions::Completions>(),
     Entry::of::<man::Man>(),

@@ -1,11 +1,13 @@
 //! A broadcaster that runs.
 
+use std::process::Command;
 use std::rc::Rc;
 
 use serde_json::json;
 
 use super::auth::Folder;
 use crate::environment::Stack;
+use crate::http::served::port_of;
 use crate::process::Peer;
 
 /// Which broadcaster.
@@ -13,6 +15,8 @@ use crate::process::Peer;
 pub(crate) enum Kind {
     /// lonelypss 0.0.12, on a SQLite with which globs match.
     Python,
+    /// `hive-cli serve` with what `hive-cli setup webhook` has written.
+    Ours,
 }
 
 /// One on a port of loopback.
@@ -32,6 +36,7 @@ impl Broadcaster {
     fn start_on(kind: Kind, folder: &Rc<Folder>, port: u16) -> Self {
         let (port, process) = match kind {
             Kind::Python => python(folder, port),
+            Kind::Ours => ours(folder, port, "{}"),
         };
         Self { kind, port, process, folder: Rc::clone(folder) }
     }
@@ -60,4 +65,19 @@ fn python(folder: &Folder, port: u16) -> (u16, Peer) {
     let mut process = Peer::python(Stack::Lonely, "lonely_broadcaster", &arguments);
     let told = process.wait_for("state", &json!("listening"));
     (told["port"].as_u64().and_then(|port| u16::try_from(port).ok()).unwrap(), process)
+}
+
+/// `init` has keys over those that setup has written.
+fn ours(folder: &Folder, port: u16, init: &str) -> (u16, Peer) {
+    let layer = |name: &str, init: &str| {
+        std::fs::write(folder.path(name), format!("servers: {{hive: {{init: {init}}}}}\n")).unwrap();
+    };
+    layer("port.yaml", &format!("{{port: {port}}}"));
+    layer("more.yaml", init);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hive-cli"));
+    command.current_dir(folder.path("")).args(["--json", "serve"]);
+    command.args(["--config", "eventhive.yaml", "--config", "port.yaml", "--config", "more.yaml"]);
+    let mut process = Peer::start("hive-cli serve", command);
+    let told = process.wait_until("servers", |line| line.get("servers").is_some());
+    (port_of(told["servers"][0]["urls"][0].as_str().unwrap_or_else(|| panic!("{told}"))), process)
 }

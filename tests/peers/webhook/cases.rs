@@ -154,6 +154,10 @@ macro_rules! at_every_broadcaster {
             fn pythons_by_http() { super::$case(Kind::Python, Wire::Http) }
             #[test]
             fn pythons_by_websocket() { super::$case(Kind::Python, Wire::Websocket) }
+            #[test]
+            fn ours_by_http() { super::$case(Kind::Ours, Wire::Http) }
+            #[test]
+            fn ours_by_websocket() { super::$case(Kind::Ours, Wire::Websocket) }
         }
     )* };
 }

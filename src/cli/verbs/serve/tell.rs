@@ -115,7 +115,7 @@ fn try_it(started: &Started) -> Option<String> {
         format!("\n  curl -N {url}/{name}\n  curl -d '{{\"flowers\": 3}}' {url}/{name}/worker/action")
     });
     let commands: String = ours.into_iter().chain(http).collect();
-    Some(format!("try, in two other terminals:{commands}"))
+    (!commands.is_empty()).then(|| format!("try, in two other terminals:{commands}"))
 }
 
 /// Where a server can be reached from this machine.

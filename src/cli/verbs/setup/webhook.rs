@@ -176,8 +176,8 @@ const WIDTH: usize = BROADCASTER_SECRETS.len();
 
 fn commands(next: &[String]) -> String {
     format!(
-        "Next:\n  {}\n\nOn the machine of a service, with {SUBSCRIBER_SECRETS} and {SERVICE}, in which it says where the \
-         broadcaster is\nand where the service itself can be reached:\n  {NEXT_OF_SERVICE}\n",
+        "Next:\n  {}\n\nOn the machine of a service, with {SUBSCRIBER_SECRETS} and {SERVICE}, which has to say where the \
+         broadcaster is:\n  {NEXT_OF_SERVICE}\n",
         next.join("\n  ")
     )
 }
@@ -231,14 +231,19 @@ servers:
       # allow: [10.0.0.0/8]
 "#;
 
-const SUBSCRIBER: &str = r#"# A service that subscribes at the broadcaster by webhooks, and notifies.
+const SUBSCRIBER: &str = r#"# A service that subscribes at the broadcaster, and notifies.
 connectors:
   hive:
     pubsub_type: webhook
     input_channel: service    # hears hive/service/...
     init:
-      broadcasters: [http://127.0.0.1:3003]
+      host: 127.0.0.1         # of the broadcaster
+      port: 3003
       secrets_file: subscriber-secrets.json
+      # Events come by a websocket that the service opens. To have them posted to the service instead:
+      # upgrade: never
+      # listen: {host: 0.0.0.0, port: 3002}
+      # advertise: http://this.machine:3002
 "#;
 
 /// For a shell, where it needs it.

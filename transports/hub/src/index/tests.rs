@@ -77,6 +77,7 @@ impl Pair {
             max_patterns: usize::MAX,
             deduplicate,
             access,
+            relay: None,
         };
         let key = self.index.add(session).unwrap();
         self.sessions.push((id, key, deduplicate));

@@ -1,7 +1,11 @@
 //! Who gets what, how often, in what order.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
-use eventhive_hub::{Draft, Hub, HubSettings, ReplayError, SendError, SessionSettings, Start, SubscribeError, Tracker};
+use eventhive_hub::{
+    Draft, Hub, HubSettings, Relay, ReplayError, SendError, SessionSettings, Start, SubscribeError, Tracker,
+};
 use eventhive_transport::{Filter, Topic};
 use futures_util::FutureExt;
 
@@ -199,4 +203,21 @@ fn the_error_of_a_topic_that_is_too_long_does_not_repeat_it() {
     let text = error.to_string();
     assert!(text.contains(&"é".repeat(200)) && text.contains("the topic has 200000 bytes"), "{text}");
     assert!(text.len() < 600, "{}", text.len());
+}
+
+#[test]
+fn who_stands_for_others_is_no_receiver_and_those_are() {
+    run(async {
+        let hub = hub();
+        let relay: Arc<dyn Relay> = Arc::new(|topic: &Topic| topic.as_bytes().len() as u64);
+        let settings = SessionSettings { relay: Some(relay), ..SessionSettings::default() };
+        let (passing_on, _first) = session(&hub, settings, &[Filter::All]);
+        let (itself, _second) = session(&hub, SessionSettings::default(), &[Filter::exact("abc")]);
+        let receivers = |draft: Draft| hub.publish(draft).unwrap().receivers;
+        assert_eq!(receivers(Draft::json("abc", "1")), 3 + 1);
+        assert_eq!(receivers(Draft::json("ab", "1")), 2);
+        assert_eq!(receivers(Draft::json("abc", "1").exclude(passing_on.id())), 1);
+        assert_eq!(receivers(Draft::json("abc", "1").exclude(itself.id())), 3);
+        assert_eq!(receivers(Draft::json("abc", "1").private(true)), 0, "it may not see it");
+    });
 }

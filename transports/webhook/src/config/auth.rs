@@ -10,28 +10,30 @@ use crate::broadcaster::{Rotation, Schemes};
 use crate::wire::auth::{HmacKey, Scheme, Secrets, Token};
 
 /// Where the secrets of a door are kept.
-#[derive(Debug, Clone, Default)]
-pub struct Secrecy {
-    place: Place,
-}
+#[derive(Debug, Clone)]
+pub struct Secrecy(Place);
 
 #[derive(Clone)]
 enum Place {
-    /// In settings, which are read once.
-    Settings(Schemes),
+    /// With the program that uses the door.
+    Fixed(Schemes),
+    /// In settings, or where those say.
+    Settings(Settings),
     /// In files; the first signs.
     Files(Vec<PathBuf>),
 }
 
-impl Default for Place {
+impl Default for Secrecy {
+    /// No secrets at all.
     fn default() -> Self {
-        Self::Settings(Schemes::default())
+        Self::fixed(Schemes::default())
     }
 }
 
 impl std::fmt::Debug for Place {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
+            Self::Fixed(_) => f.write_str("Fixed"),
             Self::Settings(_) => f.write_str("Settings"),
             Self::Files(files) => f.debug_tuple("Files").field(files).finish(),
         }
@@ -42,13 +44,13 @@ impl Secrecy {
     /// These schemes, for good.
     #[must_use]
     pub fn fixed(schemes: Schemes) -> Self {
-        Self { place: Place::Settings(schemes) }
+        Self(Place::Fixed(schemes))
     }
 
     /// Those in these files, which are read anew each time; the first signs.
     #[must_use]
     pub fn files(files: Vec<PathBuf>) -> Self {
-        Self { place: Place::Files(files) }
+        Self(Place::Files(files))
     }
 
     /// From settings of a table with `secrets_file`, `to_broadcaster` and `to_subscriber`.
@@ -58,10 +60,7 @@ impl Secrecy {
     pub fn from_settings(settings: &Settings) -> Result<Self, Vec<Problem>> {
         let files: Vec<PathBuf> = settings.texts("secrets_file").into_iter().map(PathBuf::from).collect();
         if files.is_empty() {
-            return match (direction(settings, "to_broadcaster"), direction(settings, "to_subscriber")) {
-                (Ok(to_broadcaster), Ok(to_subscriber)) => Ok(Self::fixed(Schemes { to_broadcaster, to_subscriber })),
-                (first, second) => Err(first.err().into_iter().chain(second.err()).flatten().collect()),
-            };
+            return given(settings).map(|_| Self(Place::Settings(settings.clone())));
         }
         let doubled = ["to_broadcaster", "to_subscriber"].into_iter().find(|name| settings.get(name).is_some());
         match doubled {
@@ -75,8 +74,10 @@ impl Secrecy {
     /// # Errors
     /// What is wrong with a file, and which. No text of it shows a secret.
     pub fn read(&self) -> Result<Schemes, String> {
-        match &self.place {
-            Place::Settings(schemes) => Ok(schemes.clone()),
+        match &self.0 {
+            Place::Fixed(schemes) => Ok(schemes.clone()),
+            Place::Settings(settings) => given(settings)
+                .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")),
             Place::Files(files) => {
                 let all = files.iter().map(read).collect::<Result<Vec<_>, _>>()?;
                 let (to_broadcaster, to_subscriber): (Vec<_>, Vec<_>) = all.into_iter().unzip();
@@ -107,6 +108,14 @@ fn read(file: &PathBuf) -> Result<(Scheme, Scheme), String> {
     let text = text.map_err(|error| format!("cannot read the secrets from `{}`: {error}", file.display()))?;
     let schemes = Secrets::read(&text).and_then(|secrets| secrets.schemes());
     schemes.map_err(|error| format!("{}: {error}", file.display()))
+}
+
+/// What `to_broadcaster` and `to_subscriber` say, from where they say it is.
+fn given(settings: &Settings) -> Result<Schemes, Vec<Problem>> {
+    match (direction(settings, "to_broadcaster"), direction(settings, "to_subscriber")) {
+        (Ok(to_broadcaster), Ok(to_subscriber)) => Ok(Schemes { to_broadcaster, to_subscriber }),
+        (first, second) => Err(first.err().into_iter().chain(second.err()).flatten().collect()),
+    }
 }
 
 fn direction(settings: &Settings, name: &str) -> Result<Rotation, Vec<Problem>> {

@@ -137,7 +137,8 @@ pub const DOOR: &[Key] = &[
         "advertise",
         KeyKind::Text,
         "Where other broadcasters with the same database reach this one, such as `http://10.0.0.5:3003`, with `endpoint` if \
-         there is one. Without it its websockets get only what is published here.",
+         there is one. Without it its websockets get only what is published here. Addresses that are not public have to be in \
+         `allow` of those others.",
     ),
     Key::with_default(
         "message_body_spool_size",
@@ -269,9 +270,9 @@ pub const DOOR: &[Key] = &[
     ),
     Key::with_default(
         "websocket_send_max_unacknowledged",
-        COUNT,
+        COUNT_OR_NONE,
         "3",
-        "Parts of messages that are sent ahead of a websocket's acknowledgements.",
+        "Parts of messages that are sent ahead of a websocket's acknowledgements; 0: as many as there are.",
     ),
     Key::with_default(
         "websocket_minimal_headers",
@@ -297,7 +298,7 @@ pub const DOOR: &[Key] = &[
     Key::optional(
         "compression_dictionary_by_id",
         KeyKind::Named(DICTIONARY),
-        "Dictionaries that both ends have, by their number from 2 to 65535.",
+        "Dictionaries that both ends have, by their number from 2 to 65535, in quotes.",
     ),
     Key::with_default("compression_min_size", COUNT_OR_NONE, "32", "Smaller messages are not compressed."),
     Key::with_default(

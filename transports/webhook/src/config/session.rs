@@ -24,7 +24,7 @@ pub(super) fn session(settings: &Settings) -> Result<session::Settings, Vec<Prob
     };
     let size = |name, or| settings.size(name).unwrap_or(or);
     let time = |name, or| settings.seconds(name).unwrap_or(or);
-    let unacknowledged = settings.size("websocket_send_max_unacknowledged").and_then(NonZeroUsize::new);
+    let unacknowledged = settings.size("websocket_send_max_unacknowledged");
     Ok(session::Settings {
         max_sessions: size("max_sessions", standard.max_sessions),
         max_sessions_per_address: size("max_sessions_per_address", standard.max_sessions_per_address),
@@ -35,7 +35,7 @@ pub(super) fn session(settings: &Settings) -> Result<session::Settings, Vec<Prob
         max_pending: size("websocket_max_pending_sends", standard.max_pending),
         queue_bytes: size("queue_bytes", standard.queue_bytes),
         max_unprocessed: size("websocket_max_unprocessed_receives", standard.max_unprocessed),
-        max_unacknowledged: unacknowledged.or(standard.max_unacknowledged),
+        max_unacknowledged: unacknowledged.map_or(standard.max_unacknowledged, NonZeroUsize::new),
         headers: if settings.flag("websocket_minimal_headers") { Mode::Minimal } else { Mode::Expanded },
         max_outgoing_bytes: size("outgoing_max_ws_message_size", standard.max_outgoing_bytes),
         compression,

@@ -37,10 +37,10 @@ impl BackOff {
         if attempts >= self.max_retries {
             return None;
         }
-        // A power of an absurd base may be infinite or no number; `max` and `min` make a time of both.
         let power = self.expo_base.powf(f64::from(attempts.min(self.expo_max)));
         let secs = self.expo_factor * power + self.constant + chance * self.jitter;
-        Some(Duration::from_secs_f64(secs.max(0.0).min(LONGEST_SECS)))
+        // Absurd settings make what is no number.
+        Some(Duration::from_secs_f64(if secs.is_nan() { 0.0 } else { secs.clamp(0.0, LONGEST_SECS) }))
     }
 
     /// When to try, in seconds since the epoch, rounded up as the original does; `None` if it is not tried again.

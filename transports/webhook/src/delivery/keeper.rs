@@ -83,9 +83,9 @@ impl Keeper {
 pub async fn enable(store: &dyn Store, url: &str) -> Result<Option<Endpoint>, StoreError> {
     let stored = store.endpoint(url).await?;
     match &stored {
-        Some(Endpoint { verified_at: Some(verified_at), .. }) => {
-            let verified_at = Some(*verified_at);
-            store.remember(&Endpoint { url: url.into(), verified_at, ..Endpoint::default() }).await?;
+        Some(Endpoint { verified_at: Some(verified_at), allowed_rate, .. }) => {
+            let (verified_at, allowed_rate) = (Some(*verified_at), *allowed_rate);
+            store.remember(&Endpoint { url: url.into(), verified_at, allowed_rate, ..Endpoint::default() }).await?;
         }
         Some(_) => _ = store.dismiss(url).await?,
         None => {}
@@ -181,6 +181,7 @@ impl Shared {
             disabled_at: before.disabled_at.or(due),
             reason,
             verified_at: before.verified_at,
+            allowed_rate: before.allowed_rate,
         }
     }
 

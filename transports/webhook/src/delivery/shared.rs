@@ -1,5 +1,6 @@
 //! One message to one subscription.
 
+use std::num::NonZeroU32;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -187,24 +188,25 @@ impl Shared {
         let stored = self.store.endpoint(url).await.map_err(|error| {
             not_made(Outcome::Held, &format!("it is not known whether it wants to be called: {error}"))
         })?;
-        let allowed = match &stored {
-            Some(endpoint) if endpoint.verified_at.is_some() => None,
-            _ => self.ask(url, stored).await?,
+        let allowed = match stored {
+            Some(Endpoint { verified_at: Some(_), allowed_rate, .. }) => allowed_rate,
+            stored => self.ask(url, stored).await?,
         };
         if let Some(known) = known {
-            known.vitals().verified(allowed, self.clock.now());
+            known.vitals().verified(allowed.map(Rate::per_minute), self.clock.now());
         }
         Ok(())
     }
 
-    async fn ask(&self, url: &str, stored: Option<Endpoint>) -> Result<Option<Rate>, Report> {
+    async fn ask(&self, url: &str, stored: Option<Endpoint>) -> Result<Option<u32>, Report> {
         let Verified { rate } = self.outgoing.verify(url).await?;
         let mut endpoint = stored.unwrap_or_else(|| Endpoint { url: url.into(), ..Endpoint::default() });
         endpoint.verified_at = Some(self.clock.now().epoch_secs());
+        endpoint.allowed_rate = rate.map(NonZeroU32::get);
         if let Err(error) = self.store.remember(&endpoint).await {
             tracing::warn!(%error, url, "webhooks: that a url wants to be called is not remembered; it is asked again");
         }
-        Ok(rate.map(|rate| Rate::per_minute(rate.get())))
+        Ok(endpoint.allowed_rate)
     }
 
     pub(super) fn enable(&self, url: &str) {

@@ -130,7 +130,9 @@ impl Vitals {
 
     /// Takes over what the store remembers.
     pub(super) fn hear(&mut self, endpoint: &Endpoint, now: Now, settings: &DeliverySettings) {
-        self.verified |= endpoint.verified_at.is_some();
+        if endpoint.verified_at.is_some() {
+            (self.verified, self.allowed) = (true, endpoint.allowed_rate.map(Rate::per_minute));
+        }
         if let Some(since) = endpoint.failing_since {
             self.failing_since = Some(self.failing_since.map_or(since, |mine| mine.min(since)));
             self.stored = true;
@@ -153,7 +155,7 @@ impl Vitals {
 
     /// Whether nothing is lost if it is forgotten now.
     pub(super) fn is_idle(&self, now: Now) -> bool {
-        let nothing = self.breaker.failures() == 0 && !self.stored && !self.disabled && self.allowed.is_none();
+        let nothing = self.breaker.failures() == 0 && !self.stored && !self.disabled;
         let idle = now.elapsed.saturating_sub(self.used) >= IDLE;
         idle && nothing && self.bucket.is_full(now.elapsed)
     }

@@ -4,6 +4,40 @@
 //! [`Subscriptions::page`] and kept up to date by [`Subscriptions::changes`], so that a notify asks no database.
 //! The tables are plain: an operator may read and change them with SQL, and every broadcaster takes note.
 //!
+//! [`open`] opens one, by its address.
+//!
+//! # Tables
+//! They are named alike in SQLite, PostgreSQL and rqlite. The first three are those of the original broadcaster, lonelypss,
+//! whose SQLite file is opened as it is, and which may go on using it at the same time.
+//!
+//! | table | a row is | columns |
+//! |---|---|---|
+//! | `httppubsub_subscription_exacts` | a subscription to a topic | `id`, `url`, `exact` (the topic), `missed_url` (the recovery url); of a pending MISSED `missed_attempts`, `missed_next_retry_at`, and of the broadcaster that sends it now `missed_lock_id`, `missed_lock_expires_at` |
+//! | `httppubsub_subscription_globs` | a subscription to a pattern | as above, with `glob` for `exact`, and `missed_topic` |
+//! | `httppubsub_hmacs` | an authorization that was used | `code`, `expires_at` |
+//! | `webhook_attempts` | a request to a url | `number`, `at_ms`, `call` (`receive` or `missed`), `url`, `topic`, `identifier`, `outcome` (a word of [`Outcome`]), `detail`, `status`, `took_us`, `bytes` |
+//! | `webhook_dead_letters` | a message that was not delivered | `number`, `at_ms`, `url`, `topic`, `outcome`, `detail`, `sha512`, `bytes`, `body` |
+//! | `webhook_endpoints` | what is remembered of a url | `url`, `failing_since`, `failures`, `disabled_at`, `reason`, `verified_at` |
+//! | `webhook_migrations` | a change of these tables | `version`, `applied_at` |
+//! | `webhook_changes` (not in PostgreSQL) | a change of a subscription | `seq`, `kind` (0 of a topic, 1 of a pattern), `row_id`; the last 65,536 |
+//! | `webhook_row_ids` (SQLite) | the largest number that a subscription had which is gone | `kind`, `last` |
+//!
+//! Times are seconds since the epoch; those named `.._ms` are milliseconds. Topics, digests and bodies are bytes (`BLOB`,
+//! `bytea`); in rqlite they are text, in lower-case hex. Who wants the topic `news` in SQLite (in PostgreSQL `'news'::bytea`, in
+//! rqlite `'6e657773'`), and the urls that failed most in the last hour:
+//!
+//! ```sql
+//! SELECT url, missed_url FROM httppubsub_subscription_exacts WHERE exact = CAST('news' AS BLOB);
+//!
+//! SELECT url, outcome, count(*) AS times FROM webhook_attempts
+//!     WHERE outcome <> 'confirmed' AND at_ms > (unixepoch() - 3600) * 1000
+//!     GROUP BY url, outcome ORDER BY times DESC LIMIT 10;
+//! ```
+//!
+//! Rows of subscriptions may be inserted, updated and deleted with SQL; in SQLite a topic may be written as text, which is stored
+//! as its bytes. Triggers tell every broadcaster: at once in PostgreSQL, within 0.1 s in a file of SQLite, within 0.5 s in rqlite.
+//!
+//! # Calls
 //! All calls may be made from any thread and at the same time. None of them panics; what fails is a [`StoreError`], and
 //! has not happened, unless the error says that this is not known.
 //!

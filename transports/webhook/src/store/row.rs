@@ -220,6 +220,8 @@ pub struct Endpoint {
     pub reason: Box<str>,
     /// When it showed that it wants to be called.
     pub verified_at: Option<u64>,
+    /// How many requests a minute it allowed then, if it said so.
+    pub allowed_rate: Option<u32>,
 }
 
 /// Which urls are wanted.

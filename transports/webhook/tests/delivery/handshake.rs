@@ -52,11 +52,14 @@ async fn who_does_not_want_to_be_called_gets_no_message_and_stays_subscribed() {
 }
 
 #[tokio::test]
-async fn the_rate_that_a_url_allowed_is_kept() {
+async fn the_rate_that_a_url_allowed_is_kept_after_a_restart_too() {
     let (bed, subscriber) = (Bed::new(careful()).await, Subscriber::start(Manner::Confirm(1)).await);
     let target = bed.subscribe(&subscriber.url("/receive"), None, "news").await;
     assert_eq!(bed.deliver(&target, "news").await.report.outcome, Outcome::Confirmed);
     assert_eq!(bed.deliver(&target, "news").await.report.outcome, Outcome::Crowded);
     bed.time.forward(60);
     assert_eq!(bed.deliver(&target, "news").await.report.outcome, Outcome::Confirmed);
+    let restarted = Bed::on(bed.store.clone(), careful(), bed.time.clone()).await;
+    assert_eq!(restarted.deliver(&target, "news").await.report.outcome, Outcome::Confirmed);
+    assert_eq!(restarted.deliver(&target, "news").await.report.outcome, Outcome::Crowded);
 }

@@ -1,6 +1,10 @@
 //! The door and the broadcaster behind it, over real sockets.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod bodies;
+#[cfg(feature = "sqlite")]
+mod configured;
 mod delivering;
 mod exchanges;
 mod harness;

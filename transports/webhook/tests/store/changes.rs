@@ -1,6 +1,7 @@
 //! Changes, as they come.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use eventhive_webhook::store::{Change, Changes, RowId, StoreError, Wanted};
 use eventhive_webhook::wire::Interest;
@@ -47,6 +48,31 @@ pub(crate) async fn a_change_of_a_recovery_url_is_told(place: Place) {
     let wanted = [Wanted { interest: Interest::Glob("*"), recovery: Some("http://recovery/") }];
     store.replace(URL, &wanted).await.unwrap();
     tells(&mut *changes, &[id]).await;
+}
+
+pub(crate) async fn who_stops_waiting_and_waits_again_misses_nothing(place: Place) {
+    let (store, other) = (place.open().await, place.open().await);
+    let mut changes = store.changes().await.unwrap();
+    let inserts = tokio::spawn(async move {
+        let mut ids = Vec::new();
+        for number in 0..100_u8 {
+            ids.push(other.insert(URL, Interest::Exact(&[number]), None).await.unwrap().unwrap());
+        }
+        ids
+    });
+    let mut told = HashSet::new();
+    let all = async {
+        while told.len() < 100 {
+            // Sometimes it is let go before it has looked, sometimes while it does.
+            let patience = Duration::from_micros(fastrand::u64(0..2000));
+            if let Ok(change) = timeout(patience, changes.next()).await {
+                let Ok(Change::Rows(ids)) = change else { panic!("{change:?}") };
+                told.extend(ids);
+            }
+        }
+    };
+    timeout(PATIENCE, all).await.expect("all of them are told");
+    assert_eq!(told, inserts.await.unwrap().into_iter().collect());
 }
 
 pub(crate) async fn who_waits_is_told_at_once_that_the_store_is_closed(place: Place) {

@@ -15,11 +15,12 @@ pub(crate) async fn what_is_remembered_of_a_url_comes_back(place: Place) {
         disabled_at: Some(1_700_000_100),
         reason: "it's gone".into(),
         verified_at: None,
+        allowed_rate: None,
     };
     for _ in 0..2 {
         store.remember(&endpoint).await.unwrap();
         assert_eq!(store.endpoint(url).await.unwrap().as_ref(), Some(&endpoint));
-        endpoint = Endpoint { url: url.into(), verified_at: Some(1), ..Endpoint::default() };
+        endpoint = Endpoint { url: url.into(), verified_at: Some(1), allowed_rate: Some(60), ..Endpoint::default() };
     }
     assert!(store.dismiss(url).await.unwrap());
     assert!(!store.dismiss(url).await.unwrap());

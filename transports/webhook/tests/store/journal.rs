@@ -87,13 +87,13 @@ const START: u64 = 1_700_000_000_000;
 fn attempt(number: u64, outcome: Outcome) -> Attempt {
     Attempt {
         at_ms: START + number,
-        receive: number % 2 == 0,
+        receive: number.is_multiple_of(2),
         url: format!("http://{number}.example/").into(),
         topic: vec![0, 255, 10].into(),
         identifier: vec![1, 2].into(),
         outcome,
         detail: "it's \"that\"".into(),
-        status: (number % 3 == 0).then_some(503),
+        status: number.is_multiple_of(3).then_some(503),
         took: Duration::from_micros(1_234_567),
         bytes: u64::from(u32::MAX) * 4,
     }

@@ -1,6 +1,8 @@
 //! What every store does, on every store there is: each test of the suite runs on each of them. A test of the suite is a
 //! function of a [`Place`], and says nothing of what is behind it.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod changes;
 mod endpoints;
 mod journal;
@@ -52,6 +54,7 @@ macro_rules! every_store {
                 changes_of_another_handle_are_seen
                 changes_before_are_not_told
                 a_change_of_a_recovery_url_is_told
+                who_stops_waiting_and_waits_again_misses_nothing
                 who_waits_is_told_at_once_that_the_store_is_closed;
             pending:
                 a_missed_message_is_due_when_its_time_has_come

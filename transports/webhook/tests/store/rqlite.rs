@@ -89,3 +89,25 @@ async fn a_cluster_that_is_not_there_is_unavailable() {
     let Err(error) = open(&cluster.address(), &patient()).await else { panic!("it was opened") };
     assert!(matches!(error, StoreError::Unavailable { .. }), "{error:?}");
 }
+
+#[tokio::test]
+async fn tls_is_spoken_with_whom_the_file_trusts() {
+    let cluster = RqliteCluster::start_with_tls(&[Manner::Leads]).await;
+    let store = open(&cluster.address(), &patient()).await.unwrap();
+    store.insert(URL, Interest::Exact(b"a"), None).await.unwrap().unwrap();
+    let other = RqliteCluster::start_with_tls(&[Manner::Leads]).await;
+    let (address, others) = (cluster.address(), other.address());
+    let distrusted = format!("{}?{}", address.split_once('?').unwrap().0, others.split_once('?').unwrap().1);
+    let Err(error) = open(&distrusted, &patient()).await else { panic!("it was trusted") };
+    assert!(matches!(error, StoreError::Unavailable { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_password_is_not_sent_where_it_would_show() {
+    // It names a leader that speaks no TLS.
+    let cluster = RqliteCluster::start_with_tls(&[Manner::Redirects, Manner::Leads]).await;
+    let only_the_first = cluster.address_of(0);
+    let Err(error) = open(&only_the_first, &patient()).await else { panic!("it was sent") };
+    assert!(matches!(error, StoreError::Unavailable { .. }), "{error:?}");
+    assert_eq!(cluster.asked(1), 0);
+}

@@ -8,16 +8,20 @@ use std::sync::{Arc, Mutex};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use eventhive_tls::Io;
 use futures_util::TryStreamExt as _;
+use rustls::ServerConfig;
+use rustls::pki_types::PrivateKeyDer;
 use serde_json::{Value as Json, json};
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{
     Arguments as _, AssertSqlSafe, Column as _, Connection as _, Either, Executor as _, Row as _, SqlSafeStr as _,
     SqliteConnection, Statement as _, TypeInfo as _, ValueRef as _,
 };
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::net::{TcpListener, TcpStream};
+use tempfile::NamedTempFile;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, ReadHalf, WriteHalf};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 
 /// Who may ask, as in an address.
 pub(crate) const USER: &str = "hive:s%40cret";
@@ -42,6 +46,8 @@ pub(crate) enum Manner {
 
 pub(crate) struct RqliteCluster {
     nodes: Vec<Arc<Node>>,
+    /// What its nodes are trusted by, if they speak TLS.
+    certificate: Option<NamedTempFile>,
 }
 
 struct Node {
@@ -54,6 +60,21 @@ struct Node {
 
 impl RqliteCluster {
     pub(crate) async fn start(manners: &[Manner]) -> Self {
+        Self::run(manners, None, None).await
+    }
+
+    pub(crate) async fn start_with_tls(manners: &[Manner]) -> Self {
+        let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+        let file = NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), made.cert.pem()).unwrap();
+        let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        let config = config.with_no_client_auth().with_single_cert(vec![made.cert.der().clone()], key).unwrap();
+        Self::run(manners, Some(Arc::new(config).into()), Some(file)).await
+    }
+
+    async fn run(manners: &[Manner], tls: Option<TlsAcceptor>, certificate: Option<NamedTempFile>) -> Self {
         let database = SqliteConnection::connect("sqlite::memory:").await.unwrap();
         let database = Arc::new(tokio::sync::Mutex::new(database));
         let mut nodes = Vec::new();
@@ -68,8 +89,17 @@ impl RqliteCluster {
             });
             nodes.push(Arc::clone(&node));
             if *manner != Manner::Refuses {
+                let tls = tls.clone();
                 tokio::spawn(async move {
                     while let Ok((stream, _)) = listener.accept().await {
+                        let stream: Box<dyn Io> = match &tls {
+                            // Who does not trust it goes away.
+                            Some(tls) => match tls.accept(stream).await {
+                                Ok(stream) => Box::new(stream),
+                                Err(_) => continue,
+                            },
+                            None => Box::new(stream),
+                        };
                         tokio::spawn(Arc::clone(&node).serve(stream));
                     }
                 });
@@ -77,16 +107,24 @@ impl RqliteCluster {
         }
         let leader = nodes.last().map(|node| node.address);
         nodes.iter().for_each(|node| *node.leader.lock().unwrap() = leader);
-        Self { nodes }
+        Self { nodes, certificate }
     }
 
     pub(crate) fn address(&self) -> String {
-        let nodes: Vec<String> = self.nodes.iter().map(|node| node.address.to_string()).collect();
-        format!("rqlite://{USER}@{}", nodes.join(","))
+        self.address_with(&self.nodes)
     }
 
+    /// The address of one node alone.
     pub(crate) fn address_of(&self, node: usize) -> String {
-        format!("rqlite://{USER}@{}", self.nodes[node].address)
+        self.address_with(&self.nodes[node..=node])
+    }
+
+    fn address_with(&self, nodes: &[Arc<Node>]) -> String {
+        let nodes: Vec<String> = nodes.iter().map(|node| node.address.to_string()).collect();
+        match &self.certificate {
+            Some(file) => format!("rqlites://{USER}@{}?ca={}", nodes.join(","), file.path().display()),
+            None => format!("rqlite://{USER}@{}", nodes.join(",")),
+        }
     }
 
     /// How many requests a node has got.
@@ -108,8 +146,8 @@ struct Request {
 }
 
 impl Node {
-    async fn serve(self: Arc<Self>, stream: TcpStream) {
-        let (reader, mut writer) = stream.into_split();
+    async fn serve(self: Arc<Self>, stream: Box<dyn Io>) {
+        let (reader, mut writer) = tokio::io::split(stream);
         let mut reader = BufReader::new(reader);
         while let Some(request) = read(&mut reader).await {
             self.asked.fetch_add(1, Ordering::SeqCst);
@@ -241,7 +279,7 @@ fn row_of(row: &SqliteRow) -> Vec<Json> {
     (0..row.len()).map(value).collect()
 }
 
-async fn read(reader: &mut BufReader<OwnedReadHalf>) -> Option<Request> {
+async fn read(reader: &mut BufReader<ReadHalf<Box<dyn Io>>>) -> Option<Request> {
     let mut line = String::new();
     reader.read_line(&mut line).await.ok().filter(|read| *read > 0)?;
     let mut words = line.split(' ');
@@ -267,7 +305,7 @@ async fn read(reader: &mut BufReader<OwnedReadHalf>) -> Option<Request> {
     Some(request)
 }
 
-async fn write(writer: &mut OwnedWriteHalf, status: &str, more: &str, body: &str) -> std::io::Result<()> {
+async fn write(writer: &mut WriteHalf<Box<dyn Io>>, status: &str, more: &str, body: &str) -> std::io::Result<()> {
     let length = body.len();
     let answer =
         format!("HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n{more}\r\n{body}");

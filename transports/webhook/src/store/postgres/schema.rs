@@ -107,7 +107,8 @@ pub(super) const MIGRATIONS: &[&[&str]] = &[&[
         failures bigint NOT NULL,
         disabled_at bigint NULL,
         reason text NOT NULL,
-        verified_at bigint NULL
+        verified_at bigint NULL,
+        allowed_rate bigint NULL
     )",
     "CREATE UNIQUE INDEX idx_webhook_endpoints_url ON webhook_endpoints (webhook_key(url))",
 ]];

@@ -80,15 +80,15 @@ impl Origin {
     /// From `host:port`.
     fn read(tls: bool, authority: &str, default: u16) -> Option<Self> {
         let authority: hyper::http::uri::Authority = authority.parse().ok()?;
+        // With a user it would begin with something else.
+        let port = match authority.as_str().strip_prefix(authority.host())? {
+            "" => default,
+            port => port.strip_prefix(':')?.parse().ok()?,
+        };
         let host = authority.host().trim_start_matches('[').trim_end_matches(']');
-        if host.is_empty() || authority.as_str().contains('@') {
+        if host.is_empty() {
             return None;
         }
-        // A port that is there must be one.
-        let port = match authority.port() {
-            Some(_) => authority.port_u16()?,
-            None => default,
-        };
         Some(Self { tls, host: host.to_owned(), port })
     }
 

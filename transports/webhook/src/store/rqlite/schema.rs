@@ -98,7 +98,8 @@ pub(super) const MIGRATIONS: &[&[&str]] = &[&[
         failures INTEGER NOT NULL,
         disabled_at INTEGER NULL,
         reason TEXT NOT NULL,
-        verified_at INTEGER NULL
+        verified_at INTEGER NULL,
+        allowed_rate INTEGER NULL
     )",
 ]];
 

@@ -39,6 +39,8 @@ pub(in crate::store) struct Feed<S> {
     news: watch::Receiver<u64>,
     read: Arc<str>,
     newest: Arc<str>,
+    /// Whether to look without waiting for news: there may be more, or a look was not finished.
+    look: bool,
     /// The last that was told.
     seq: i64,
     failures: u32,
@@ -50,12 +52,11 @@ impl<S: Source> Feed<S> {
     /// From now on.
     pub(in crate::store) async fn begin(
         source: Arc<S>,
-        mut news: watch::Receiver<u64>,
+        news: watch::Receiver<u64>,
         dialect: super::text::Dialect,
     ) -> Result<Self, StoreError> {
-        news.mark_changed();
         let (read, newest) = (dialect.text(READ), dialect.text(NEWEST));
-        let mut feed = Self { source, news, read, newest, seq: 0, failures: 0, lost: false };
+        let mut feed = Self { source, news, read, newest, look: true, seq: 0, failures: 0, lost: false };
         feed.seq = feed.newest().await?;
         Ok(feed)
     }
@@ -74,14 +75,16 @@ impl<S: Source> Feed<S> {
         loop {
             if self.failures > 0 {
                 sleep(back_off(self.failures)).await;
-            } else if self.news.changed().await.is_err() {
+            } else if !self.look && self.news.changed().await.is_err() {
                 return Err(StoreError::Closed);
             }
+            self.look = true;
             match self.look().await {
-                Ok(None) => self.failures = 0,
-                Ok(Some(change)) => {
+                Ok(change) => {
                     self.failures = 0;
-                    return Ok(change);
+                    if let Some(change) = change {
+                        return Ok(change);
+                    }
                 }
                 Err(StoreError::Closed) => return Err(StoreError::Closed),
                 Err(error) => {
@@ -100,7 +103,6 @@ impl<S: Source> Feed<S> {
         if self.lost {
             self.seq = self.newest().await?;
             self.lost = false;
-            self.news.mark_changed();
             return Ok(Some(Change::Everything));
         }
         let limit = i64::try_from(AT_ONCE).unwrap_or(i64::MAX);
@@ -124,9 +126,7 @@ impl<S: Source> Feed<S> {
         let is_gap = newest < self.seq || first > self.seq.saturating_add(1);
         let last = changes.last().map_or(newest, |(seq, _)| *seq);
         self.seq = if is_gap { newest } else { last };
-        if changes.len() >= AT_ONCE {
-            self.news.mark_changed();
-        }
+        self.look = changes.len() >= AT_ONCE;
         match changes {
             _ if is_gap => Some(Change::Everything),
             [] => None,

@@ -2,45 +2,42 @@
 
 use std::sync::Arc;
 
+use foldhash::{HashSet, HashSetExt as _};
 use tokio::sync::{mpsc, oneshot};
 
 use super::text::Dialect;
-use super::{Care, Engine, Statement};
+use super::{Care, Done, Engine, Statement, Strange, damaged, hex};
 use crate::store::StoreError;
 
+const TABLE: &str = "httppubsub_hmacs";
 /// How many share a transaction, and how many may wait for the next. 64 bytes each and a few more; in a request to rqlite,
 /// 100 KiB together.
 const TOGETHER: usize = 512;
 
 pub(super) struct Nonces {
     engine: Arc<dyn Engine>,
-    insert: Arc<str>,
     forget: Arc<str>,
     codes: mpsc::Sender<Code>,
 }
 
 struct Code {
-    statement: Statement,
+    code: [u8; 64],
+    forget_at: u64,
     answer: oneshot::Sender<Result<bool, StoreError>>,
 }
 
 impl Nonces {
     pub(super) fn new(engine: Arc<dyn Engine>, dialect: Dialect) -> Self {
-        let insert = "INSERT INTO httppubsub_hmacs (code, expires_at) VALUES ($1, $2) ON CONFLICT DO NOTHING";
         let (codes, waiting) = mpsc::channel(TOGETHER);
-        engine.keep(Box::pin(write(Arc::clone(&engine), waiting)));
-        Self {
-            engine,
-            insert: dialect.text(insert),
-            forget: dialect.text("DELETE FROM httppubsub_hmacs WHERE expires_at < $1"),
-            codes,
-        }
+        let writer = Writer { engine: Arc::clone(&engine), insert: Insert::new(dialect) };
+        engine.keep(Box::pin(writer.run(waiting)));
+        Self { engine, forget: dialect.text(format!("DELETE FROM {TABLE} WHERE expires_at < $1")), codes }
     }
 
     pub(super) async fn accept(&self, code: &[u8; 64], forget_at: u64) -> Result<bool, StoreError> {
-        let statement = Statement::new(&self.insert, vec![code.as_slice().into(), forget_at.into()]);
         let (answer, answered) = oneshot::channel();
-        self.codes.send(Code { statement, answer }).await.map_err(|_| StoreError::Closed)?;
+        let code = Code { code: *code, forget_at, answer };
+        self.codes.send(code).await.map_err(|_| StoreError::Closed)?;
         answered.await.unwrap_or(Err(StoreError::Closed))
     }
 
@@ -50,19 +47,78 @@ impl Nonces {
     }
 }
 
-/// Writes until nobody can ask any more.
-async fn write(engine: Arc<dyn Engine>, mut waiting: mpsc::Receiver<Code>) {
-    let mut codes = Vec::with_capacity(TOGETHER);
-    while waiting.recv_many(&mut codes, TOGETHER).await > 0 {
-        let (statements, answers): (Vec<_>, Vec<_>) = codes.drain(..).map(|code| (code.statement, code.answer)).unzip();
-        let done = engine.write(statements, Care::Loose).await;
-        for (number, answer) in answers.into_iter().enumerate() {
-            let is_new = match &done {
-                Ok(done) => Ok(done.get(number).is_some_and(|done| done.affected > 0)),
-                Err(error) => Err(error.clone()),
-            };
-            // Whoever has asked may have gone; the code counts as used.
-            let _ = answer.send(is_new);
+/// How many codes are inserted, and which of them were new.
+enum Insert {
+    /// By a statement for each, which tells how many rows it has added.
+    Each(Arc<str>),
+    /// By one for all, which returns those that it has added.
+    All(Arc<str>),
+}
+
+impl Insert {
+    fn new(dialect: Dialect) -> Self {
+        let insert = format!("INSERT INTO {TABLE} (code, expires_at)");
+        match dialect.code("item.value ->> 0") {
+            Some(code) => Self::All(dialect.text(format!(
+                "{insert} SELECT {code}, CAST(item.value ->> 1 AS BIGINT) FROM {} WHERE true \
+                 ON CONFLICT DO NOTHING RETURNING code",
+                dialect.list("$1")
+            ))),
+            None => Self::Each(dialect.text(format!("{insert} VALUES ($1, $2) ON CONFLICT DO NOTHING"))),
         }
+    }
+
+    fn statements(&self, codes: &[Code]) -> Vec<Statement> {
+        match self {
+            Self::Each(text) => {
+                let each = |code: &Code| Statement::new(text, vec![code.code.as_slice().into(), code.forget_at.into()]);
+                codes.iter().map(each).collect()
+            }
+            Self::All(text) => {
+                let most = i64::MAX.unsigned_abs();
+                let list: Vec<_> = codes.iter().map(|code| (hex(&code.code), code.forget_at.min(most))).collect();
+                // Text and numbers can always be written.
+                vec![Statement::new(text, vec![serde_json::to_string(&list).unwrap_or_default().into()])]
+            }
+        }
+    }
+
+    /// For each code, whether it is new. Of equal ones the first is.
+    fn read(&self, codes: &[Code], done: Vec<Done>) -> Result<Vec<bool>, Strange> {
+        match self {
+            Self::Each(_) => Ok(done.iter().map(|done| done.affected > 0).collect()),
+            Self::All(_) => {
+                let mut new = HashSet::with_capacity(codes.len());
+                for mut record in done.into_iter().flat_map(|done| done.rows) {
+                    new.insert(record.bytes()?);
+                }
+                Ok(codes.iter().map(|code| new.remove(code.code.as_slice())).collect())
+            }
+        }
+    }
+}
+
+struct Writer {
+    engine: Arc<dyn Engine>,
+    insert: Insert,
+}
+
+impl Writer {
+    /// Until nobody can ask any more.
+    async fn run(self, mut waiting: mpsc::Receiver<Code>) {
+        let mut codes = Vec::with_capacity(TOGETHER);
+        while waiting.recv_many(&mut codes, TOGETHER).await > 0 {
+            let new = self.write(&codes).await;
+            for (number, code) in codes.drain(..).enumerate() {
+                let is_new = new.as_ref().map(|new| new.get(number).copied().unwrap_or_default());
+                // Whoever has asked may have gone; the code counts as used.
+                let _ = code.answer.send(is_new.map_err(StoreError::clone));
+            }
+        }
+    }
+
+    async fn write(&self, codes: &[Code]) -> Result<Vec<bool>, StoreError> {
+        let done = self.engine.write(self.insert.statements(codes), Care::Loose).await?;
+        self.insert.read(codes, done).map_err(|Strange| damaged(self.engine.name(), TABLE, 0))
     }
 }

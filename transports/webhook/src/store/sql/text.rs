@@ -93,6 +93,12 @@ impl Dialect {
         }
     }
 
+    /// The code of such a list, where a statement can return what it has added. rqlite may not know that a statement does: it
+    /// looks for `RETURNING` by a parser of its own.
+    pub(super) fn code(self, item: &str) -> Option<String> {
+        (self != Self::Rqlite).then(|| self.interest(InterestKind::Exact, item))
+    }
+
     /// At the end of a statement that reads what the next will change.
     fn to_change(self) -> &'static str {
         match self {

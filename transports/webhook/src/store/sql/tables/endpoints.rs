@@ -9,7 +9,7 @@ use crate::store::{Answer, Endpoint, EndpointFilter, Endpoints, StoreError};
 
 const TABLE: &str = "webhook_endpoints";
 /// The first is for messages of errors; rows of this table have no number.
-const COLUMNS: &str = "0, url, failing_since, failures, disabled_at, reason, verified_at";
+const COLUMNS: &str = "0, url, failing_since, failures, disabled_at, reason, verified_at, allowed_rate";
 
 impl Endpoints for Tables {
     fn endpoint<'a>(&'a self, url: &'a str) -> Answer<'a, Option<Endpoint>> {
@@ -42,10 +42,10 @@ impl Endpoints for Tables {
     fn remember<'a>(&'a self, endpoint: &'a Endpoint) -> Answer<'a, ()> {
         async move {
             let text = format!(
-                "INSERT INTO {TABLE} (url, failing_since, failures, disabled_at, reason, verified_at) \
-                 VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT {} DO UPDATE SET failing_since = excluded.failing_since, \
+                "INSERT INTO {TABLE} (url, failing_since, failures, disabled_at, reason, verified_at, allowed_rate) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT {} DO UPDATE SET failing_since = excluded.failing_since, \
                  failures = excluded.failures, disabled_at = excluded.disabled_at, reason = excluded.reason, \
-                 verified_at = excluded.verified_at",
+                 verified_at = excluded.verified_at, allowed_rate = excluded.allowed_rate",
                 self.dialect.unique_url()
             );
             let arguments = vec![
@@ -55,6 +55,7 @@ impl Endpoints for Tables {
                 endpoint.disabled_at.into(),
                 (&*endpoint.reason).into(),
                 endpoint.verified_at.into(),
+                endpoint.allowed_rate.map(u64::from).into(),
             ];
             self.change(&self.dialect.text(text), arguments, Care::Durable).await?;
             Ok(())
@@ -86,5 +87,6 @@ fn endpoint(record: &mut Record) -> Result<Endpoint, Strange> {
         disabled_at: record.maybe_unsigned()?,
         reason: record.text()?,
         verified_at: record.maybe_unsigned()?,
+        allowed_rate: record.maybe_unsigned()?,
     })
 }

@@ -1,0 +1,245 @@
+//! `hive-cli webhooks`: what a broadcaster's store has, and trying urls.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use eventhive_webhook::store::{self, Attempt, DeadLetter, Endpoint, Options, Outcome, Store};
+use eventhive_webhook::wire::bodies::{Head as _, ReceiveHead};
+use eventhive_webhook::wire::digest::hash;
+use eventhive_webhook::wire::responses::Response;
+use eventhive_webhook::wire::{Interest, Proof};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::{Ended, run_in};
+
+const STORE: &str = "sqlite:subscriptions.db";
+const URL: &str = "http://127.0.0.1:1/v1/receive";
+
+/// A server on loopback, which therefore may call loopback.
+const CONFIGURATION: &str =
+    "servers: {hive: {create: always, pubsub_type: webhook, init: {database: 'sqlite:subscriptions.db'}}}";
+
+/// A folder with a store that this has filled.
+fn folder(fill: impl AsyncFnOnce(Arc<dyn Store>)) -> TempDir {
+    let folder = TempDir::new().unwrap();
+    std::fs::write(folder.path().join("eventhive.yaml"), CONFIGURATION).unwrap();
+    let address = format!("sqlite:{}", folder.path().join("subscriptions.db").display());
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+        let store = store::open(&address, &Options::default()).await.unwrap();
+        fill(Arc::clone(&store)).await;
+        store.close().await;
+    });
+    folder
+}
+
+fn webhooks(folder: &TempDir, arguments: &[&str]) -> Ended {
+    run_in(folder.path(), &[&["webhooks"], arguments].concat())
+}
+
+fn lines(ended: &Ended) -> Vec<Value> {
+    ended.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs()
+}
+
+fn letter(url: &str, body: Option<&[u8]>) -> DeadLetter {
+    DeadLetter {
+        number: 0,
+        at_ms: now() * 1000,
+        url: url.into(),
+        topic: b"news".as_slice().into(),
+        outcome: Outcome::Unreachable,
+        detail: "nobody is there".into(),
+        sha512: hash(b"old"),
+        bytes: 3,
+        body: body.map(Into::into),
+    }
+}
+
+/// A subscriber that confirms everything, for as long as the test runs.
+fn subscriber() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/v1/receive", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = BufReader::new(stream.unwrap());
+            while let Some(body) = request(&mut stream) {
+                let (head, _) = ReceiveHead::read(&body).unwrap();
+                let (proof, identifier) = (Proof::default(), head.identifier);
+                let mut answer = Vec::new();
+                Response::ConfirmReceive { proof, identifier, num_subscribers: 1 }.write(&mut answer).unwrap();
+                let http = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", answer.len());
+                stream.get_mut().write_all(&[http.as_bytes(), &answer].concat()).unwrap();
+            }
+        }
+    });
+    url
+}
+
+fn request(stream: &mut impl std::io::BufRead) -> Option<Vec<u8>> {
+    let mut length = 0;
+    for line in stream.by_ref().lines() {
+        let line = line.ok()?;
+        if line.is_empty() {
+            let mut body = vec![0; length];
+            stream.read_exact(&mut body).ok()?;
+            return Some(body);
+        }
+        if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+            length = value.trim().parse().ok()?;
+        }
+    }
+    None
+}
+
+#[test]
+fn urls_are_listed_with_what_they_want_and_how_they_do() {
+    let folder = folder(async |store| {
+        store.insert(URL, Interest::Exact(b"news"), Some("http://127.0.0.1:1/v1/recover")).await.unwrap();
+        store.insert(URL, Interest::Glob("news/*"), None).await.unwrap();
+        store.insert("http://well.test/", Interest::Exact(b"news"), None).await.unwrap();
+        let (url, reason) = (URL.into(), "unreachable: nobody is there".into());
+        let (failing_since, disabled_at) = (Some(now() - 300_000), Some(now() - 40_000));
+        let bad = Endpoint { url, failing_since, failures: 9, disabled_at, reason, ..Endpoint::default() };
+        store.remember(&bad).await.unwrap();
+    });
+    let listed = webhooks(&folder, &["list", "--json"]);
+    assert_eq!(listed.code, 0, "{listed:?}");
+    let [bad, well] = &lines(&listed)[..] else { panic!("{listed:?}") };
+    assert_eq!((&bad["url"], &bad["state"], &bad["failures"]), (&json!(URL), &json!("disabled"), &json!(9)));
+    assert_eq!((&bad["topics"], &bad["patterns"], &bad["with_recovery"]), (&json!(1), &json!(1), &json!(1)));
+    assert_eq!(well["state"], "well");
+
+    let text = webhooks(&folder, &["list", "--failing", "--store", STORE]).out;
+    assert!(text.contains("disabled 11 h ago") && text.contains("failing for 3 days, 9 failures in a row"), "{text}");
+    assert!(text.contains("unreachable: nobody is there") && !text.contains("well.test"), "{text}");
+}
+
+#[test]
+fn a_url_is_enabled_once() {
+    let folder = folder(async |store| {
+        let bad = Endpoint { url: URL.into(), failing_since: Some(1), disabled_at: Some(2), ..Endpoint::default() };
+        store.remember(&bad).await.unwrap();
+    });
+    let enabled = webhooks(&folder, &["enable", URL, "--json"]);
+    assert_eq!((enabled.code, &enabled.json()["was_disabled_at"]), (0, &json!(2)), "{enabled:?}");
+    let again = webhooks(&folder, &["enable", URL]);
+    assert_eq!(again.code, 1);
+    assert!(again.out.contains("nothing was known against it"), "{again:?}");
+}
+
+#[test]
+fn attempts_are_shown_by_url_outcome_and_time() {
+    let folder = folder(async |store| {
+        let attempt = |outcome, ago: u64| Attempt {
+            at_ms: (now() - ago) * 1000,
+            receive: true,
+            url: URL.into(),
+            topic: b"news\x1b[2J".as_slice().into(),
+            identifier: b"12345678".as_slice().into(),
+            outcome,
+            detail: "why".into(),
+            status: Some(500),
+            took: Duration::from_millis(7),
+            bytes: 3,
+        };
+        let attempts = [attempt(Outcome::BadAnswer, 7200), attempt(Outcome::TimedOut, 10)];
+        store.log(&attempts).await.unwrap();
+    });
+    let all = lines(&webhooks(&folder, &["attempts", "--json"]));
+    let outcomes: Vec<_> = all.iter().map(|line| line["outcome"].clone()).collect();
+    assert_eq!(outcomes, ["timed_out", "bad_answer"]);
+    assert_eq!(
+        (&all[0]["status"], &all[0]["took_ms"], &all[0]["identifier"]),
+        (&json!(500), &json!(7), &json!("12345678"))
+    );
+    for filter in [["--since", "1h"], ["--outcome", "timed_out"], ["--limit", "1"]] {
+        let ended = webhooks(&folder, &[&["attempts", "--json"], &filter[..]].concat());
+        assert_eq!(lines(&ended).len(), 1, "{filter:?}: {ended:?}");
+    }
+    let text = webhooks(&folder, &["attempts"]).out;
+    assert!(text.contains("timed_out, status 500, 7 ms: why") && !text.contains('\x1b'), "{text}");
+    let none = webhooks(&folder, &["attempts", "--url", "http://other.test/"]);
+    assert_eq!((none.code, none.out.as_str()), (0, ""));
+    let wrong = webhooks(&folder, &["attempts", "--outcome", "lost"]);
+    assert!(wrong.code == 2 && wrong.err.contains("confirmed, unsubscribed"), "{wrong:?}");
+}
+
+#[test]
+fn dead_letters_are_listed_and_sent_once_more() {
+    let url = subscriber();
+    let folder = folder(async |store| {
+        store.bury(&letter(&url, Some(b"old"))).await.unwrap();
+        store.bury(&letter(&url, None)).await.unwrap();
+        store.bury(&letter(URL, Some(b"old"))).await.unwrap();
+    });
+    let listed = webhooks(&folder, &["list", "--dead", "--json"]);
+    assert_eq!(lines(&listed).len(), 3, "{listed:?}");
+
+    let replayed = webhooks(&folder, &["replay", "--url", &url, "--json"]);
+    assert_eq!(replayed.code, 1, "one had no body: {replayed:?}");
+    let [sent, kept] = &lines(&replayed)[..] else { panic!("{replayed:?}") };
+    assert_eq!((&sent["outcome"], &sent["forgotten"]), (&json!("confirmed"), &json!(true)));
+    assert!(kept["detail"].as_str().unwrap().contains("too large to keep"), "{kept}");
+
+    let number = lines(&webhooks(&folder, &["list", "--dead", "--json", "--url", URL]))[0]["number"].to_string();
+    let failed = webhooks(&folder, &["replay", &number]);
+    assert!(failed.code == 1 && failed.out.contains("unreachable"), "{failed:?}");
+    assert_eq!(lines(&webhooks(&folder, &["list", "--dead", "--json"])).len(), 2);
+    let unknown = webhooks(&folder, &["replay", "4711"]);
+    assert!(unknown.code == 1 && unknown.out.contains("there is no dead letter 4711"), "{unknown:?}");
+}
+
+#[test]
+fn a_url_is_tested_step_by_step() {
+    let folder = folder(async |_| {});
+    let tested = webhooks(&folder, &["test", &subscriber()]);
+    assert_eq!(tested.code, 0, "{tested:?}");
+    for step in ["ok  url", "ok  resolve", "ok  guard", "ok  connect", "ok  status", "ok  answer", "ok  signature"] {
+        assert!(tested.out.contains(step), "{step}: {tested:?}");
+    }
+    assert!(tested.out.contains("Messages arrive at this url."));
+
+    let nobody = webhooks(&folder, &["test", URL, "--json"]);
+    assert_eq!((nobody.code, &nobody.json()["outcome"]), (1, &json!("unreachable")), "{nobody:?}");
+    let guarded = webhooks(&folder, &["test", "http://10.1.2.3/"]);
+    assert!(guarded.code == 1 && guarded.out.contains("NO  guard") && guarded.out.contains("`allow`"), "{guarded:?}");
+    let unsigned = webhooks(&folder, &["test", URL, "--store", STORE]);
+    assert!(
+        unsigned.out.contains("NO  guard"),
+        "without a configuration loopback is as forbidden as ever: {unsigned:?}"
+    );
+}
+
+#[test]
+fn a_store_that_is_not_there_is_not_made() {
+    let folder = TempDir::new().unwrap();
+    let ended = webhooks(&folder, &["list", "--store", "sqlite:typo.db"]);
+    assert!(ended.code == 4 && ended.err.contains("there is no store at `typo.db`"), "{ended:?}");
+    assert!(!folder.path().join("typo.db").exists());
+    let wrong = webhooks(&folder, &["list", "--store", "mysql://x"]);
+    assert_eq!(wrong.code, 2, "{wrong:?}");
+}
+
+#[test]
+fn the_server_is_to_be_named_where_several_have_webhooks() {
+    let folder = folder(async |store| {
+        store.insert(URL, Interest::Exact(b"news"), None).await.unwrap();
+    });
+    let other = "servers:
+  one: {create: always, pubsub_type: webhook, init: {port: 3004, database: 'sqlite:subscriptions.db'}}
+  two: {create: always, pubsub_type: webhook, init: {database: 'sqlite:other.db'}}
+";
+    std::fs::write(folder.path().join("eventhive.yaml"), other).unwrap();
+    let which = webhooks(&folder, &["list"]);
+    assert!(which.code == 2 && which.err.contains("--server with one of one, two"), "{which:?}");
+    let one = webhooks(&folder, &["list", "--server", "one", "--json"]);
+    assert_eq!(lines(&one).len(), 1, "{one:?}");
+    let none = webhooks(&folder, &["list", "--server", "three"]);
+    assert!(none.code == 2 && none.err.contains("there are one, two"), "{none:?}");
+}

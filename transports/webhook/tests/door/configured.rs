@@ -1,0 +1,190 @@
+//! Doors as a configuration makes them: with SQLite, and requests to urls over real sockets.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::{App, HttpRequest, HttpServer, rt, web};
+use bytes::Bytes;
+use eventhive_hub::{Hub, HubSettings};
+use eventhive_listener::{DoorPlan, DoorTransport as _, Listeners};
+use eventhive_transport::Settings;
+use eventhive_webhook::Webhook;
+use eventhive_webhook::wire::Interest::Exact;
+use eventhive_webhook::wire::Proof;
+use eventhive_webhook::wire::bodies::{Head as _, ReceiveHead};
+use eventhive_webhook::wire::responses::Response;
+use tempfile::TempDir;
+use tokio::sync::mpsc;
+
+use crate::harness::{exchange, post};
+use crate::requests::{count, notify_body, subscribe_body};
+
+fn settings(yaml: &str) -> Settings {
+    let node = eventhive_yaml::read(0, yaml).unwrap().unwrap();
+    Settings::check("servers.x.init", &node, Webhook.keys()).unwrap()
+}
+
+fn plan(yaml: &str) -> Result<DoorPlan, Vec<String>> {
+    let planned = Webhook.plan(&settings(yaml), &Hub::new(HubSettings::default()));
+    planned.map_err(|problems| problems.iter().map(ToString::to_string).collect())
+}
+
+/// A subscriber; gives what it was sent.
+fn subscriber() -> (String, mpsc::UnboundedReceiver<Vec<u8>>) {
+    let (sender, heard) = mpsc::unbounded_channel();
+    let answer = move |_: HttpRequest, body: Bytes| {
+        let sender = sender.clone();
+        async move {
+            let (head, length) = ReceiveHead::read(&body).unwrap();
+            sender.send(body[length..].to_vec()).unwrap();
+            let proof = Proof::default();
+            let confirm = Response::ConfirmReceive { proof, identifier: head.identifier, num_subscribers: 1 };
+            let mut answer = Vec::new();
+            confirm.write(&mut answer).unwrap();
+            answer
+        }
+    };
+    let server = HttpServer::new(move || App::new().default_service(web::to(answer.clone())))
+        .workers(1)
+        .disable_signals()
+        .bind(("127.0.0.1", 0))
+        .unwrap();
+    let url = format!("http://{}/v1/receive", server.addrs()[0]);
+    rt::spawn(server.run());
+    (url, heard)
+}
+
+fn start(yaml: &str) -> (Listeners, std::net::SocketAddr) {
+    let listeners = Listeners::start(vec![plan(yaml).unwrap()]).unwrap();
+    let address = listeners.addresses()[0].address;
+    (listeners, address)
+}
+
+/// Asks until the store was opened and read.
+async fn served(
+    address: std::net::SocketAddr,
+    target: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> crate::harness::Answered {
+    let begun = std::time::Instant::now();
+    loop {
+        let answered = exchange(address, &post(target, headers, body)).await;
+        if answered.status != 503 {
+            return answered;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(20), "it does not open");
+        rt::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[actix_web::test]
+async fn a_subscription_is_there_after_a_restart_and_messages_reach_its_url() {
+    let folder = TempDir::new().unwrap();
+    let yaml = format!("port: 0\ndatabase: 'sqlite:{}/w.db'\n", folder.path().display());
+    let (url, mut heard) = subscriber();
+    for round in 0..2 {
+        let (listeners, address) = start(&yaml);
+        let body = subscribe_body(&url, Exact(b"a"), None);
+        let expected = if round == 0 { 200 } else { 409 };
+        assert_eq!(served(address, "/v1/subscribe/exact", &[], &body).await.status, expected);
+        assert_eq!(count(served(address, "/v1/notify", &[], &notify_body(b"a", b"hello")).await), Ok(1));
+        assert_eq!(heard.recv().await.unwrap(), b"hello");
+        listeners.stop(Duration::from_secs(5)).await;
+    }
+}
+
+#[actix_web::test]
+async fn secrets_files_are_read_again_and_one_that_is_broken_changes_nothing() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("secrets.json");
+    let write = |text: &str| std::fs::write(&file, text).unwrap();
+    let token =
+        |text: &str| format!(r#"{{"version": "2", "to-broadcaster": {{"type": "token", "secret": "{text}"}}}}"#);
+    write(&token("one"));
+    let yaml = format!("port: 0\ndatabase: 'sqlite::memory:'\nsecrets_file: '{}'\n", file.display());
+    let (listeners, address) = start(&yaml);
+    let body = notify_body(b"a", b"");
+    let status = async |secret: &str| {
+        let authorization = format!("Bearer {secret}");
+        served(address, "/v1/notify", &[("Authorization", &authorization)], &body).await.status
+    };
+    assert_eq!((status("one").await, status("two").await), (200, 403));
+    write("{");
+    let problems = listeners.reload().run();
+    assert!(problems.iter().any(|problem| problem.contains("secrets.json")), "{problems:?}");
+    assert_eq!(status("one").await, 200);
+    write(&token("two"));
+    assert!(listeners.reload().run().is_empty());
+    assert_eq!((status("one").await, status("two").await), (403, 200));
+    listeners.stop(Duration::from_secs(5)).await;
+}
+
+#[actix_web::test]
+async fn a_secret_that_the_settings_have_in_a_file_is_read_again_too() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("token");
+    std::fs::write(&file, "one\n").unwrap();
+    let secret = format!("to_broadcaster: {{type: token, secret: ['file:{}', other]}}", file.display());
+    let (listeners, address) = start(&format!("port: 0\ndatabase: 'sqlite::memory:'\n{secret}\n"));
+    let body = notify_body(b"a", b"");
+    let status = async |secret: &str| {
+        let authorization = format!("Bearer {secret}");
+        served(address, "/v1/notify", &[("Authorization", &authorization)], &body).await.status
+    };
+    assert_eq!((status("one").await, status("two").await, status("other").await), (200, 403, 200));
+    std::fs::write(&file, "two\n").unwrap();
+    assert!(listeners.reload().run().is_empty());
+    assert_eq!((status("one").await, status("two").await, status("other").await), (403, 200, 200));
+    listeners.stop(Duration::from_secs(5)).await;
+}
+
+#[actix_web::test]
+async fn what_is_wrong_with_settings_is_told_before_anything_is_bound() {
+    for (yaml, part) in [
+        ("to_broadcaster: {type: hmac}", "`secret` is missing"),
+        ("to_broadcaster: {type: hmac, secret: short}", "86 characters"),
+        ("to_broadcaster: {type: none, secret: x}", "uses no secret"),
+        ("secrets_file: x\nto_subscriber: {type: none}", "remove one of the two"),
+        ("secrets_file: /no/such/file", "cannot read the secrets from `/no/such/file`"),
+        ("database: nosql", "expected `sqlite:FILE`"),
+        ("advertise: 'example.org:3003'", "expected a url such as"),
+        ("endpoint: '/a?b'", "a path cannot have `?`"),
+        ("allow: [intranet]", "`intranet` is no network"),
+        ("spool_path: /no/such/folder", "is no folder"),
+        ("tls_ca: /no/such/file", "tls_ca"),
+        ("standard_webhooks: {secret: 'whsec_x'}", "24 to 64 bytes"),
+        ("compression_dictionary_by_id: {'1': {file: x}}", "from 2 to 65535"),
+        ("tls_cert: x", "`tls_key`"),
+    ] {
+        let problems = plan(yaml).err().unwrap_or_else(|| panic!("{yaml}"));
+        assert!(problems.iter().any(|problem| problem.contains(part)), "{yaml}: {problems:?}");
+    }
+}
+
+#[actix_web::test]
+async fn a_server_that_others_reach_and_that_has_no_secrets_is_warned_of() {
+    let warnings = |yaml: &str| plan(yaml).unwrap().warnings.len();
+    assert_eq!(warnings("host: 127.0.0.1"), 0);
+    assert_eq!(warnings("host: '*'"), 2);
+    assert_eq!(warnings("host: '*'\nto_broadcaster: {type: token, secret: x}"), 1);
+    let both = "host: '*'\nto_broadcaster: {type: token, secret: x}\nto_subscriber: {type: token, secret: x}";
+    assert_eq!(warnings(both), 0);
+    let planned = plan("endpoint: /lonely").unwrap();
+    assert_eq!((planned.path.as_str(), planned.listen.port), ("/lonely/v1", 3003));
+    assert_eq!(Arc::strong_count(&planned.door), 1);
+}
+
+#[actix_web::test]
+async fn a_url_that_is_not_public_is_called_only_if_it_is_allowed() {
+    let (url, mut heard) = subscriber();
+    for (allow, expected) in [("allow: []", 0), ("allow: [loopback]", 1)] {
+        let (listeners, address) = start(&format!("port: 0\ndatabase: 'sqlite::memory:'\n{allow}\n"));
+        let body = subscribe_body(&url, Exact(b"a"), None);
+        assert_eq!(served(address, "/v1/subscribe/exact", &[], &body).await.status, 200);
+        assert_eq!(count(served(address, "/v1/notify", &[], &notify_body(b"a", b"x")).await), Ok(expected), "{allow}");
+        listeners.stop(Duration::from_secs(5)).await;
+    }
+    assert_eq!(heard.recv().await.unwrap(), b"x");
+    assert!(heard.try_recv().is_err());
+}
