@@ -122,7 +122,6 @@ pub struct Notified {
 
 impl Subscriber {
     /// How a subscriber is made.
-    #[must_use]
     pub fn builder() -> Builder {
         Builder::default()
     }

@@ -1,4 +1,5 @@
 //! The Python broadcaster, from `tests/peers/setup.sh`, to be stopped and started.
+#![allow(dead_code, reason = "each test program uses a part")]
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -113,13 +114,10 @@ impl Lonely {
 
     /// Again, at the same address.
     pub(crate) fn start_again(&self) {
-        let mut process = self.process.lock().unwrap();
-        if process.is_none() {
-            drop(process);
+        let stopped = self.process.lock().unwrap().is_none();
+        if stopped {
             self.run();
-            process = self.process.lock().unwrap();
         }
-        drop(process);
     }
 }
 

@@ -3,11 +3,13 @@
 //! A request is given up when the link goes down, whatever it waits for, so that whoever published hears it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
 
 use super::Http;
 use crate::subscriber::condition::{Condition, Status};
+use crate::subscriber::error::SubscriberError;
 use crate::subscriber::outbox::Outbox;
 
 /// Runs until it is told to stop and what waits is sent, as far as the link is up.
@@ -45,6 +47,15 @@ async fn condition_changed(http: &Http) -> Result<(), watch::error::RecvError> {
     http.teller.watch().wait_for(|now| now.status == Status::Ok).await.map(drop)
 }
 
+/// The waits before a broadcaster is asked again that said that it cannot for now, as one does that has just begun.
+const BUSY: [Duration; 5] = [
+    Duration::from_millis(50),
+    Duration::from_millis(100),
+    Duration::from_millis(200),
+    Duration::from_millis(400),
+    Duration::from_millis(800),
+];
+
 /// Sends what waits, until it waits for more.
 async fn send_all(http: &Http, outbox: &Outbox) {
     loop {
@@ -54,7 +65,14 @@ async fn send_all(http: &Http, outbox: &Outbox) {
             let Some(publish) = sending.publish.as_mut() else { continue };
             publish.sent = true;
             let message = publish.message.clone();
-            let what = http.notify(&message).await;
+            let mut what = http.notify(&message).await;
+            for wait in BUSY {
+                if !matches!(what, Err(SubscriberError::Exhausted(_))) {
+                    break;
+                }
+                tokio::time::sleep(wait).await;
+                what = http.notify(&message).await;
+            }
             if let Some(publish) = sending.publish.take() {
                 outbox.done(publish, what);
             }

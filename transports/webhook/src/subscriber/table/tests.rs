@@ -51,7 +51,7 @@ fn of_the_copies_that_come_over_http_each_consumer_takes_one() {
     let (wide, narrow, name) = (glob("*"), glob("a/?"), Wish::exact("a/b"));
     let (_, all) = joined(&table, &[wide.clone(), narrow.clone(), name.clone()]);
     let (_, globs) = joined(&table, &[narrow.clone(), wide.clone()]);
-    let (_, one) = joined(&table, &[wide.clone()]);
+    let (_, one) = joined(&table, std::slice::from_ref(&wide));
     let copies = [Arrival::Exact, Arrival::Glob(number_of(&wide)), Arrival::Glob(number_of(&narrow))];
     let counts = copies.map(|copy| table.deliver(copy, &message("a/b")));
     assert_eq!(counts, [Some(1), Some(1), Some(1)]);
@@ -88,7 +88,7 @@ fn only_the_first_and_the_last_who_want_something_change_the_plan() {
     let wish = Wish::exact("a");
     let mut standing = HashSet::new();
     let (one, _) = joined(&table, std::slice::from_ref(&wish));
-    assert_eq!(table.plan(Way::Http, &standing).begin, [wish.clone()]);
+    assert_eq!(table.plan(Way::Http, &standing).begin, std::slice::from_ref(&wish));
     assert!(table.plan(Way::Websocket, &standing).begin.is_empty());
     table.stands(Way::Http, &wish);
     standing.insert(wish.clone());

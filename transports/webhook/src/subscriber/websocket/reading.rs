@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::stream::SplitStream;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::connection::{Ack, End, Expected, Shared, Socket};
@@ -65,7 +66,7 @@ impl<'a> Reading<'a> {
             }
             Some(Ok(Message::Pong(_) | Message::Frame(_))) => Ok(()),
             Some(Ok(Message::Text(_))) => Err("the broadcaster sent text".to_owned()),
-            Some(Ok(Message::Close(frame))) => Err(closed(frame.map(|frame| frame.code.into()))),
+            Some(Ok(Message::Close(frame))) => Err(closed(frame.as_ref())),
             Some(Err(Error::Capacity(error))) => Err(format!("the broadcaster's message is too large: {error}")),
             Some(Err(error)) => Err(format!("the connection was lost: {error}")),
             None => Err(closed(None)),
@@ -292,10 +293,14 @@ fn unvouched(why: &NotVouched) -> String {
     format!("the broadcaster cannot vouch for what it sent: {why}")
 }
 
-fn closed(code: Option<u16>) -> String {
-    match code {
-        Some(1009) => "the broadcaster closed the connection: a message was too large for it".to_owned(),
-        Some(1012) => "the broadcaster is restarted".to_owned(),
+/// Python's broadcaster gives no reasons; doors of ours do.
+fn closed(frame: Option<&CloseFrame>) -> String {
+    let code = frame.map(|frame| u16::from(frame.code));
+    let reason = frame.map_or("", |frame| frame.reason.as_str());
+    match (code, reason) {
+        (_, reason) if !reason.is_empty() => format!("the broadcaster closed the connection: {reason}"),
+        (Some(1009), _) => "the broadcaster closed the connection: a message was too large for it".to_owned(),
+        (Some(1012), _) => "the broadcaster is restarted".to_owned(),
         _ => "the broadcaster closed the connection".to_owned(),
     }
 }

@@ -58,8 +58,9 @@ async fn keep_connected(client: &Websocket) {
         if client.outbox.is_shut() && client.outbox.is_empty() {
             return;
         }
-        tell(client, Status::Connecting);
+        // While it waits for its turn it is still lost.
         let Some(to) = turns.next(client).await else { return };
+        tell(client, Status::Connecting);
         let reason = match connection::connect(client, to).await {
             Err(reason) => reason,
             Ok((socket, nonce)) => {
