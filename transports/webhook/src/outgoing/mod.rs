@@ -176,12 +176,14 @@ impl Outgoing {
         let crowded = |why: Crowded| Failure::new(Outcome::Crowded, why.to_string());
         let place = self.hosts.enter(&target.origin).map_err(crowded)?;
         let turn = place.turn(until).await.map_err(crowded)?;
+        // An attempt is in a box, because it has kilobytes, and many may wait for theirs.
         match ask {
-            Ask::Options => self.attempt(turn, &target, until, || Ok(self.always.options(&target))).await,
+            Ask::Options => Box::pin(self.attempt(turn, &target, until, || Ok(self.always.options(&target)))).await,
             Ask::Post(call, message) => {
                 let extra = timeout_at(until, request::standard_headers(&self.settings, call, message)).await;
                 let extra = extra.map_err(|_| Failure::new(Outcome::TimedOut, "it was not signed in time"))??;
-                self.attempt(turn, &target, until, || self.always.post(&self.settings, &target, call, &extra)).await
+                let request = || self.always.post(&self.settings, &target, call, &extra);
+                Box::pin(self.attempt(turn, &target, until, request)).await
             }
         }
     }

@@ -23,7 +23,7 @@ pub struct OutgoingSettings {
     pub read_timeout: Duration,
     /// How many requests to one host may be under way. 128.
     pub per_host: usize,
-    /// How many more to one host may wait for their turn. 16,384, of about a kilobyte each; messages are shared.
+    /// How many more to one host may wait for their turn. 16,384, of about two kilobytes each; messages are shared.
     pub per_host_waiting: usize,
     /// How many requests may be under way to all hosts; each has a file descriptor. 1,024.
     pub requests: usize,

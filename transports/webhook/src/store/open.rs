@@ -35,8 +35,8 @@ impl Options {
 /// |---|---|---|
 /// | `sqlite:PATH` | a file, made if it is not there | `sqlite` |
 /// | `sqlite::memory:` | memory of this process, gone with the store | `sqlite` |
-/// | `postgres://user:password@host:5432/database`, `postgresql://..` | PostgreSQL 13 or newer, with the parameters of libpq, such as `?sslmode=verify-full` | `postgres` |
-/// | `rqlite://user:password@host:4001,host2:4001` | rqlite 8.10 or newer; any of its nodes. `rqlites://..?ca=FILE` with TLS, and certificates to trust if they are not the system's | |
+/// | `postgres://user:password@host:5432/database`, `postgresql://..` | PostgreSQL 13 or newer (tests run 15), with the parameters of libpq, such as `?sslmode=verify-full` | `postgres` |
+/// | `rqlite://user:password@host:4001,host2:4001` | rqlite 8 or newer; any of its nodes. `rqlites://..?ca=FILE` with TLS, and certificates to trust if they are not the system's | |
 ///
 /// # Errors
 /// [`StoreError::Address`] if the address is none of these, needs a feature that is not built in, or leads to tables of a

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::support::{Asked, Server, hello, http, outgoing, until, written};
+use super::support::{Asked, Peer, Server, hello, http, outgoing, until, written};
 use crate::message::{Body, Message, SpooledFile};
 use crate::outgoing::{Outgoing, Report};
 use crate::store::Outcome;
@@ -14,13 +14,14 @@ use crate::wire::bodies::Missed;
 use crate::wire::digest::{hash, repr_digest};
 use crate::wire::responses::Response;
 
+/// Any runtime may run it.
 fn send<T: Send>(future: T) -> T {
     future
 }
 
 #[tokio::test]
 async fn a_message_is_delivered_with_the_head_and_body_of_the_protocol() {
-    let mut server = Server::start(super::support::Peer::confirm_all).await;
+    let mut server = Server::start(Peer::confirm_all).await;
     let outgoing = outgoing(|_| ());
     let report = send(outgoing.receive(&server.url("/v1/receive?a=%41#me"), &hello())).await;
     assert_eq!((report.outcome, report.subscribers, report.status), (Outcome::Confirmed, 1, Some(200)), "{report:?}");
@@ -65,7 +66,7 @@ async fn head_and_small_body_come_in_one_write() {
 
 #[tokio::test]
 async fn a_missed_is_confirmed_by_its_answer() {
-    let mut server = Server::start(async |mut peer: super::support::Peer| {
+    let mut server = Server::start(async |mut peer: Peer| {
         peer.asked().await;
         peer.say(&http("200 OK", &written(Response::ConfirmMissed { proof: Proof::default() }))).await;
     })
@@ -91,7 +92,7 @@ async fn delivered(outgoing: &Outgoing, server: &mut Server, message: &Message) 
 
 #[tokio::test]
 async fn messages_of_any_size_arrive_whole_from_memory_and_from_a_file() {
-    let mut server = Server::start(super::support::Peer::confirm_all).await;
+    let mut server = Server::start(Peer::confirm_all).await;
     let outgoing = outgoing(|_| ());
     let bytes: Vec<u8> = (0..3_000_001_u32).map(|at| (at % 251) as u8).collect();
     for length in [0, 1, 4_095, 4_096, 4_097, 200_000, bytes.len()] {
@@ -107,7 +108,7 @@ async fn messages_of_any_size_arrive_whole_from_memory_and_from_a_file() {
 
 #[tokio::test]
 async fn a_file_that_cannot_be_read_is_told_and_not_tried_again() {
-    let server = Server::start(super::support::Peer::confirm_all).await;
+    let server = Server::start(Peer::confirm_all).await;
     let outgoing = outgoing(|_| ());
     assert_eq!(outgoing.receive(&server.url("/"), &hello()).await.outcome, Outcome::Confirmed);
     let Report { outcome, detail, .. } = outgoing.receive(&server.url("/"), &spooled(b"short", 1_000_000)).await;
@@ -115,4 +116,10 @@ async fn a_file_that_cannot_be_read_is_told_and_not_tried_again() {
     assert!(detail.starts_with("the message cannot be read: "), "{detail}");
     until("nothing is under way", || outgoing.load().requests == 0).await;
     assert_eq!(server.connections(), 1);
+}
+
+#[tokio::test]
+async fn a_request_that_waits_for_its_turn_takes_less_than_two_kilobytes() {
+    let (outgoing, message) = (outgoing(|_| ()), hello());
+    assert!(std::mem::size_of_val(&outgoing.receive("http://example.org/", &message)) < 2048);
 }
