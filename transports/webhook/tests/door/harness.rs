@@ -30,9 +30,12 @@ use crate::memory::MemoryStore;
 
 pub(crate) const ADVERTISED: &str = "http://127.0.0.1:3003";
 
+/// A url, a topic, a body.
+type Call = (String, Vec<u8>, Vec<u8>);
+
 /// What is called in the place of urls.
 pub(crate) struct Called {
-    pub(crate) calls: Mutex<Vec<(String, Vec<u8>, Vec<u8>)>>,
+    pub(crate) calls: Mutex<Vec<Call>>,
     /// What urls of this part answer.
     pub(crate) gone: Mutex<Option<&'static str>>,
     /// Calls wait for a permit of this.
