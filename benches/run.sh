@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Takes all figures of benches/README.md: one event in one process, the link to Redis beside bare loops, the hub and its
-# backlog on disk alone, then hubs side by side: nats-server, redis-server, ours with its websocket and its HTTP door, the
+# backlog on disk alone, then hubs side by side: nats-server, redis-server, ours with its websocket, HTTP and webhook doors, lonelypss, the
 # Python hub. Prints tables.
-# Arguments name the systems to measure (nats redis eventhive http python) and leave the first parts out; `http` alone is the
-# hub alone, and the HTTP door beside NATS and Redis. Needs what tests/all.sh needs, and the two servers, which it installs
+# Arguments name the systems to measure (nats redis eventhive http python webhook lonelypss) and leave the first parts out; `http` alone is the
+# hub alone, and the HTTP door beside NATS and Redis; `webhook` alone is webhooks beside lonelypss and bare loops. Needs what tests/all.sh needs, and the two servers, which it installs
 # from Debian's packages when it runs as root.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -34,6 +34,9 @@ if [ "$*" = http ]; then
     peers=
     hub
 else
+    if [ "$*" = webhook ]; then
+        set -- webhook lonelypss 1:1 1:100 deliveries stored large
+    fi
     peers="$(tests/peers/setup.sh)"
 fi
 target="$(realpath "${CARGO_TARGET_DIR:-target}")"
@@ -56,4 +59,6 @@ fi
 BENCH_HIVE_CLI="$target/release/hive-cli" \
     BENCH_PYTHON="$peers/pubsub/bin/python" \
     BENCH_PYTHON_SERVER="$PWD/tests/peers/python/server.py" \
+    BENCH_LONELY_PYTHON="$peers/lonely/bin/python" \
+    BENCH_LONELY_BROADCASTER="$PWD/tests/peers/python/lonely_broadcaster.py" \
     "$target/release/side-by-side" "$@"

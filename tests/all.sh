@@ -20,6 +20,7 @@ curl curl
 ldapmodify ldap-utils
 /usr/sbin/nginx nginx
 node nodejs
+npm npm
 redis-server redis-server
 ruby ruby
 /usr/sbin/slapd slapd

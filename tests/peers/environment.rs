@@ -35,7 +35,7 @@ impl Stack {
 }
 
 /// `EVENTHIVE_PEERS`, or where `tests/all.sh` puts the environments.
-fn environments() -> PathBuf {
+pub(crate) fn environments() -> PathBuf {
     std::env::var_os("EVENTHIVE_PEERS").map_or_else(|| root().join("target/peers"), PathBuf::from)
 }
 

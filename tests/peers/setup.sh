@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Makes the Python environments of the peers below target/peers, or leaves them when they are as they should be.
+# Makes the Python environments of the peers below target/peers, and the packages of node, or leaves them when they are as they
+# should be.
 # Prints the folder.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -38,4 +39,16 @@ for requirements in tests/peers/requirements-*.txt; do
         echo "$stamp" >"$environment/stamp"
     fi
 done
+
+# The packages of npm, as the lock file has them.
+node="$peers/node"
+stamp="$(cat tests/peers/node/package-lock.json)"
+if command -v npm >/dev/null && [ "$(cat "$node/stamp" 2>/dev/null)" != "$stamp" ]; then
+    echo "Installing tests/peers/node/package-lock.json" >&2
+    rm -rf "$node"
+    mkdir -p "$node"
+    cp tests/peers/node/package.json tests/peers/node/package-lock.json "$node"
+    npm ci --prefix "$node" --ignore-scripts --no-audit --no-fund --silent >&2 || fail "the packages of npm could not be installed"
+    echo "$stamp" >"$node/stamp"
+fi
 realpath "$peers"

@@ -1,7 +1,7 @@
 //! The hubs: how each is started, and what the operating system says of its process.
 
-use std::io::{self, BufRead, BufReader, Error};
-use std::net::TcpListener;
+use std::io::{self, BufRead, BufReader, Error, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -86,7 +86,7 @@ impl Server {
 
     fn wait_until_it_accepts(&mut self) -> io::Result<()> {
         let deadline = Instant::now() + Duration::from_secs(20);
-        while std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+        while self.accepts().is_err() {
             if let Some(status) = self.child.try_wait()? {
                 return Err(Error::other(format!("the server ended at once: {status}")));
             }
@@ -96,6 +96,19 @@ impl Server {
             std::thread::sleep(Duration::from_millis(10));
         }
         Ok(())
+    }
+
+    /// A broadcaster of webhooks has its subscriptions a moment later than it listens.
+    fn accepts(&self) -> io::Result<()> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
+        if !self.system.takes_webhooks() {
+            return Ok(());
+        }
+        let request = b"POST /v1/check_subscriptions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 4\r\n\r\n\0\0\0\0";
+        stream.write_all(request)?;
+        let mut status = [0; 13];
+        stream.read_exact(&mut status)?;
+        if &status == b"HTTP/1.1 200 " { Ok(()) } else { Err(Error::other("not ready")) }
     }
 
     /// Processor time of all its threads so far, user and system. The kernel counts in ticks of 10 ms.

@@ -8,7 +8,7 @@
 mod asfpy;
 mod beyond;
 mod browser;
-mod curl;
+pub(crate) mod curl;
 mod devtools;
 mod doors;
 mod proxy;

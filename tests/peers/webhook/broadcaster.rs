@@ -33,6 +33,12 @@ impl Broadcaster {
         Self::start_on(kind, folder, 0)
     }
 
+    /// Starts ours with more keys of `init`.
+    pub(crate) fn start_with(folder: &Rc<Folder>, init: &str) -> Self {
+        let (port, process) = ours(folder, 0, init);
+        Self { kind: Kind::Ours, port, process, folder: Rc::clone(folder) }
+    }
+
     fn start_on(kind: Kind, folder: &Rc<Folder>, port: u16) -> Self {
         let (port, process) = match kind {
             Kind::Python => python(folder, port),

@@ -82,7 +82,9 @@ impl Bridge {
             0 => None,
             number => Some(SessionId::from(number)),
         };
-        let draft = Draft::bytes(Topic::new(message.topic.to_vec()), body.clone()).exclude(session);
+        let topic = Topic::new(message.topic.to_vec());
+        let draft = if is_json(body) { Draft::json(topic, body.clone()) } else { Draft::bytes(topic, body.clone()) };
+        let draft = draft.exclude(session);
         match timeout(ROOM, self.hand_in(draft)).await {
             Ok(Ok(published)) => Handed { receivers: published.receivers, published: Some(published) },
             Ok(Err(PublishRefused::TopicTooLong { .. })) => {
@@ -200,4 +202,10 @@ fn take(
     for target in targets {
         lanes.push(target, message.clone(), tracker.clone());
     }
+}
+
+/// Doors that speak JSON hand on a JSON value as it is, and anything else as text, so it has to be known what a message is.
+/// What begins with neither a brace nor a bracket is not looked at further: a number or a word may as well be text.
+fn is_json(body: &[u8]) -> bool {
+    matches!(body.first(), Some(b'{' | b'[')) && serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok()
 }
