@@ -60,8 +60,6 @@ fi
 if [ "$all" = yes ]; then
     cargo test -p eventhive-webhook --features sqlite,postgres --test store --no-fail-fast "$@" postgres 2>&1 |
         tee -a "$log" || status=$?
-    # Broadcasters that share one.
-    cargo test --features postgres --test peers --no-fail-fast "$@" webhook::cluster 2>&1 | tee -a "$log" || status=$?
 fi
 # What is run on the original PyPubSub too, where there is one: it is in no package registry.
 if [ "$all" = yes ] && [ -n "${EVENTHIVE_PYPUBSUB:-}" ]; then
