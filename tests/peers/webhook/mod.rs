@@ -2,7 +2,8 @@
 //!
 //! `auth` makes the secrets of a run, with `hive-cli setup webhook`. `broadcaster` runs one, `client` drives the Python clients.
 //! A case of `cases` is run at both broadcasters, Python's and ours: what Python's does is the measure.
-//! `shared` is about several broadcasters, `cluster` about those on a PostgreSQL (with the feature `postgres`), `doors` about a hub with other doors, `standard` about Standard Webhooks.
+//! `shared` is about several broadcasters on a SQLite file, `cluster` about those on a PostgreSQL, `doors` about a hub with other
+//! doors, `standard` about Standard Webhooks.
 
 mod auth;
 mod broadcaster;
