@@ -46,6 +46,40 @@ async fn a_server_that_was_restarted_is_told_as_lost_and_then_as_everything() {
 }
 
 #[tokio::test]
+async fn a_connection_that_is_lost_behind_changes_is_told_as_lost() {
+    let mut server = PostgresServer::start();
+    let store = open(&server.address("postgres"), &patient()).await.unwrap();
+    let mut changes = store.changes().await.unwrap();
+    // The first are taken, and wait; the others are in the connection, and its end behind them.
+    for number in 0..20_u8 {
+        store.insert(URL, Interest::Exact(&[number]), None).await.unwrap().unwrap();
+    }
+    server.stop();
+    server.start_again();
+    let lost = async {
+        while let Ok(change) = changes.next().await {
+            assert!(matches!(change, Change::Rows(_)), "{change:?}");
+        }
+    };
+    timeout(PATIENCE, lost).await.expect("the loss is told");
+    assert_eq!(timeout(PATIENCE, changes.next()).await.unwrap().unwrap(), Change::Everything);
+}
+
+#[tokio::test]
+async fn tables_that_another_brings_up_to_date_are_not_waited_for_without_end() {
+    let place = place().await;
+    let mut shell = shell(&place).await;
+    sqlx::query("SELECT pg_advisory_lock(5284016731190227)").execute(&mut shell).await.unwrap();
+    let hasty = Options::default().patience(Duration::from_millis(300));
+    let opened = timeout(PATIENCE, open(place.address(), &hasty)).await.expect("it gives up");
+    let Err(error) = opened else { panic!("it was opened") };
+    assert!(matches!(error, StoreError::Unavailable { .. }), "{error:?}");
+    assert!(error.to_string().contains("5284016731190227"), "{error}");
+    sqlx::query("SELECT pg_advisory_unlock_all()").execute(&mut shell).await.unwrap();
+    assert_eq!(place.open().await.page(None, 10).await.unwrap(), []);
+}
+
+#[tokio::test]
 async fn a_password_goes_over_tls_and_into_no_error() {
     let server = PostgresServer::start();
     let certificate = server.folder.join("cert.pem");

@@ -68,14 +68,30 @@ impl Source {
     async fn hear(&self, listener: &mut PgListener) -> Result<Change, StoreError> {
         loop {
             match timeout(IDLE, listener.try_recv()).await {
-                Ok(Ok(Some(notification))) => return Ok(gather(listener, &notification)),
-                Ok(Ok(None)) => {
-                    return Err(self.gone(io::Error::new(io::ErrorKind::ConnectionReset, "the connection was lost")));
+                Ok(heard) => {
+                    let first = self.heard(heard)?;
+                    return self.gather(listener, &first);
                 }
-                Ok(Err(error)) => return Err(self.failures.of(error)),
                 Err(_) => self.in_time(sqlx::query("SELECT 1").execute(&mut *listener)).await.map(drop)?,
             }
         }
+    }
+
+    fn heard(&self, heard: Result<Option<PgNotification>, sqlx::Error>) -> Result<PgNotification, StoreError> {
+        let lost = || self.gone(io::Error::new(io::ErrorKind::ConnectionReset, "the connection was lost"));
+        heard.map_err(|error| self.failures.of(error))?.ok_or_else(lost)
+    }
+
+    /// This one and those that are there already. An end that comes with them is told now, and they with it, because
+    /// everything is read again: the listener tells an end once, and then connects anew by itself.
+    fn gather(&self, listener: &mut PgListener, first: &PgNotification) -> Result<Change, StoreError> {
+        let mut rows = Vec::new();
+        let mut all = !read(first.payload(), &mut rows);
+        while rows.len() < AT_ONCE {
+            let Some(heard) = listener.try_recv().now_or_never() else { break };
+            all |= !read(self.heard(heard)?.payload(), &mut rows);
+        }
+        Ok(if all { Change::Everything } else { Change::Rows(rows) })
     }
 }
 
@@ -118,17 +134,6 @@ async fn again(source: &Source) -> PgListener {
             Err(_) => failures = failures.saturating_add(1),
         }
     }
-}
-
-/// This one and those that are there already.
-fn gather(listener: &mut PgListener, first: &PgNotification) -> Change {
-    let mut rows = Vec::new();
-    let mut all = !read(first.payload(), &mut rows);
-    while rows.len() < AT_ONCE {
-        let Some(Ok(Some(more))) = listener.try_recv().now_or_never() else { break };
-        all |= !read(more.payload(), &mut rows);
-    }
-    if all { Change::Everything } else { Change::Rows(rows) }
 }
 
 /// Takes down a row. `false` if it tells none: then anything may have changed.

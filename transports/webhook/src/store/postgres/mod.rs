@@ -54,7 +54,7 @@ pub(super) async fn open(name: &Arc<str>, address: &str, options: &Options) -> R
 async fn connect_pool(source: &Source) -> Result<PgPool, StoreError> {
     let mut first =
         in_time(source, async { source.connect.connect().await.map_err(|error| source.failures.open(error)) }).await?;
-    values::migrate(&mut first, &source.failures).await?;
+    values::migrate(&mut first, &source.failures, source.patience).await?;
     drop(first);
     let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(source.patience);
     Ok(pool.connect_lazy_with(source.connect.clone()))
