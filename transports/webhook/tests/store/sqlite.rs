@@ -126,6 +126,47 @@ async fn what_was_written_is_there_after_closing() {
 }
 
 #[tokio::test]
+async fn who_closes_a_store_that_is_closing_waits_for_its_end() {
+    let place = sqlite_file().await;
+    let store = place.open().await;
+    store.insert(URL, Interest::Exact(b"a"), None).await.unwrap().unwrap();
+    let log = format!("{}-wal", place.address().strip_prefix("sqlite:").unwrap());
+    assert!(std::fs::exists(&log).unwrap());
+    let second = async {
+        store.close().await;
+        assert!(!std::fs::exists(&log).unwrap());
+    };
+    tokio::join!(store.close(), second);
+    // And who goes on where another has stopped.
+    let store = place.open().await;
+    store.insert(URL, Interest::Exact(b"b"), None).await.unwrap().unwrap();
+    assert!(futures_util::FutureExt::now_or_never(store.close()).is_none());
+    store.close().await;
+    assert!(!std::fs::exists(&log).unwrap());
+}
+
+#[tokio::test]
+async fn who_came_late_is_not_refused_with_those_who_came_early() {
+    let place = sqlite_file().await;
+    let patience = Duration::from_secs(1);
+    let store = open(place.address(), &Options::default().patience(patience)).await.unwrap();
+    let mut shell = shell(&place).await;
+    let transaction = shell.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    let early = async {
+        let refused = store.insert(URL, Interest::Exact(b"early"), None).await;
+        transaction.rollback().await.unwrap();
+        refused
+    };
+    let late = async {
+        tokio::time::sleep(patience / 2).await;
+        store.insert(URL, Interest::Exact(b"late"), None).await
+    };
+    let (early, late) = tokio::join!(early, late);
+    assert!(matches!(early, Err(StoreError::Unavailable { .. })), "{early:?}");
+    late.unwrap().unwrap();
+}
+
+#[tokio::test]
 async fn a_store_that_nobody_has_any_more_lets_go_of_its_file() {
     let place = sqlite_file().await;
     let store = place.open().await;

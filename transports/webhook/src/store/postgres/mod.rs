@@ -135,13 +135,8 @@ impl Engine for Postgres {
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {
-        async move {
-            if self.home.close() {
-                // It waits for what is under way, as long as that may take.
-                let _ = timeout(self.source.patience, self.pool.close()).await;
-                self.home.end();
-            }
-        }
-        .boxed()
+        // It waits for what is under way, as long as that may take.
+        let closing = async { _ = timeout(self.source.patience, self.pool.close()).await };
+        self.home.close(closing).boxed()
     }
 }

@@ -161,13 +161,8 @@ impl Engine for Rqlite {
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {
-        async {
-            if self.home.close() {
-                self.news.send_modify(|count| *count = count.wrapping_add(1));
-                self.home.end();
-            }
-        }
-        .boxed()
+        let closing = async { self.news.send_modify(|count| *count = count.wrapping_add(1)) };
+        self.home.close(closing).boxed()
     }
 }
 

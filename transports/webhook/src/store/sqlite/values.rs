@@ -1,5 +1,6 @@
 //! Rows, errors, and the migrations.
 
+use std::io;
 use std::sync::Arc;
 
 use futures_util::TryStreamExt as _;
@@ -62,7 +63,9 @@ pub(super) struct Failures {
 /// Its result codes, without what extends them.
 const BUSY: i32 = 5;
 const LOCKED: i32 = 6;
+const NO_MEMORY: i32 = 7;
 const READ_ONLY: i32 = 8;
+const INTERRUPTED: i32 = 9;
 const IO: i32 = 10;
 const CORRUPT: i32 = 11;
 const FULL: i32 = 13;
@@ -72,6 +75,12 @@ const NOT_A_DATABASE: i32 = 26;
 impl Failures {
     pub(super) fn new(store: &Arc<str>) -> Self {
         Self { store: Arc::clone(store) }
+    }
+
+    /// It took longer than the patience.
+    pub(super) fn late(&self, what: &str) -> StoreError {
+        let late = io::Error::new(io::ErrorKind::TimedOut, what);
+        StoreError::Unavailable { store: Arc::clone(&self.store), source: Arc::new(late) }
     }
 
     /// What has failed while the file was opened.
@@ -97,7 +106,7 @@ impl Failures {
                     "{error}: it is no database of SQLite, or a broken one; name another file, or bring a copy back"
                 ),
             },
-            (_, Some(BUSY | LOCKED | READ_ONLY | IO | FULL | CANNOT_OPEN)) | (_, None) => {
+            (_, Some(BUSY | LOCKED | NO_MEMORY | READ_ONLY | INTERRUPTED | IO | FULL | CANNOT_OPEN)) | (_, None) => {
                 StoreError::Unavailable { store, source: Arc::new(error) }
             }
             (_, Some(_)) => StoreError::Damaged {
