@@ -152,6 +152,24 @@ async fn a_call_that_the_server_does_not_finish_ends_in_time() {
     store.insert(URL, Interest::Exact(b"again"), None).await.unwrap().unwrap();
 }
 
+#[tokio::test]
+async fn a_row_in_the_hands_of_another_is_not_due_and_keeps_nobody_busy() {
+    let place = place().await;
+    let store = place.open().await;
+    let locked = store.insert(URL, Interest::Exact(b"locked"), None).await.unwrap().unwrap();
+    store.miss(locked, b"locked", 0, 1).await.unwrap();
+    let mut shell = shell(&place).await;
+    let mut transaction = shell.begin().await.unwrap();
+    sqlx::query("SELECT * FROM httppubsub_subscription_exacts FOR UPDATE").execute(&mut *transaction).await.unwrap();
+    assert_eq!(timeout(PATIENCE, store.due(2)).await.expect("it ends").unwrap(), None);
+    let free = store.insert(URL, Interest::Glob("*"), None).await.unwrap().unwrap();
+    store.miss(free, b"free", 0, 1).await.unwrap();
+    let due = timeout(PATIENCE, store.due(2)).await.expect("it ends").unwrap();
+    assert_eq!(due.unwrap().row.id, free);
+    transaction.rollback().await.unwrap();
+    assert_eq!(store.due(2).await.unwrap().unwrap().row.id, locked);
+}
+
 async fn shell(place: &Place) -> PgConnection {
     PgConnection::connect(place.address()).await.unwrap()
 }
