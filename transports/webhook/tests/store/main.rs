@@ -68,7 +68,8 @@ macro_rules! every_store {
                 a_code_counts_once
                 of_fifty_callers_with_one_code_one_gets_it
                 a_code_is_forgotten_after_its_time
-                many_codes_at_once_are_all_accepted;
+                many_codes_at_once_are_all_accepted
+                codes_that_come_to_two_in_another_order_are_all_answered;
             journal:
                 attempts_come_newest_first_and_as_they_were
                 attempts_are_filtered

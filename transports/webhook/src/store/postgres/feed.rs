@@ -1,7 +1,6 @@
 //! Changes, by LISTEN on a connection of its own.
 
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
@@ -11,6 +10,7 @@ use tokio::time::{sleep, timeout};
 
 use super::values::Failures;
 use crate::store::sql::feed::back_off;
+use crate::store::sql::late;
 use crate::store::{Answer, Change, Changes, RowId, StoreError};
 use crate::wire::InterestKind;
 
@@ -56,12 +56,8 @@ impl Source {
     async fn in_time<T>(&self, asked: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, StoreError> {
         match timeout(self.patience, asked).await {
             Ok(answer) => answer.map_err(|error| self.failures.of(error)),
-            Err(_) => Err(self.gone(io::Error::new(io::ErrorKind::TimedOut, "no answer in time"))),
+            Err(_) => Err(late(&self.failures.store, "no answer in time")),
         }
-    }
-
-    fn gone(&self, error: io::Error) -> StoreError {
-        StoreError::Unavailable { store: Arc::clone(&self.failures.store), source: Arc::new(error) }
     }
 
     /// What the listener hears next; an error if its connection is lost.
@@ -78,8 +74,8 @@ impl Source {
     }
 
     fn heard(&self, heard: Result<Option<PgNotification>, sqlx::Error>) -> Result<PgNotification, StoreError> {
-        let lost = || self.gone(io::Error::new(io::ErrorKind::ConnectionReset, "the connection was lost"));
-        heard.map_err(|error| self.failures.of(error))?.ok_or_else(lost)
+        let lost = || sqlx::Error::from(io::Error::new(io::ErrorKind::ConnectionReset, "the connection was lost"));
+        heard.and_then(|heard| heard.ok_or_else(lost)).map_err(|error| self.failures.of(error))
     }
 
     /// This one and those that are there already. An end that comes with them is told now, and they with it, because

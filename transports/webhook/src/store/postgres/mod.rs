@@ -8,9 +8,9 @@ mod feed;
 mod schema;
 mod values;
 
-use std::io;
 use std::str::FromStr as _;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -22,7 +22,7 @@ use self::feed::{Source, follow};
 use self::values::Failures;
 use super::sql::home::Home;
 use super::sql::text::Dialect;
-use super::sql::{Care, Done, Engine, Statement, Tables};
+use super::sql::{Care, Done, Engine, Statement, Tables, late};
 use super::{Answer, Changes, Options, Store, StoreError};
 
 /// Connections at most, beside one for each who follows changes.
@@ -61,10 +61,8 @@ async fn connect_pool(source: &Source) -> Result<PgPool, StoreError> {
 }
 
 async fn in_time<T>(source: &Source, asked: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-    timeout(source.patience, asked).await.unwrap_or_else(|_| {
-        let late = io::Error::new(io::ErrorKind::TimedOut, "no answer in time");
-        Err(StoreError::Unavailable { store: Arc::clone(&source.failures.store), source: Arc::new(late) })
-    })
+    let answer = timeout(source.patience, asked).await;
+    answer.unwrap_or_else(|_| Err(late(&source.failures.store, "no answer in time")))
 }
 
 impl Postgres {
@@ -132,6 +130,10 @@ impl Engine for Postgres {
 
     fn name(&self) -> &Arc<str> {
         &self.source.failures.store
+    }
+
+    fn patience(&self) -> Duration {
+        self.source.patience
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {

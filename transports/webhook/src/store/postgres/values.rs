@@ -1,6 +1,5 @@
 //! Rows, errors, and the migrations.
 
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +12,7 @@ use tokio::time::timeout;
 
 use super::schema::MIGRATIONS;
 use crate::store::StoreError;
-use crate::store::sql::{Argument, Done, Record, Statement, Value, migrations};
+use crate::store::sql::{Argument, Done, Record, Statement, Value, late, migrations};
 
 /// Of the advisory lock under which tables are brought up to date. It means nothing.
 const MIGRATION_LOCK: i64 = 5_284_016_731_190_227;
@@ -90,8 +89,7 @@ impl Failures {
             "another broadcaster has brought its tables up to date for too long: `pg_locks` says who has the advisory lock \
              {MIGRATION_LOCK}"
         );
-        let late = io::Error::new(io::ErrorKind::TimedOut, problem);
-        StoreError::Unavailable { store: Arc::clone(&self.store), source: Arc::new(late) }
+        late(&self.store, &problem)
     }
 
     pub(super) fn of(&self, error: sqlx::Error) -> StoreError {

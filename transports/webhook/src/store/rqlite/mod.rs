@@ -160,6 +160,10 @@ impl Engine for Rqlite {
         &self.client.name
     }
 
+    fn patience(&self) -> Duration {
+        self.client.patience
+    }
+
     fn close(&self) -> BoxFuture<'_, ()> {
         let closing = async { self.news.send_modify(|count| *count = count.wrapping_add(1)) };
         self.home.close(closing).boxed()

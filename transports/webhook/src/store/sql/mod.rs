@@ -16,7 +16,9 @@ mod nonces;
 mod tables;
 pub(super) mod text;
 
+use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
@@ -87,6 +89,9 @@ pub(super) trait Engine: Send + Sync + 'static {
 
     /// How it is named in errors.
     fn name(&self) -> &Arc<str>;
+
+    /// See [`Options`](super::Options).
+    fn patience(&self) -> Duration;
 
     /// See [`Store::close`](super::Store::close).
     fn close(&self) -> BoxFuture<'_, ()>;
@@ -200,6 +205,12 @@ impl Record {
             Value::Integer(_) => Err(Strange),
         }
     }
+}
+
+/// The error for what has taken longer than the patience.
+pub(super) fn late(store: &Arc<str>, what: &str) -> StoreError {
+    let late = io::Error::new(io::ErrorKind::TimedOut, what);
+    StoreError::Unavailable { store: Arc::clone(store), source: Arc::new(late) }
 }
 
 /// The error for a row that no broadcaster has written.

@@ -28,7 +28,7 @@ use self::writer::{Job, Writer};
 use super::sql::feed::{Feed, Source};
 use super::sql::home::Home;
 use super::sql::text::Dialect;
-use super::sql::{Care, Done, Engine, Statement, Tables};
+use super::sql::{Care, Done, Engine, Statement, Tables, late};
 use super::{Answer, Changes, Options, Store, StoreError};
 
 /// Connections that read at the same time.
@@ -138,7 +138,7 @@ impl Sqlite {
         if self.home.is_closed() {
             return Err(StoreError::Closed);
         }
-        let late = |_| self.failures.late("no answer in time");
+        let late = |_| late(&self.name, "no answer in time");
         let until = Instant::now() + self.patience;
         let place = timeout_at(until, self.jobs.reserve()).await.map_err(late)?.map_err(|_| StoreError::Closed)?;
         let (answer, answered) = oneshot::channel();
@@ -159,7 +159,7 @@ impl Sqlite {
                 }
                 Ok(done)
             };
-            let answer = timeout(patience, all).await.map_err(|_| failures.late("no answer in time"))?;
+            let answer = timeout(patience, all).await.map_err(|_| late(&failures.store, "no answer in time"))?;
             answer.map_err(|error| failures.of(error))
         };
         self.home.run(asked).await
@@ -202,6 +202,10 @@ impl Engine for Sqlite {
 
     fn name(&self) -> &Arc<str> {
         &self.name
+    }
+
+    fn patience(&self) -> Duration {
+        self.patience
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {

@@ -1,6 +1,5 @@
 //! Rows, errors, and the migrations.
 
-use std::io;
 use std::sync::Arc;
 
 use futures_util::TryStreamExt as _;
@@ -57,7 +56,7 @@ fn record(row: &SqliteRow) -> Result<Record, sqlx::Error> {
 /// Makes errors of the database those of a store.
 #[derive(Debug, Clone)]
 pub(super) struct Failures {
-    store: Arc<str>,
+    pub(super) store: Arc<str>,
 }
 
 /// Its result codes, without what extends them.
@@ -75,12 +74,6 @@ const NOT_A_DATABASE: i32 = 26;
 impl Failures {
     pub(super) fn new(store: &Arc<str>) -> Self {
         Self { store: Arc::clone(store) }
-    }
-
-    /// It took longer than the patience.
-    pub(super) fn late(&self, what: &str) -> StoreError {
-        let late = io::Error::new(io::ErrorKind::TimedOut, what);
-        StoreError::Unavailable { store: Arc::clone(&self.store), source: Arc::new(late) }
     }
 
     /// What has failed while the file was opened.

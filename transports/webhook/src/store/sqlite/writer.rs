@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::values::{self, Failures};
 use crate::store::StoreError;
-use crate::store::sql::{Care, Done, Statement};
+use crate::store::sql::{Care, Done, Statement, late};
 
 /// How many jobs share a transaction. Each waits for those before it.
 const TOGETHER: usize = 64;
@@ -86,9 +86,10 @@ impl Writer {
     /// Refuses what has waited too long for those before it, and returns the rest.
     fn refuse_late(&self, jobs: Vec<Job>) -> Vec<Job> {
         let now = Instant::now();
-        let (in_time, late): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| now < job.until);
-        for job in late {
-            let error = self.failed.clone().unwrap_or_else(|| self.failures.late("the writer had no time for it"));
+        let (in_time, too_late): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| now < job.until);
+        for job in too_late {
+            let error =
+                self.failed.clone().unwrap_or_else(|| late(&self.failures.store, "the writer had no time for it"));
             let _ = job.answer.send(Err(error));
         }
         in_time
