@@ -54,6 +54,7 @@ macro_rules! every_store {
                 changes_of_another_handle_are_seen
                 changes_before_are_not_told
                 a_change_of_a_recovery_url_is_told
+                what_changes_nothing_is_told_to_nobody
                 who_stops_waiting_and_waits_again_misses_nothing
                 who_waits_is_told_at_once_that_the_store_is_closed;
             pending:

@@ -96,15 +96,25 @@ async fn a_file_that_is_none_of_sqlite_is_damaged_and_a_folder_that_is_not_there
 }
 
 #[tokio::test]
-async fn a_row_that_is_damaged_is_named() {
+async fn a_row_of_another_type_does_not_take_the_others_with_it() {
     let place = sqlite_file().await;
     let store = place.open().await;
+    let good = store.insert(URL, Interest::Glob("good*"), None).await.unwrap().unwrap();
     let mut shell = shell(&place).await;
-    let sql = "INSERT INTO httppubsub_subscription_globs (id, url, glob) VALUES (7, 'http://a/', CAST(x'ff' AS TEXT))";
-    sqlx::query(sql).execute(&mut shell).await.unwrap();
-    let error = store.page(None, 10).await.unwrap_err();
-    let StoreError::Damaged { problem, .. } = &error else { panic!("{error}") };
-    assert!(problem.contains("row 7") && problem.contains("httppubsub_subscription_globs"), "{problem}");
+    for values in ["(7, 'http://a/', CAST(x'ff' AS TEXT), NULL)", "(8, x'687474703a2f2f622f', x'612a', x'63')"] {
+        let sql = format!("INSERT INTO httppubsub_subscription_globs (id, url, glob, missed_url) VALUES {values}");
+        sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&mut shell).await.unwrap();
+    }
+    let rows = store.page(None, 10).await.unwrap();
+    let ids: Vec<_> = rows.iter().map(|row| row.id.number).collect();
+    assert_eq!(ids, [good.number, 7, 8]);
+    // What is no pattern wants nothing; what can be read as one is one.
+    assert_eq!(rows[1].interest(), None);
+    assert_eq!((&*rows[2].url, rows[2].interest()), ("http://b/", Some(Interest::Glob("a*"))));
+    assert_eq!(rows[2].recovery.as_deref(), Some("c"));
+    for row in &rows[1..] {
+        assert!(store.remove_row(row.id).await.unwrap());
+    }
 }
 
 #[tokio::test]

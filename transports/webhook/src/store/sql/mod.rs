@@ -192,6 +192,15 @@ impl Record {
         }
     }
 
+    /// A text, or bytes as one, whatever they are: a person may write either in a column of SQLite.
+    pub(super) fn loose_text(&mut self) -> Result<Box<str>, Strange> {
+        self.maybe_loose_text()?.ok_or(Strange)
+    }
+
+    pub(super) fn maybe_loose_text(&mut self) -> Result<Option<Box<str>>, Strange> {
+        Ok(self.maybe_bytes()?.map(|bytes| String::from_utf8_lossy(&bytes).into()))
+    }
+
     /// Bytes, or those of a text: SQLite lets a person write either in any column.
     pub(super) fn bytes(&mut self) -> Result<Box<[u8]>, Strange> {
         self.maybe_bytes()?.ok_or(Strange)
