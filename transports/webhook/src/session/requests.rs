@@ -108,7 +108,7 @@ impl Requests {
         let delivered = sessions.broadcaster.notify(message, &mut Tracer::off()).await;
         let subscribers = delivered.map_err(|error| match error {
             NotifyError::Closed => Close::RESTART,
-            _ => Close::failed("the broadcaster is not ready yet"),
+            error => Close::unable(error),
         })?;
         let subscribers = subscribers.into();
         let claim = Claim::ConfirmNotify { identifier, subscribers, topic, sha512: confirmed };
