@@ -112,7 +112,7 @@ impl Requests {
         drop(charge);
         let subscribers = delivered.map_err(|error| match error {
             NotifyError::Closed => Close::RESTART,
-            _ => Close::failed("the broadcaster is not ready yet"),
+            error => Close::unable(error),
         })?;
         let subscribers = subscribers.into();
         let claim = Claim::ConfirmNotify { identifier, subscribers, topic, sha512: confirmed };
