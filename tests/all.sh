@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs every test. Needs Rust; what else the tests need it installs: Python packages into target/peers, and, as root,
 # Debian packages that are missing. Servers are started by the tests themselves, on free ports, and end with them.
-# Arguments go to `cargo test`; those that choose tests leave the features `sqs` and `postgres` out. The last line is `N passed, N failed`.
+# Arguments go to `cargo test`; those that choose tests leave the feature `sqs` out. The last line is `N passed, N failed`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -55,11 +55,6 @@ done
 # another choice, such as `-p x` or `--test y`, would contradict.
 if [ "$all" = yes ]; then
     cargo test -p eventhive-http --features sqs --lib --test sqs --no-fail-fast "$@" 2>&1 | tee -a "$log" || status=$?
-fi
-# The store in PostgreSQL, which is off by default too: the suite that the workspace's run has done with the others.
-if [ "$all" = yes ]; then
-    cargo test -p eventhive-webhook --features sqlite,postgres --test store --no-fail-fast "$@" postgres 2>&1 |
-        tee -a "$log" || status=$?
 fi
 # What is run on the original PyPubSub too, where there is one: it is in no package registry.
 if [ "$all" = yes ] && [ -n "${EVENTHIVE_PYPUBSUB:-}" ]; then
