@@ -113,9 +113,10 @@ impl Hosts {
         Ok(Place { hosts: Arc::clone(self), host })
     }
 
-    /// Forgets a host that has nothing any more.
-    fn forget(known: &mut HashMap<Arc<Origin>, Arc<Host>>, host: &Host) {
-        if host.requests.load(Relaxed) == 0 && lock(&host.kept).is_empty() {
+    /// Forgets a host that has nothing any more. Whoever still holds one that was forgotten finds another in its place, or none.
+    fn forget(known: &mut HashMap<Arc<Origin>, Arc<Host>>, host: &Arc<Host>) {
+        let known_as_it = known.get(&host.origin).is_some_and(|known| Arc::ptr_eq(known, host));
+        if known_as_it && host.requests.load(Relaxed) == 0 && lock(&host.kept).is_empty() {
             known.remove(&host.origin);
         }
     }
@@ -265,3 +266,6 @@ fn over(host: &Host, now: Instant) -> Vec<Kept> {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests;
