@@ -38,7 +38,7 @@ use tokio::time::{Instant, timeout_at};
 
 pub use examine::{Examination, Stage, Step};
 pub use report::{Identifier, Load, Report, Verified};
-pub use settings::{OutgoingError, OutgoingSettings, Unvouched, Vouch};
+pub use settings::{Objection, OutgoingError, OutgoingSettings, Unvouched, Vouch};
 pub use standard::{Signed, StandardWebhooks, WebhookSecret, WebhookSecretError};
 
 use self::body::{Parts, RequestBody};
@@ -181,7 +181,7 @@ impl Outgoing {
             Ask::Options => Box::pin(self.attempt(turn, &target, until, || Ok(self.always.options(&target)))).await,
             Ask::Post(call, message) => {
                 let extra = timeout_at(until, request::standard_headers(&self.settings, call, message)).await;
-                let extra = extra.map_err(|_| Failure::new(Outcome::TimedOut, "it was not signed in time"))??;
+                let extra = extra.map_err(|_| request::unmade("it was not signed in time".to_owned()))??;
                 let request = || self.always.post(&self.settings, &target, call, &extra);
                 Box::pin(self.attempt(turn, &target, until, request)).await
             }
@@ -243,7 +243,11 @@ impl From<Broken> for Failure {
     fn from(broken: Broken) -> Self {
         match broken {
             Broken::Lost { error, .. } => {
-                let outcome = if error.is_parse() { Outcome::BadAnswer } else { Outcome::Unreachable };
+                let outcome = match () {
+                    () if is_unread(&error) => Outcome::OwnFault,
+                    () if error.is_parse() => Outcome::BadAnswer,
+                    () => Outcome::Unreachable,
+                };
                 Self::new(outcome, in_words(&error))
             }
             Broken::Slow => Self::new(Outcome::TimedOut, "it did not answer in time"),
@@ -269,10 +273,16 @@ fn receive_call<'a>(
     Ok(Call { identifier, parts, claim: head.claim(url, &message.sha512), digest: Some(&message.sha512) })
 }
 
-/// An error and what caused it. Of what is ours, only a file can fail.
+/// Whether it is our message that could not be read. An answer can be a "user error" too, such as an upgrade that nobody asked
+/// for; those have no cause.
+fn is_unread(error: &hyper::Error) -> bool {
+    error.is_user() && std::error::Error::source(error).is_some()
+}
+
+/// An error and what caused it.
 fn in_words(error: &hyper::Error) -> String {
     let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
-    if error.is_user() { format!("the message cannot be read{cause}") } else { format!("{error}{cause}") }
+    if is_unread(error) { format!("the message cannot be read{cause}") } else { format!("{error}{cause}") }
 }
 
 fn confirmed(begun: Instant, subscribers: u32, status: u16, identifier: Option<Identifier>) -> Report {
