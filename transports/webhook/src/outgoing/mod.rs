@@ -6,7 +6,8 @@
 //!
 //! # How to read it
 //! - [`Outgoing`]: what others use. `settings`, `report`: how requests are made, and what became of them.
-//! - `target`: what a url says. `guard`: which addresses may be called. `dial`: from a host to a connection.
+//! - `target`: what a url says. `names`: from a name to addresses. `guard`: which may be called. `dial`: from a host to a
+//!   connection.
 //! - `hosts`: bounds for each host, and the connections that are kept. `connection`: a request on one of them.
 //! - `body`, `request`, `standard`: what is sent. `answer`: what comes back. `examine`: one request, step by step.
 
@@ -17,6 +18,7 @@ mod dial;
 mod examine;
 mod guard;
 mod hosts;
+mod names;
 mod report;
 mod request;
 mod settings;
@@ -43,9 +45,10 @@ pub use standard::{Signed, StandardWebhooks, WebhookSecret, WebhookSecretError};
 
 use self::body::{Parts, RequestBody};
 use self::connection::{Answer, Broken, Connection, Patience};
-use self::dial::{Dialer, Lookup};
+use self::dial::Dialer;
 use self::guard::Guard;
 use self::hosts::{Bounds, Crowded, Hosts, Turn};
+use self::names::Lookup;
 use self::report::Failure;
 use self::request::{Always, Call};
 use self::target::Target;
@@ -71,7 +74,7 @@ impl Outgoing {
     /// # Errors
     /// Settings that cannot be used.
     pub fn new(settings: OutgoingSettings) -> Result<Self, OutgoingError> {
-        Self::with_lookup(settings, dial::system_lookup())
+        Self::with_lookup(settings, names::system_lookup())
     }
 
     fn with_lookup(settings: OutgoingSettings, lookup: Lookup) -> Result<Self, OutgoingError> {
