@@ -145,10 +145,9 @@ impl<P: Clone> Index<P> {
         self.write().remove(id)
     }
 
-    /// Begins to read all rows anew, in the place of those that are here. Only one may do so at a time.
+    /// Begins to read all rows anew, in the place of those that are here. It ends one that had begun before.
     pub fn reload(&self) -> Reload<'_, P> {
-        self.write().next_generation();
-        Reload { index: self }
+        Reload { generation: self.write().next_generation(), index: self }
     }
 
     /// Adds a peer, which wants nothing yet.
@@ -239,12 +238,14 @@ impl<P: Clone> fmt::Debug for Index<P> {
 #[must_use = "rows that are gone stay until it is finished"]
 pub struct Reload<'a, P> {
     index: &'a Index<P>,
+    generation: u32,
 }
 
 impl<P: Clone> Reload<'_, P> {
-    /// Takes the rows out that were not inserted since it began. Returns how many.
+    /// Takes the rows out that were not inserted since it began. Returns how many. If another has begun meanwhile, none: what
+    /// this one found may look old to that one.
     pub fn finish(self) -> usize {
-        self.index.write().drop_older()
+        self.index.write().drop_older(self.generation)
     }
 }
 

@@ -62,11 +62,16 @@ impl<P: Clone> Table<P> {
         true
     }
 
-    pub(super) fn next_generation(&mut self) {
+    pub(super) fn next_generation(&mut self) -> u32 {
         self.generation = self.generation.wrapping_add(1);
+        self.generation
     }
 
-    pub(super) fn drop_older(&mut self) -> usize {
+    /// Takes rows out that are older than a generation, if that is the current one.
+    pub(super) fn drop_older(&mut self, generation: u32) -> usize {
+        if generation != self.generation {
+            return 0;
+        }
         let older = self.rows.older_than(self.generation);
         older.into_iter().filter(|id| self.remove(*id)).count()
     }
