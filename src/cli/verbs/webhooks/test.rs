@@ -71,6 +71,7 @@ fn meaning(outcome: Outcome) -> &'static str {
         Outcome::Unreachable => "Nobody was reached.",
         Outcome::TimedOut => "There was no answer in time: a subscriber has to confirm first and work later.",
         Outcome::Forbidden => "This server does not call such urls.",
+        Outcome::OwnFault => "The fault is at this end: it does not count against the url.",
         _ => "It was not tried.",
     }
 }

@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 
 use super::cache::Cache;
 use super::segments::{Segments, SetHome};
-use crate::grams::{Gram, Grams};
+use crate::grams::{Choice, Gram, Grams};
 
 /// One subscription in a bucket.
 #[derive(Debug, Clone, Copy)]
@@ -133,7 +133,7 @@ impl Buckets {
             }
             Filter::Glob(glob) => {
                 let literals = glob.literals();
-                let filed = self.grams.insert(|| literals.iter().map(String::as_str), key);
+                let filed = self.grams.insert(&Choice::new(|| literals.iter().map(String::as_str)), key);
                 filed.map_or(Home::Everywhere, Home::Gram)
             }
             Filter::Segments(sets) if sets.is_empty() => Home::Nowhere,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use eventhive_listener::Networks;
-use eventhive_webhook::outgoing::{Outgoing, OutgoingSettings, Unvouched, Vouch};
+use eventhive_webhook::outgoing::{Objection, Outgoing, OutgoingSettings, Unvouched, Vouch};
 use eventhive_webhook::store::Outcome;
 use eventhive_webhook::wire::auth::{Accepted, Claim, Direction, HmacKey, Nonce, Scheme, Stamp};
 use futures_util::future::{BoxFuture, try_join_all};
@@ -45,12 +45,12 @@ impl Vouch for Signing {
         authorization: Option<&'a str>,
         claim: Claim<'a>,
         tracing: &'a [u8],
-    ) -> BoxFuture<'a, Result<(), Box<str>>> {
+    ) -> BoxFuture<'a, Result<(), Objection>> {
         let now: Duration = self.now();
         Box::pin(async move {
             match self.verify.verify(authorization, &claim, tracing, now) {
                 Ok(Accepted::Once(_)) => Ok(()),
-                _ => Err("the sink did not sign".into()),
+                _ => Err(Objection::Refused("the sink did not sign".into())),
             }
         })
     }

@@ -8,7 +8,7 @@ use arc_swap::ArcSwap;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 
-use crate::outgoing::Vouch;
+use crate::outgoing::{Objection, Vouch};
 use crate::store::{Store, StoreError};
 use crate::wire::WireError;
 use crate::wire::auth::{Accepted, Claim, Direction, Nonce, Reason, Refused, Scheme, Stamp};
@@ -224,9 +224,12 @@ impl Vouch for Authority {
         authorization: Option<&'a str>,
         claim: Claim<'a>,
         tracing: &'a [u8],
-    ) -> BoxFuture<'a, Result<(), Box<str>>> {
-        async move { Self::admit(self, authorization, &claim, tracing).await.map_err(|denied| denied.to_string().into()) }
-            .boxed()
+    ) -> BoxFuture<'a, Result<(), Objection>> {
+        let objection = |denied: Denied| match denied {
+            Denied::Unavailable(_) => Objection::Unknown(denied.to_string().into()),
+            _ => Objection::Refused(denied.to_string().into()),
+        };
+        async move { Self::admit(self, authorization, &claim, tracing).await.map_err(objection) }.boxed()
     }
 }
 

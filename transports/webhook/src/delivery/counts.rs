@@ -9,7 +9,7 @@ use crate::store::Outcome;
 pub struct Counts {
     /// Messages that were confirmed, by url.
     pub delivered: u64,
-    /// Messages that were tried and did not arrive.
+    /// Messages that were tried and did not arrive, or could not be read or signed here.
     pub failed: u64,
     /// Messages that were not tried because their url fails or is disabled.
     pub held: u64,

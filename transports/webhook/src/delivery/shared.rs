@@ -129,8 +129,8 @@ impl Shared {
     fn settle(&self, permit: Permit<'_>, url: &str, report: &Report) {
         match report.outcome {
             Outcome::Confirmed | Outcome::Unsubscribed => self.well(permit, url),
-            // That is this broadcaster's own doing.
-            Outcome::Crowded => drop(permit),
+            // That is this broadcaster's own doing: also what its store did not tell it, which is `Held`.
+            Outcome::Crowded | Outcome::Held | Outcome::OwnFault => drop(permit),
             _ => {
                 if permit.failed(url, self.clock.now()) {
                     self.keeper.tell(Note::Failing { url: url.into(), reason: reason(report) });

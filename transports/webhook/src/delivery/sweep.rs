@@ -76,7 +76,7 @@ impl Shared {
         let report = tokio::time::timeout(LONGEST, self.outgoing.missed(recovery, topic)).await;
         let report = report.unwrap_or_else(|_| not_made(Outcome::TimedOut, "there was no answer in 25 seconds"));
         match report.outcome {
-            Outcome::Crowded => drop(permit),
+            Outcome::Crowded | Outcome::OwnFault => drop(permit),
             // Which urls are disabled is decided by the messages that they should get.
             Outcome::Confirmed => self.well(permit, recovery),
             _ => _ = permit.failed(recovery, self.clock.now()),

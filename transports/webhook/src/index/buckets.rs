@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher as _, RandomState};
 
-use eventhive_hub::grams::{Gram, Grams};
+use eventhive_hub::grams::{Choice, Gram, Grams};
 use hashbrown::HashTable;
 use slab::Slab;
 use smallvec::SmallVec;
 
 use super::{IndexError, OwnedInterest};
 use crate::wire::Interest;
-use crate::wire::glob::{Glob, Subject};
+use crate::wire::glob::{Glob, GlobError, Subject};
 
 /// Those who want the same. Most topics have one row and no peer, so that is what takes the least room.
 pub(super) struct Bucket {
@@ -34,6 +34,19 @@ enum Home {
     Everywhere,
     /// It matches nothing.
     Nowhere,
+}
+
+/// A pattern, made ready to be filed: this takes up to milliseconds, and so is done before the lock is taken.
+pub(super) struct Compiled {
+    glob: Glob,
+    choice: Choice,
+}
+
+impl Compiled {
+    pub(super) fn new(text: &str) -> Result<Self, GlobError> {
+        let glob = Glob::new(text)?;
+        Ok(Self { choice: Choice::new(|| glob.literals()), glob })
+    }
 }
 
 /// All buckets. Strangers choose what is wanted, so the hasher is one that withstands that.
@@ -82,15 +95,15 @@ impl Buckets {
         self.by_interest.find(self.hasher.hash_one(interest), same).copied()
     }
 
-    /// The bucket of an interest, made if there is none.
-    pub(super) fn settle(&mut self, interest: Interest<'_>) -> Result<u32, IndexError> {
+    /// The bucket of an interest, made if there is none; of what is compiled, if it is a pattern and was.
+    pub(super) fn settle(&mut self, interest: Interest<'_>, compiled: Option<Compiled>) -> Result<u32, IndexError> {
         if let Some(key) = self.of(interest) {
             return Ok(key);
         }
         let key = u32::try_from(self.buckets.vacant_key()).map_err(|_| IndexError::Full)?;
         let what = match interest {
             Interest::Exact(topic) => What::Topic(topic.into()),
-            Interest::Glob(text) => self.file(Glob::new(text)?, key),
+            Interest::Glob(text) => self.file(compiled.map_or_else(|| Compiled::new(text), Ok)?, key),
         };
         self.buckets.insert(Bucket { what, rows: SmallVec::new(), peers: SmallVec::new() });
         let (buckets, hasher) = (&self.buckets, &self.hasher);
@@ -99,10 +112,10 @@ impl Buckets {
         Ok(key)
     }
 
-    fn file(&mut self, glob: Glob, key: u32) -> What {
+    fn file(&mut self, Compiled { glob, choice }: Compiled, key: u32) -> What {
         let home = if !glob.can_match() {
             Home::Nowhere
-        } else if let Some(gram) = self.grams.insert(|| glob.literals(), key) {
+        } else if let Some(gram) = self.grams.insert(&choice, key) {
             Home::Gram(gram)
         } else {
             self.everywhere.insert(key);

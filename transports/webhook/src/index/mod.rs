@@ -7,7 +7,8 @@
 //! Equal topics, and equal patterns, share a *bucket* of members. Topics lead to theirs by hash, patterns by a piece of
 //! their text ([`eventhive_hub::grams`]); patterns without text, such as `*`, are looked at each time.
 //!
-//! There is one lock, held for as long as it takes to look, or to file a page of rows; nobody waits under it.
+//! There is one lock, held for as long as it takes to look, or to file a slice of a page of rows; nobody waits under it, and
+//! patterns are compiled before it is taken.
 //!
 //! # How to read it
 //! - [`Index`]: what a broadcaster calls; [`Found`]: what a look comes to; [`Reload`]: reading a store anew.
@@ -25,10 +26,17 @@ mod urls;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use self::buckets::Compiled;
 use self::table::Table;
 use crate::store::{Row, RowId};
 use crate::wire::Interest;
 use crate::wire::glob::GlobError;
+
+/// How many bytes of topics and patterns are filed under one lock.
+const SLICE: usize = 256 << 10;
+
+/// What filing a row takes beside its topic or pattern, as bytes of these: a slice has at most 1,024 rows.
+const SMALL_ROW: usize = 256;
 
 /// The urls of a subscription. Subscriptions with the same urls share them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -135,9 +143,38 @@ impl<P: Clone> Index<P> {
 
     /// Files rows, each in place of what has its number. Returns those that cannot be, and why; they match nothing.
     pub fn insert<'r>(&self, rows: impl IntoIterator<Item = &'r Row>) -> Vec<(RowId, IndexError)> {
+        let (mut failed, mut slice, mut bytes) = (Vec::new(), Vec::new(), 0);
+        for row in rows {
+            bytes += SMALL_ROW + row.interest.len();
+            slice.push(row);
+            if bytes >= SLICE {
+                self.insert_slice(&slice, &mut failed);
+                slice.clear();
+                bytes = 0;
+            }
+        }
+        self.insert_slice(&slice, &mut failed);
+        failed
+    }
+
+    fn insert_slice(&self, rows: &[&Row], failed: &mut Vec<(RowId, IndexError)>) {
+        let patterns: Vec<Option<&str>> = {
+            let table = self.read();
+            rows.iter().map(|row| row.interest().and_then(|interest| table.lacks(interest))).collect()
+        };
+        let compile = |text| Compiled::new(text).map_err(IndexError::from);
+        let compiled: Vec<_> = patterns.into_iter().map(|pattern| pattern.map(compile).transpose()).collect();
         let mut table = self.write();
-        let failed = |row: &Row| table.insert(row).err().map(|error| (row.id, error));
-        rows.into_iter().filter_map(failed).collect()
+        for (row, compiled) in rows.iter().zip(compiled) {
+            let filed = match compiled {
+                Ok(compiled) => table.insert(row, compiled),
+                Err(error) => {
+                    table.remove(row.id);
+                    Err(error)
+                }
+            };
+            failed.extend(filed.err().map(|error| (row.id, error)));
+        }
     }
 
     /// Takes a row out; `false` if there is none.
@@ -145,10 +182,9 @@ impl<P: Clone> Index<P> {
         self.write().remove(id)
     }
 
-    /// Begins to read all rows anew, in the place of those that are here. Only one may do so at a time.
+    /// Begins to read all rows anew, in the place of those that are here. It ends one that had begun before.
     pub fn reload(&self) -> Reload<'_, P> {
-        self.write().next_generation();
-        Reload { index: self }
+        Reload { generation: self.write().next_generation(), index: self }
     }
 
     /// Adds a peer, which wants nothing yet.
@@ -169,7 +205,9 @@ impl<P: Clone> Index<P> {
     /// # Errors
     /// The pattern cannot be used, there is no room, or the peer has left.
     pub fn subscribe(&self, peer: PeerKey, interest: Interest<'_>) -> Result<Subscribed, IndexError> {
-        self.write().subscribe(peer.0, interest)
+        let pattern = self.read().lacks(interest);
+        let compiled = pattern.map(Compiled::new).transpose()?;
+        self.write().subscribe(peer.0, interest, compiled)
     }
 
     /// Ends what a peer wants; see [`Unsubscribed`].
@@ -239,12 +277,14 @@ impl<P: Clone> fmt::Debug for Index<P> {
 #[must_use = "rows that are gone stay until it is finished"]
 pub struct Reload<'a, P> {
     index: &'a Index<P>,
+    generation: u32,
 }
 
 impl<P: Clone> Reload<'_, P> {
-    /// Takes the rows out that were not inserted since it began. Returns how many.
+    /// Takes the rows out that were not inserted since it began. Returns how many. If another has begun meanwhile, none: what
+    /// this one found may look old to that one.
     pub fn finish(self) -> usize {
-        self.index.write().drop_older()
+        self.index.write().drop_older(self.generation)
     }
 }
 

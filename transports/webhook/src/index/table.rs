@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::buckets::{Bucket, Buckets};
+use super::buckets::{Bucket, Buckets, Compiled};
 use super::peers::PeerTable;
 use super::rows::{Entry, RowTable};
 use super::urls::UrlTable;
@@ -21,14 +21,23 @@ pub(super) struct Table<P> {
 }
 
 impl<P: Clone> Table<P> {
-    pub(super) fn insert(&mut self, row: &Row) -> Result<(), IndexError> {
+    /// What has to be compiled before it can be filed: a pattern that is not here.
+    pub(super) fn lacks<'i>(&self, interest: Interest<'i>) -> Option<&'i str> {
+        match interest {
+            Interest::Glob(text) if self.buckets.of(interest).is_none() => Some(text),
+            Interest::Glob(_) | Interest::Exact(_) => None,
+        }
+    }
+
+    /// Files a row; its pattern is compiled here if it has not been.
+    pub(super) fn insert(&mut self, row: &Row, compiled: Option<Compiled>) -> Result<(), IndexError> {
         if self.refresh(row) {
             return Ok(());
         }
         self.remove(row.id);
         let interest = row.interest().ok_or(IndexError::NotText(row.id))?;
         let key = self.rows.vacant().ok_or(IndexError::Full)?;
-        let bucket = self.buckets.settle(interest)?;
+        let bucket = self.buckets.settle(interest, compiled)?;
         let urls = self.urls.acquire(&row.url, row.recovery.as_deref());
         let Some(members) = self.buckets.get_mut(bucket).map(|bucket| &mut bucket.rows) else { return Ok(()) };
         // There are no more members than rows, whose keys are known to fit.
@@ -62,11 +71,16 @@ impl<P: Clone> Table<P> {
         true
     }
 
-    pub(super) fn next_generation(&mut self) {
+    pub(super) fn next_generation(&mut self) -> u32 {
         self.generation = self.generation.wrapping_add(1);
+        self.generation
     }
 
-    pub(super) fn drop_older(&mut self) -> usize {
+    /// Takes rows out that are older than a generation, if that is the current one.
+    pub(super) fn drop_older(&mut self, generation: u32) -> usize {
+        if generation != self.generation {
+            return 0;
+        }
         let older = self.rows.older_than(self.generation);
         older.into_iter().filter(|id| self.remove(*id)).count()
     }
@@ -83,11 +97,16 @@ impl<P: Clone> Table<P> {
         unwanted
     }
 
-    pub(super) fn subscribe(&mut self, peer: u32, interest: Interest<'_>) -> Result<Subscribed, IndexError> {
+    pub(super) fn subscribe(
+        &mut self,
+        peer: u32,
+        interest: Interest<'_>,
+        compiled: Option<Compiled>,
+    ) -> Result<Subscribed, IndexError> {
         if !self.peers.contains(peer) {
             return Err(IndexError::Gone);
         }
-        let key = self.buckets.settle(interest)?;
+        let key = self.buckets.settle(interest, compiled)?;
         if self.peers.position(peer, key).is_some() {
             return Ok(Subscribed::Already);
         }

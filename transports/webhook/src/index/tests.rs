@@ -209,3 +209,15 @@ fn a_reload_that_is_given_up_leaves_all_rows() {
     assert_eq!(index.reload().finish(), 1);
     assert_eq!(index.stats(), IndexStats::default());
 }
+
+#[test]
+fn a_reload_that_another_has_overtaken_takes_nothing_out() {
+    let index = Index::<()>::new();
+    let row = row_of(1, &OwnedInterest::Exact(b"a".as_slice().into()));
+    let first = index.reload();
+    index.insert([&row]);
+    let second = index.reload();
+    assert_eq!((first.finish(), index.stats().rows), (0, 1), "the second has not read it yet");
+    index.insert([&row]);
+    assert_eq!((second.finish(), index.stats().rows), (0, 1));
+}

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 
 use super::connection::Answer;
 use super::report::{Failure, Identifier, Verified};
-use super::settings::Vouch;
+use super::settings::{Objection, Vouch};
 use crate::store::Outcome;
 use crate::wire::Proof;
 use crate::wire::auth::Claim;
@@ -70,7 +70,10 @@ pub(super) fn verified(origin: &str, answer: &Answer) -> Result<Verified, Failur
 
 async fn authorize(vouch: &dyn Vouch, proof: Proof<'_>, claim: Claim<'_>, answer: &Answer) -> Result<(), Failure> {
     let admitted = vouch.admit(proof.authorization, claim, proof.tracing).await;
-    admitted.map_err(|why| failure(Outcome::BadAuthorization, answer, why.into()))
+    admitted.map_err(|objection| match objection {
+        Objection::Refused(why) => failure(Outcome::BadAuthorization, answer, why.into()),
+        Objection::Unknown(why) => failure(Outcome::OwnFault, answer, why.into()),
+    })
 }
 
 fn other_answer(answer: &Answer, problem: Option<crate::wire::WireError>) -> Failure {

@@ -3,46 +3,32 @@
 //! Of the addresses of a name those are tried that may be called, one after the other, each with its share of the time. A name
 //! with none of them is forbidden.
 
-use std::io;
-use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use eventhive_tls::Io;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
-use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsConnector;
 
 use super::connection::Connection;
 use super::guard::Guard;
+use super::names::{Lookup, Names};
 use super::report::Failure;
 use super::target::{Host, Origin};
 use crate::store::Outcome;
 
-/// How many names are looked up at a time. Each has a thread, and keeps it until the system's resolver gives up, which may be
-/// long after nobody waits for it.
-const LOOKUPS: usize = 32;
-
-/// Looks a name up, for a port. Blocks.
-pub(super) type Lookup = Arc<dyn Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync>;
-
-/// By the system's resolver.
-pub(super) fn system_lookup() -> Lookup {
-    Arc::new(|name, port| (name, port).to_socket_addrs().map(Iterator::collect))
-}
-
 pub(super) struct Dialer {
     guard: Guard,
     tls: TlsConnector,
-    lookup: Lookup,
-    lookups: Arc<Semaphore>,
+    names: Names,
 }
 
 impl Dialer {
     pub(super) fn new(guard: Guard, tls: Arc<ClientConfig>, lookup: Lookup) -> Self {
-        Self { guard, tls: tls.into(), lookup, lookups: Arc::new(Semaphore::new(LOOKUPS)) }
+        Self { guard, tls: tls.into(), names: Names::new(lookup) }
     }
 
     /// Connects, until a time at the latest.
@@ -68,7 +54,7 @@ impl Dialer {
     pub(super) async fn found(&self, origin: &Origin) -> Result<Vec<SocketAddr>, Failure> {
         match &origin.host {
             Host::Address(address) => Ok(vec![SocketAddr::new(*address, origin.port)]),
-            Host::Name(name) => self.look_up(name, origin.port).await,
+            Host::Name(name) => self.names.addresses(name, origin.port).await.map(|found| found.to_vec()),
         }
     }
 
@@ -81,20 +67,6 @@ impl Dialer {
             None if allowed.is_empty() => Err(Failure::new(Outcome::Unreachable, "its name has no address")),
             _ => Ok(allowed),
         }
-    }
-
-    async fn look_up(&self, name: &str, port: u16) -> Result<Vec<SocketAddr>, Failure> {
-        let failed = |error: &dyn std::fmt::Display| {
-            Failure::new(Outcome::Unreachable, format!("its name cannot be looked up: {error}"))
-        };
-        let turn = Arc::clone(&self.lookups).acquire_owned().await.map_err(|error| failed(&error))?;
-        let (lookup, name) = (Arc::clone(&self.lookup), name.to_owned());
-        let found = tokio::task::spawn_blocking(move || {
-            let found = lookup(&name, port);
-            drop(turn);
-            found
-        });
-        found.await.map_err(|error| failed(&error))?.map_err(|error| failed(&error))
     }
 
     /// Agrees on TLS.

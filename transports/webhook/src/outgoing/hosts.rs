@@ -9,7 +9,7 @@
 
 use std::collections::HashMap;
 use std::future;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -113,16 +113,20 @@ impl Hosts {
         Ok(Place { hosts: Arc::clone(self), host })
     }
 
-    /// Forgets a host that has nothing any more.
-    fn forget(known: &mut HashMap<Arc<Origin>, Arc<Host>>, host: &Host) {
-        if host.requests.load(Relaxed) == 0 && lock(&host.kept).is_empty() {
+    /// Forgets a host that has nothing any more. Whoever still holds one that was forgotten finds another in its place, or none.
+    fn forget(known: &mut HashMap<Arc<Origin>, Arc<Host>>, host: &Arc<Host>) {
+        let known_as_it = known.get(&host.origin).is_some_and(|known| Arc::ptr_eq(known, host));
+        if known_as_it && host.requests.load(Relaxed) == 0 && lock(&host.kept).is_empty() {
             known.remove(&host.origin);
         }
     }
 
     /// Looks after kept connections, unless somebody does.
+    ///
+    /// Who keeps one counts it in `idle` and then looks at `tended`; a tender that goes clears `tended` and then looks at `idle`.
+    /// One of the two must see what the other did, which only one order of all four (`SeqCst`) gives.
     fn tend(self: &Arc<Self>) {
-        if !self.tended.swap(true, Relaxed) {
+        if !self.tended.swap(true, SeqCst) {
             let hosts = Arc::downgrade(self);
             tokio::spawn(unconstrained(async move {
                 let tender = Tender(Weak::clone(&hosts));
@@ -131,7 +135,7 @@ impl Hosts {
                 }
                 drop(tender);
                 // One may have been kept since the last round.
-                if let Some(hosts) = hosts.upgrade().filter(|hosts| hosts.idle.load(Relaxed) > 0) {
+                if let Some(hosts) = hosts.upgrade().filter(|hosts| hosts.idle.load(SeqCst) > 0) {
                     hosts.tend();
                 }
             }));
@@ -209,7 +213,7 @@ impl Turn<'_> {
         if !alive || bounds.idle_for.is_zero() {
             return;
         }
-        if hosts.idle.fetch_add(1, Relaxed) >= bounds.idle {
+        if hosts.idle.fetch_add(1, SeqCst) >= bounds.idle {
             hosts.idle.fetch_sub(1, Relaxed);
             return;
         }
@@ -250,7 +254,7 @@ impl Tender {
 impl Drop for Tender {
     fn drop(&mut self) {
         if let Some(hosts) = self.0.upgrade() {
-            hosts.tended.store(false, Relaxed);
+            hosts.tended.store(false, SeqCst);
         }
     }
 }
@@ -265,3 +269,6 @@ fn over(host: &Host, now: Instant) -> Vec<Kept> {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests;

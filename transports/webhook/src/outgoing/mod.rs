@@ -6,7 +6,8 @@
 //!
 //! # How to read it
 //! - [`Outgoing`]: what others use. `settings`, `report`: how requests are made, and what became of them.
-//! - `target`: what a url says. `guard`: which addresses may be called. `dial`: from a host to a connection.
+//! - `target`: what a url says. `names`: from a name to addresses. `guard`: which may be called. `dial`: from a host to a
+//!   connection.
 //! - `hosts`: bounds for each host, and the connections that are kept. `connection`: a request on one of them.
 //! - `body`, `request`, `standard`: what is sent. `answer`: what comes back. `examine`: one request, step by step.
 
@@ -17,6 +18,7 @@ mod dial;
 mod examine;
 mod guard;
 mod hosts;
+mod names;
 mod report;
 mod request;
 mod settings;
@@ -38,14 +40,15 @@ use tokio::time::{Instant, timeout_at};
 
 pub use examine::{Examination, Stage, Step};
 pub use report::{Identifier, Load, Report, Verified};
-pub use settings::{OutgoingError, OutgoingSettings, Unvouched, Vouch};
+pub use settings::{Objection, OutgoingError, OutgoingSettings, Unvouched, Vouch};
 pub use standard::{Signed, StandardWebhooks, WebhookSecret, WebhookSecretError};
 
 use self::body::{Parts, RequestBody};
 use self::connection::{Answer, Broken, Connection, Patience};
-use self::dial::{Dialer, Lookup};
+use self::dial::Dialer;
 use self::guard::Guard;
 use self::hosts::{Bounds, Crowded, Hosts, Turn};
+use self::names::Lookup;
 use self::report::Failure;
 use self::request::{Always, Call};
 use self::target::Target;
@@ -71,7 +74,7 @@ impl Outgoing {
     /// # Errors
     /// Settings that cannot be used.
     pub fn new(settings: OutgoingSettings) -> Result<Self, OutgoingError> {
-        Self::with_lookup(settings, dial::system_lookup())
+        Self::with_lookup(settings, names::system_lookup())
     }
 
     fn with_lookup(settings: OutgoingSettings, lookup: Lookup) -> Result<Self, OutgoingError> {
@@ -181,7 +184,7 @@ impl Outgoing {
             Ask::Options => Box::pin(self.attempt(turn, &target, until, || Ok(self.always.options(&target)))).await,
             Ask::Post(call, message) => {
                 let extra = timeout_at(until, request::standard_headers(&self.settings, call, message)).await;
-                let extra = extra.map_err(|_| Failure::new(Outcome::TimedOut, "it was not signed in time"))??;
+                let extra = extra.map_err(|_| request::unmade("it was not signed in time".to_owned()))??;
                 let request = || self.always.post(&self.settings, &target, call, &extra);
                 Box::pin(self.attempt(turn, &target, until, request)).await
             }
@@ -243,7 +246,11 @@ impl From<Broken> for Failure {
     fn from(broken: Broken) -> Self {
         match broken {
             Broken::Lost { error, .. } => {
-                let outcome = if error.is_parse() { Outcome::BadAnswer } else { Outcome::Unreachable };
+                let outcome = match () {
+                    () if is_unread(&error) => Outcome::OwnFault,
+                    () if error.is_parse() => Outcome::BadAnswer,
+                    () => Outcome::Unreachable,
+                };
                 Self::new(outcome, in_words(&error))
             }
             Broken::Slow => Self::new(Outcome::TimedOut, "it did not answer in time"),
@@ -269,10 +276,16 @@ fn receive_call<'a>(
     Ok(Call { identifier, parts, claim: head.claim(url, &message.sha512), digest: Some(&message.sha512) })
 }
 
-/// An error and what caused it. Of what is ours, only a file can fail.
+/// Whether it is our message that could not be read. An answer can be a "user error" too, such as an upgrade that nobody asked
+/// for; those have no cause.
+fn is_unread(error: &hyper::Error) -> bool {
+    error.is_user() && std::error::Error::source(error).is_some()
+}
+
+/// An error and what caused it.
 fn in_words(error: &hyper::Error) -> String {
     let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
-    if error.is_user() { format!("the message cannot be read{cause}") } else { format!("{error}{cause}") }
+    if is_unread(error) { format!("the message cannot be read{cause}") } else { format!("{error}{cause}") }
 }
 
 fn confirmed(begun: Instant, subscribers: u32, status: u16, identifier: Option<Identifier>) -> Report {

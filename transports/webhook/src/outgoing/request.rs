@@ -116,7 +116,7 @@ fn value(text: String) -> Result<HeaderValue, Failure> {
     HeaderValue::try_from(text).map_err(|_| unmade("a header has characters that none can have".to_owned()))
 }
 
-/// A request that was never made.
+/// A request that was never made, for a reason of our own.
 pub(super) fn unmade(detail: String) -> Failure {
-    Failure::new(Outcome::Unreachable, detail)
+    Failure::new(Outcome::OwnFault, detail)
 }

@@ -105,13 +105,22 @@ pub trait Vouch: Send + Sync {
     /// Whether an answer is authorized. One that counts once is used up by this.
     ///
     /// # Errors
-    /// Why it is not, for people.
+    /// Why it is not, or why that is not known.
     fn admit<'a>(
         &'a self,
         authorization: Option<&'a str>,
         claim: Claim<'a>,
         tracing: &'a [u8],
-    ) -> BoxFuture<'a, Result<(), Box<str>>>;
+    ) -> BoxFuture<'a, Result<(), Objection>>;
+}
+
+/// Why an answer does not count; for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Objection {
+    /// It is not authorized.
+    Refused(Box<str>),
+    /// It cannot be found out now, which is no fault of whoever answered.
+    Unknown(Box<str>),
 }
 
 /// Nothing is signed, and everything accepted.
@@ -123,7 +132,7 @@ impl Vouch for Unvouched {
         Ok(None)
     }
 
-    fn admit<'a>(&'a self, _: Option<&'a str>, _: Claim<'a>, _: &'a [u8]) -> BoxFuture<'a, Result<(), Box<str>>> {
+    fn admit<'a>(&'a self, _: Option<&'a str>, _: Claim<'a>, _: &'a [u8]) -> BoxFuture<'a, Result<(), Objection>> {
         Box::pin(future::ready(Ok(())))
     }
 }

@@ -130,11 +130,14 @@ pub enum Outcome {
     Held,
     /// It was not tried, because too many are under way or the rate is used up.
     Crowded,
+    /// It failed here, by no fault of the url: a message that cannot be read, an authorization that can be neither made nor
+    /// looked up. It counts against no url.
+    OwnFault,
 }
 
 impl Outcome {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Confirmed,
         Self::Unsubscribed,
         Self::BadAnswer,
@@ -144,6 +147,7 @@ impl Outcome {
         Self::Forbidden,
         Self::Held,
         Self::Crowded,
+        Self::OwnFault,
     ];
 
     /// The word by which tables and `hive-cli` have it.
@@ -159,6 +163,7 @@ impl Outcome {
             Self::Forbidden => "forbidden",
             Self::Held => "held",
             Self::Crowded => "crowded",
+            Self::OwnFault => "own_fault",
         }
     }
 

@@ -9,7 +9,7 @@ use eventhive_listener::Networks;
 use eventhive_webhook::delivery::{Clock, Delivered, Delivery, DeliverySettings, Now};
 use eventhive_webhook::index::{Target, Urls};
 use eventhive_webhook::message::Message;
-use eventhive_webhook::outgoing::{Outgoing, OutgoingSettings, Unvouched};
+use eventhive_webhook::outgoing::{Outgoing, OutgoingSettings, Unvouched, Vouch};
 use eventhive_webhook::store::{self, Attempt, AttemptFilter, DeadLetter, Endpoint, Options, Store};
 use eventhive_webhook::wire::Interest;
 
@@ -50,7 +50,11 @@ pub(crate) async fn store() -> Arc<dyn Store> {
 }
 
 pub(crate) fn outgoing() -> Outgoing {
-    let mut settings = OutgoingSettings::new(Arc::new(Unvouched));
+    outgoing_by(Arc::new(Unvouched))
+}
+
+pub(crate) fn outgoing_by(vouch: Arc<dyn Vouch>) -> Outgoing {
+    let mut settings = OutgoingSettings::new(vouch);
     settings.allow = Networks::loopback();
     settings.origin = Some("events.example.org".into());
     Outgoing::new(settings).unwrap()
@@ -62,7 +66,16 @@ impl Bed {
     }
 
     pub(crate) async fn on(store: Arc<dyn Store>, settings: DeliverySettings, time: Hand) -> Self {
-        let delivery = Delivery::with_clock(Arc::clone(&store), outgoing(), settings, time.clock());
+        Self::through(outgoing(), store, settings, time).await
+    }
+
+    pub(crate) async fn through(
+        outgoing: Outgoing,
+        store: Arc<dyn Store>,
+        settings: DeliverySettings,
+        time: Hand,
+    ) -> Self {
+        let delivery = Delivery::with_clock(Arc::clone(&store), outgoing, settings, time.clock());
         delivery.begin().await;
         Self { store, delivery, time }
     }

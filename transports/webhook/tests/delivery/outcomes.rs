@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use eventhive_webhook::delivery::{DeliverySettings, Rate};
+use eventhive_webhook::outgoing::{Objection, Vouch};
 use eventhive_webhook::store::Outcome;
+use eventhive_webhook::wire::auth::Claim;
+use futures_util::future::{BoxFuture, FutureExt as _, ready};
 
-use crate::bed::{Bed, quick};
+use crate::bed::{Bed, Hand, outgoing_by, quick, store};
 use crate::subscriber::{Manner, Subscriber};
 
 #[tokio::test]
@@ -107,4 +110,36 @@ async fn a_url_gets_no_more_than_its_rate_and_the_rest_counts_as_failed() {
     assert_eq!(bed.deliver(&target, "news").await.report.outcome, Outcome::Confirmed);
     bed.time.forward(60);
     crate::subscriber::until("the MISSED comes", async || subscriber.topics("/recover") == ["news"]).await;
+}
+
+/// A broadcaster that can sign nothing, or cannot find out whether an answer was signed.
+struct Broken {
+    signs: bool,
+}
+
+impl Vouch for Broken {
+    fn sign(&self, _: &Claim<'_>, _: &[u8]) -> Result<Option<String>, Box<str>> {
+        if self.signs { Ok(None) } else { Err("there is no randomness".into()) }
+    }
+
+    fn admit<'a>(&'a self, _: Option<&'a str>, _: Claim<'a>, _: &'a [u8]) -> BoxFuture<'a, Result<(), Objection>> {
+        ready(Err(Objection::Unknown("the store is away".into()))).boxed()
+    }
+}
+
+#[tokio::test]
+async fn what_fails_here_opens_no_breaker_and_makes_no_url_a_failing_one() {
+    let subscriber = Subscriber::start(Manner::Confirm(1)).await;
+    for signs in [false, true] {
+        let outgoing = outgoing_by(std::sync::Arc::new(Broken { signs }));
+        let bed = Bed::through(outgoing, store().await, quick(), Hand::default()).await;
+        let target = bed.subscribe(&subscriber.url("/receive"), None, "news").await;
+        for _ in 0..20 {
+            assert_eq!(bed.deliver(&target, "news").await.report.outcome, Outcome::OwnFault);
+            bed.time.forward(3600);
+        }
+        bed.delivery.drain().await;
+        assert_eq!(bed.endpoint(&target.urls.receive).await, None);
+        assert_eq!(bed.delivery.counts().failed, 20);
+    }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use eventhive_listener::Networks;
 
-use super::support::{Peer, Server, hello, outgoing, settings};
+use super::support::{Peer, Server, hello, outgoing, settings, until};
 use crate::outgoing::{Outgoing, OutgoingSettings};
 use crate::store::Outcome;
 
@@ -169,4 +169,68 @@ async fn an_address_that_does_not_answer_leaves_time_for_the_next() {
     let report = outgoing.receive(&format!("http://hooks.example.org:{port}/"), &hello()).await;
     assert_eq!(report.outcome, Outcome::Confirmed, "{report:?}");
     drop(full);
+}
+
+/// Outgoing whose lookups of names below `example.org` hang until the gate is opened, and which counts all by name.
+struct Hanging {
+    outgoing: Arc<Outgoing>,
+    gate: Arc<(Mutex<bool>, Condvar)>,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl Hanging {
+    fn new(there: SocketAddr) -> Self {
+        let (gate, asked) = (Arc::new((Mutex::new(false), Condvar::new())), Arc::new(Mutex::new(Vec::new())));
+        let (shut, names) = (Arc::clone(&gate), Arc::clone(&asked));
+        let outgoing = looking_up(settings(), move |name, _| {
+            names.lock().unwrap().push(name.to_owned());
+            if name.ends_with(".example.org") {
+                let (opened, changed) = &*shut;
+                drop(changed.wait_while(opened.lock().unwrap(), |opened| !*opened).unwrap());
+                return Err(io::Error::other("it has no servers"));
+            }
+            Ok(vec![there])
+        });
+        Self { outgoing: Arc::new(outgoing), gate, asked }
+    }
+
+    fn ask(&self, url: String) -> tokio::task::JoinHandle<crate::outgoing::Report> {
+        let outgoing = Arc::clone(&self.outgoing);
+        tokio::spawn(async move { outgoing.receive(&url, &hello()).await })
+    }
+
+    fn open(&self) {
+        *self.gate.0.lock().unwrap() = true;
+        self.gate.1.notify_all();
+    }
+}
+
+#[tokio::test]
+async fn a_domain_whose_names_hang_does_not_keep_others_from_being_looked_up() {
+    let server = Server::start(Peer::confirm_all).await;
+    let hanging = Hanging::new(server.address);
+    let stuck: Vec<_> = (0..64).map(|at| hanging.ask(format!("http://h{at}.example.org/"))).collect();
+    until("its part of the places is taken", || hanging.asked.lock().unwrap().len() == 8).await;
+    let report = hanging.ask(format!("http://hooks.example.net:{}/", server.address.port())).await.unwrap();
+    assert_eq!(report.outcome, Outcome::Confirmed, "{report:?}");
+    assert_eq!(hanging.asked.lock().unwrap().len(), 9);
+    hanging.open();
+    for stuck in stuck {
+        assert_eq!(stuck.await.unwrap().outcome, Outcome::Unreachable);
+    }
+}
+
+#[tokio::test]
+async fn one_name_is_looked_up_once_for_all_who_ask_and_not_again_at_once_if_it_failed() {
+    let hanging = Hanging::new("127.0.0.1:1".parse().unwrap());
+    let all: Vec<_> = (0..40).map(|_| hanging.ask("http://h.example.org/".to_owned())).collect();
+    until("all wait", || hanging.outgoing.load().requests == 40).await;
+    until("it is looked up", || !hanging.asked.lock().unwrap().is_empty()).await;
+    hanging.open();
+    for report in futures_util::future::join_all(all).await {
+        assert_eq!(report.unwrap().outcome, Outcome::Unreachable);
+    }
+    let report = hanging.ask("http://h.example.org/".to_owned()).await.unwrap();
+    assert!(report.detail.contains("it has no servers"), "{report:?}");
+    assert_eq!(*hanging.asked.lock().unwrap(), ["h.example.org"]);
 }

@@ -170,7 +170,7 @@ async fn an_upgrade_that_nobody_asked_for_is_a_bad_answer() {
     let upgrade = b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n";
     let report = against(|_| (), async move |mut peer, _| peer.say(upgrade).await).await;
     assert_eq!(report.subscribers, 0);
-    assert!(matches!(report.outcome, Outcome::BadAnswer | Outcome::Unreachable), "{report:?}");
+    assert!(matches!(report.outcome, Outcome::BadAnswer | Outcome::Unreachable), "no fault of ours: {report:?}");
 }
 
 #[tokio::test]

@@ -112,7 +112,7 @@ async fn a_file_that_cannot_be_read_is_told_and_not_tried_again() {
     let outgoing = outgoing(|_| ());
     assert_eq!(outgoing.receive(&server.url("/"), &hello()).await.outcome, Outcome::Confirmed);
     let Report { outcome, detail, .. } = outgoing.receive(&server.url("/"), &spooled(b"short", 1_000_000)).await;
-    assert_eq!(outcome, Outcome::Unreachable);
+    assert_eq!(outcome, Outcome::OwnFault);
     assert!(detail.starts_with("the message cannot be read: "), "{detail}");
     until("nothing is under way", || outgoing.load().requests == 0).await;
     assert_eq!(server.connections(), 1);

@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 use crate::message::Message;
-use crate::outgoing::{Outgoing, OutgoingSettings, Unvouched, Vouch};
+use crate::outgoing::{Objection, Outgoing, OutgoingSettings, Unvouched, Vouch};
 use crate::wire::Proof;
 use crate::wire::auth::{Accepted, Claim, Direction, HmacKey, Nonce, Scheme, Stamp};
 use crate::wire::bodies::{Head as _, ReceiveHead};
@@ -221,12 +221,13 @@ impl Vouch for Hmacs {
         authorization: Option<&'a str>,
         claim: Claim<'a>,
         tracing: &'a [u8],
-    ) -> BoxFuture<'a, Result<(), Box<str>>> {
+    ) -> BoxFuture<'a, Result<(), Objection>> {
         Box::pin(async move {
             let scheme = Self::scheme(claim.direction());
-            match scheme.verify(authorization, &claim, tracing, self.now()).map_err(|why| why.to_string())? {
+            let refused = |why: &str| Objection::Refused(why.into());
+            match scheme.verify(authorization, &claim, tracing, self.now()).map_err(|why| refused(&why.to_string()))? {
                 Accepted::Once(code) if self.used.lock().unwrap().insert(code.code) => Ok(()),
-                _ => Err("it was used before".into()),
+                _ => Err(refused("it was used before")),
             }
         })
     }
