@@ -1,19 +1,19 @@
 //! `hive-cli webhooks`: what a broadcaster's store has, and trying urls.
 
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use eventhive_webhook::store::{self, Attempt, DeadLetter, Endpoint, Options, Outcome, Store};
-use eventhive_webhook::wire::bodies::{Head as _, ReceiveHead};
+use eventhive_webhook::wire::bodies::{Head as _, NotifyHead, ReceiveHead, Subscribe};
 use eventhive_webhook::wire::digest::hash;
 use eventhive_webhook::wire::responses::Response;
 use eventhive_webhook::wire::{Interest, Proof};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{Ended, run_in};
+use crate::support::{Ended, Running, run_in};
 
 const STORE: &str = "sqlite:subscriptions.db";
 const URL: &str = "http://127.0.0.1:1/v1/receive";
@@ -242,4 +242,61 @@ fn the_server_is_to_be_named_where_several_have_webhooks() {
     assert_eq!(lines(&one).len(), 1, "{one:?}");
     let none = webhooks(&folder, &["list", "--server", "three"]);
     assert!(none.code == 2 && none.err.contains("there are one, two"), "{none:?}");
+}
+
+/// Makes a request of a broadcaster, until it has read its store; gives the body of its answer.
+fn ask(port: &str, path: &str, body: &[u8]) -> Vec<u8> {
+    let head = format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", body.len());
+    let begun = Instant::now();
+    loop {
+        let mut stream = BufReader::new(TcpStream::connect(format!("127.0.0.1:{port}")).unwrap());
+        stream.get_mut().write_all(&[head.as_bytes(), body].concat()).unwrap();
+        let mut status = String::new();
+        stream.read_line(&mut status).unwrap();
+        if !status.contains("503") {
+            assert!(status.contains(" 200 "), "{path}: {status}");
+            return request(&mut stream).unwrap();
+        }
+        assert!(begun.elapsed() < Duration::from_secs(20), "it does not open its store");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn told_of_loopback(host: &str) -> (String, Vec<Value>) {
+    let folder = folder(async |_| {});
+    let init = format!("{{host: '{host}', port: 0, database: '{STORE}', breaker: {{failures: 0}}}}");
+    let server = format!("servers: {{hive: {{create: always, pubsub_type: webhook, init: {init}}}}}");
+    let quiet = "eventhive: {discovery_interfaces: [lo]}";
+    std::fs::write(folder.path().join("eventhive.yaml"), format!("{server}\n{quiet}\n")).unwrap();
+    let mut running = Running::start_in(folder.path(), &["serve", "--json"]);
+    let url = running.json()["servers"][0]["urls"][0].as_str().unwrap().to_owned();
+    let port = url.rsplit(':').next().unwrap().split('/').next().unwrap();
+    let mut body = Vec::new();
+    Subscribe { url: URL, interest: Interest::Exact(b"news"), recovery: None, tracing: b"" }.write(&mut body).unwrap();
+    ask(port, "/v1/subscribe/exact", &body);
+    let (mut body, sha512) = (Vec::new(), hash(b""));
+    let head = NotifyHead { topic: b"news", sha512: &sha512, tracing: b"", identifier: b"id", length: 0 };
+    head.write(&mut body).unwrap();
+    for _ in 0..3 {
+        ask(port, "/v1/notify", &body);
+    }
+    running.signal("TERM");
+    let ended = running.end();
+    assert_eq!(ended.code, 0, "{ended:?}");
+    (ended.err, lines(&webhooks(&folder, &["attempts", "--json"])))
+}
+
+#[test]
+fn a_url_that_may_not_be_called_is_told_once_with_what_would_allow_it() {
+    let (told, attempts) = told_of_loopback("*");
+    let told: Vec<&str> = told.lines().filter(|line| line.contains("may not be called")).collect();
+    assert!(
+        matches!(told[..], [one] if one.contains(URL) && one.contains("loopback") && one.contains("`allow`")),
+        "{told:?}"
+    );
+    assert_eq!(attempts.iter().map(|attempt| &attempt["outcome"]).collect::<Vec<_>>(), ["forbidden"; 3]);
+    // A server on loopback calls it.
+    let (told, attempts) = told_of_loopback("127.0.0.1");
+    assert!(!told.contains("may not be called"), "{told}");
+    assert_eq!(attempts.iter().map(|attempt| &attempt["outcome"]).collect::<Vec<_>>(), ["unreachable"; 3]);
 }

@@ -74,7 +74,6 @@ pub(super) fn delivery(settings: &Settings) -> DeliverySettings {
         verify: settings.get("handshake").is_some(),
         most_urls: settings.size("remembered_urls").unwrap_or(standard.most_urls),
         journal: settings.table("log").map_or(standard.journal, |table| journal(&table)),
-        ..standard
     }
 }
 
