@@ -24,6 +24,11 @@ pub trait Guarded {
     /// Whole frames that the decoder holds: the guard adds to it, the actor takes one off for each item that it gets.
     fn undecoded(&self) -> &Cell<usize>;
 
+    /// The largest frame that may come now, in bytes, if that is less than at other times.
+    fn largest_frame(&self) -> Option<usize> {
+        None
+    }
+
     /// Something came from the peer, so it is there.
     fn heard(&self);
 
@@ -62,7 +67,8 @@ impl<L: Guarded> Stream for Guard<L> {
         match &item {
             Some(Ok(chunk)) => {
                 self.live.heard();
-                let Some(complete) = self.frames.pass(chunk) else {
+                let largest = self.live.largest_frame().map_or(u64::MAX, |largest| largest as u64);
+                let Some(complete) = self.frames.pass(chunk, largest) else {
                     self.live.input_is_too_large();
                     return Poll::Ready(Some(Err(PayloadError::Overflow)));
                 };
@@ -88,8 +94,8 @@ impl Frames {
         Self { largest, header: [0; 14], have: 0, rest: 0 }
     }
 
-    /// How many frames end in `chunk`; `None` if one that begins in it is too large to be taken.
-    fn pass(&mut self, mut chunk: &[u8]) -> Option<usize> {
+    /// How many frames end in `chunk`; `None` if one that begins in it is too large to be taken, now or ever.
+    fn pass(&mut self, mut chunk: &[u8], now: u64) -> Option<usize> {
         let mut complete = 0;
         loop {
             let skipped = self.rest.min(chunk.len() as u64);
@@ -104,7 +110,7 @@ impl Frames {
             if self.have == self.header_len() {
                 self.rest = self.payload_len();
                 self.have = 0;
-                if self.rest > self.largest {
+                if self.rest > self.largest.min(now) {
                     return None;
                 }
                 complete += usize::from(self.rest == 0);
@@ -163,10 +169,11 @@ mod tests {
     #[test]
     fn a_header_that_announces_too_much_is_refused_before_its_payload_comes() {
         let mut frames = Frames::new(1000);
-        assert_eq!(frames.pass(&frame(1000)), Some(1));
-        assert_eq!(frames.pass(&frame(1001)[..8]), None);
+        assert_eq!(frames.pass(&frame(1000), u64::MAX), Some(1));
+        assert_eq!(frames.pass(&frame(1001)[..8], u64::MAX), None);
         let huge = [0x81, 0xFF, 0x7F, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0, 0, 0];
-        assert_eq!(Frames::new(1000).pass(&huge), None);
+        assert_eq!(frames.pass(&frame(11)[..8], 10), None);
+        assert_eq!(Frames::new(1000).pass(&huge, u64::MAX), None);
     }
 
     proptest! {
@@ -178,19 +185,19 @@ mod tests {
             let stream: Vec<u8> = lengths.iter().flat_map(|length| frame(*length)).collect();
             let largest = lengths.iter().copied().max().unwrap();
             let mut right = Frames::new(largest as u64);
-            let complete: Option<usize> = stream.chunks(size).map(|chunk| right.pass(chunk)).sum();
+            let complete: Option<usize> = stream.chunks(size).map(|chunk| right.pass(chunk, u64::MAX)).sum();
             prop_assert_eq!(complete, Some(lengths.len()));
             prop_assert_eq!((right.have, right.rest), (0, 0));
             if largest > 0 {
                 let mut tight = Frames::new(largest as u64 - 1);
-                prop_assert!(stream.chunks(size).any(|chunk| tight.pass(chunk).is_none()));
+                prop_assert!(stream.chunks(size).any(|chunk| tight.pass(chunk, u64::MAX).is_none()));
             }
         }
 
         #[test]
         fn no_input_makes_it_panic(chunks in prop::collection::vec(any::<Vec<u8>>(), 0..8)) {
             let mut frames = Frames::new(100);
-            let _ = chunks.iter().all(|chunk| frames.pass(chunk).is_some());
+            let _ = chunks.iter().all(|chunk| frames.pass(chunk, u64::MAX).is_some());
         }
     }
 }

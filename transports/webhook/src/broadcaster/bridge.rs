@@ -194,7 +194,10 @@ async fn pump(broadcaster: &Arc<Broadcaster>, bridge: &Bridge, mut outgoing: Out
     loop {
         tokio::select! {
             item = outgoing.next(), if lanes.have_room() => match item {
-                Some(Outbound::Event { message, tracker }) => take(broadcaster, &mut lanes, &message, tracker),
+                Some(Outbound::Event { message, tracker }) => {
+                    let _handing = broadcaster.handing.read().await;
+                    take(broadcaster, &mut lanes, &message, tracker);
+                }
                 Some(Outbound::Own(_)) => {}
                 None => break,
             },

@@ -35,7 +35,7 @@ mod tracer;
 use std::fmt;
 use std::sync::Arc;
 
-use tokio::sync::watch;
+use tokio::sync::{RwLock, watch};
 
 pub use authority::{Authority, Clock, Denied, Rotation, Schemes, SignError, SystemClock};
 pub use bridge::BridgeSettings;
@@ -83,6 +83,8 @@ pub struct Broadcaster {
     /// Whether all subscriptions have been read once.
     ready: watch::Sender<bool>,
     closing: watch::Sender<bool>,
+    /// Read by those who look for websockets and give them a message; written by who waits until nobody does.
+    handing: RwLock<()>,
     counters: Counters,
 }
 
@@ -102,6 +104,7 @@ impl Broadcaster {
             max_deliveries: max_deliveries.max(1),
             ready: watch::Sender::new(false),
             closing: watch::Sender::new(false),
+            handing: RwLock::new(()),
             counters: Counters::default(),
         })
     }

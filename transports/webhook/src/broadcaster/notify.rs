@@ -58,8 +58,10 @@ impl Broadcaster {
         if self.is_private(&message.topic) {
             return 0;
         }
+        let handing = self.handing.read().await;
         let peers = self.index.peers(&message.topic);
         let count = self.to_peers(&peers, message);
+        drop(handing);
         if peers.iter().any(|peer| peer.room().is_some()) {
             // In a task of its own: to its end each websocket has the time that its settings give it.
             let rooms = spawn(async move { drop(join_all(peers.iter().filter_map(|peer| peer.room())).await) });
@@ -87,9 +89,11 @@ impl Broadcaster {
     }
 
     async fn fan_out(&self, message: &Message, tracer: &mut Tracer) -> u32 {
+        let handing = self.handing.read().await;
         let found = self.index.find(&message.topic);
         // First: it takes no time.
         let to_peers = self.to_peers(&found.peers, message);
+        drop(handing);
         let room = join_all(found.peers.iter().filter_map(|peer| peer.room()));
         let mut count = to_peers;
         let targets = self.to_call(found.targets);

@@ -67,9 +67,11 @@ impl Joined {
     ///
     /// # Errors
     /// None that there is now: a row that the store does not remove goes later.
-    #[expect(clippy::unused_async, reason = "a store of the future may have to be waited for")]
     pub async fn unsubscribe(&self, interest: Interest<'_>) -> Result<bool, StoreError> {
-        Ok(self.key.is_some_and(|key| self.forget(key, interest)))
+        let ended = self.key.is_some_and(|key| self.forget(key, interest));
+        // Whoever found the subscription before gives its message first.
+        drop(self.broadcaster.handing.write().await);
+        Ok(ended)
     }
 
     async fn settle(&self, own: &Own, interest: Interest<'_>) -> Result<(), StoreError> {

@@ -5,6 +5,7 @@ use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use zstd::stream::{read, write};
 
@@ -22,7 +23,8 @@ pub struct Bounds {
     pub spool_bytes: usize,
     /// The folder of such files; `None` is the system's folder for them.
     pub spool_folder: Option<PathBuf>,
-    /// A message with more bytes, decompressed, is refused.
+    /// A message with more bytes, decompressed, is refused; and one of more than 64 MiB that is more than 256 times as long as
+    /// its frame.
     pub max_message_bytes: u64,
     /// What messages may have in memory together; `None` is no bound.
     pub memory: Option<Budget>,
@@ -30,13 +32,26 @@ pub struct Bounds {
     pub max_window_bytes: u64,
 }
 
+/// The largest message where nothing else is configured.
+pub(crate) const MAX_MESSAGE_BYTES: u64 = 16 << 30;
+
+/// A compressed message may have so many bytes decompressed, whatever its length.
+const ANY_FRAME_BYTES: u64 = 64 << 20;
+
+/// Beyond that, how many times as long as its frame a message may be. Texts that repeat themselves come to 100; a few bytes
+/// of a frame that was made for it to 30,000.
+const MAX_RATIO: u64 = 256;
+
+/// Long messages that are decompressed at a time, by all connections together: a few cores, and no more disk than they fill.
+static LONG_ONES: Semaphore = Semaphore::const_new(4);
+
 impl Default for Bounds {
-    /// As Python's broadcaster is set up, and no message too large.
+    /// As Python's broadcaster is set up, and messages as large as a door takes them.
     fn default() -> Self {
         Self {
             spool_bytes: 10 << 20,
             spool_folder: None,
-            max_message_bytes: u64::MAX,
+            max_message_bytes: MAX_MESSAGE_BYTES,
             memory: None,
             max_window_bytes: 8 << 20,
         }
@@ -90,7 +105,7 @@ pub struct Decompressed {
 #[non_exhaustive]
 pub enum DecodeError {
     /// It would be larger than is taken.
-    #[error("the message has {length} bytes decompressed, at most {most} are taken")]
+    #[error("the message has {length} bytes decompressed, at most {most} are taken of this frame")]
     TooLarge {
         /// The length that was announced.
         length: u64,
@@ -130,7 +145,7 @@ impl Codec {
         self.dictionary.as_ref()
     }
 
-    /// The message compressed, or `None` if that would not be shorter. A long one is compressed by a thread that may block.
+    /// The message compressed, or `None` if that would not be shorter, or so much shorter that it would be refused. A long one is compressed by a thread that may block.
     /// Needs a tokio runtime then.
     ///
     /// # Errors
@@ -154,7 +169,8 @@ impl Codec {
             Body::File(file) => self.encode(Reading::new(file, body.len()), body.len(), &mut spool)?,
         }
         let frame = spool.finish()?;
-        if frame.len() >= body.len() {
+        // One that would be so short that no peer should believe it goes as it is.
+        if frame.len() >= body.len() || body.len() > most_from(frame.len()) {
             return Ok(None);
         }
         let sha512 = hash_of(&frame)?;
@@ -190,9 +206,19 @@ impl Codec {
         if frame.len() <= AT_ONCE && length <= AT_ONCE {
             return self.decompress_now(frame, length, bounds);
         }
+        bounds.check(frame.len(), length)?;
+        let place = LONG_ONES.acquire().await.map_err(|error| DecodeError::Spool(io::Error::other(error)))?;
         let (codec, frame, bounds) = (Arc::clone(self), frame.clone(), bounds.clone());
-        let work = spawn_blocking(move || codec.decompress_now(&frame, length, &bounds));
-        work.await.map_err(|error| DecodeError::Spool(io::Error::other(error)))?
+        let wanted = Arc::new(());
+        let is_wanted = Arc::downgrade(&wanted);
+        let work = spawn_blocking(move || {
+            // Its place is free when it has ended, not when nobody waits for it any more.
+            let _place = place;
+            codec.decompress_while(&frame, length, &bounds, || is_wanted.strong_count() > 0)
+        });
+        let decompressed = work.await.map_err(|error| DecodeError::Spool(io::Error::other(error)));
+        drop(wanted);
+        decompressed?
     }
 
     /// As [`decompress`](Self::decompress), on this thread.
@@ -200,19 +226,34 @@ impl Codec {
     /// # Errors
     /// As there.
     pub fn decompress_now(&self, frame: &Body, length: u64, bounds: &Bounds) -> Result<Decompressed, DecodeError> {
-        if length > bounds.max_message_bytes {
-            return Err(DecodeError::TooLarge { length, most: bounds.max_message_bytes });
-        }
+        self.decompress_while(frame, length, bounds, || true)
+    }
+
+    /// The same, and given up between two pieces when it is no longer wanted.
+    pub(super) fn decompress_while(
+        &self,
+        frame: &Body,
+        length: u64,
+        bounds: &Bounds,
+        is_wanted: impl Fn() -> bool,
+    ) -> Result<Decompressed, DecodeError> {
+        bounds.check(frame.len(), length)?;
         match frame {
-            Body::Memory(bytes) => self.decode(&**bytes, length, bounds),
+            Body::Memory(bytes) => self.decode(&**bytes, length, bounds, is_wanted),
             Body::File(file) => {
                 let reading = Reading::new(file, frame.len());
-                self.decode(BufReader::with_capacity(PIECE, reading), length, bounds)
+                self.decode(BufReader::with_capacity(PIECE, reading), length, bounds, is_wanted)
             }
         }
     }
 
-    fn decode(&self, frame: impl BufRead, length: u64, bounds: &Bounds) -> Result<Decompressed, DecodeError> {
+    fn decode(
+        &self,
+        frame: impl BufRead,
+        length: u64,
+        bounds: &Bounds,
+        is_wanted: impl Fn() -> bool,
+    ) -> Result<Decompressed, DecodeError> {
         let decoder = match &self.dictionary {
             Some(dictionary) => read::Decoder::with_prepared_dictionary(frame, &dictionary.decoder),
             None => read::Decoder::with_buffer(frame),
@@ -224,6 +265,9 @@ impl Codec {
         // One byte more than announced is enough to know that there are too many.
         let mut piece = vec![0; usize::try_from(length).map_or(PIECE, |length| length.min(PIECE - 1) + 1)];
         loop {
+            if !is_wanted() {
+                return Err(DecodeError::Spool(io::ErrorKind::Interrupted.into()));
+            }
             let read = decoder.read(&mut piece).map_err(DecodeError::Frame)?;
             let read = piece.get(..read).unwrap_or_default();
             if read.is_empty() {
@@ -247,10 +291,21 @@ impl Bounds {
         Spool::within(self.spool_bytes, self.spool_folder.clone(), self.memory.clone())
     }
 
+    /// Whether a frame of `frame` bytes may become a message of `length` bytes.
+    fn check(&self, frame: u64, length: u64) -> Result<(), DecodeError> {
+        let most = self.max_message_bytes.min(most_from(frame));
+        if length <= most { Ok(()) } else { Err(DecodeError::TooLarge { length, most }) }
+    }
+
     /// Between what zstd knows as the least and the greatest.
     fn window_log(&self) -> u32 {
         self.max_window_bytes.checked_ilog2().unwrap_or_default().clamp(10, 31)
     }
+}
+
+/// The longest message that a frame of so many bytes may become.
+fn most_from(frame: u64) -> u64 {
+    frame.saturating_mul(MAX_RATIO).max(ANY_FRAME_BYTES)
 }
 
 fn hash_of(body: &Body) -> io::Result<Hash> {

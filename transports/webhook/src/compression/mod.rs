@@ -20,6 +20,7 @@ mod dictionary;
 mod tests;
 mod training;
 
+pub(crate) use codec::MAX_MESSAGE_BYTES;
 pub use codec::{Bounds, Codec, Compressed, DecodeError, Decompressed};
 pub use compressors::{Compressors, CompressorsError};
 pub use dictionary::{Dictionary, DictionaryError};

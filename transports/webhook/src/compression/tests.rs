@@ -1,4 +1,5 @@
 use std::num::NonZeroU64;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -129,6 +130,27 @@ fn a_bomb_is_refused_before_it_goes_off() {
     // It says that it is small: no more is decompressed than that.
     let error = codec.decompress_now(&bomb, 100, &SMALL).unwrap_err();
     assert!(matches!(error, DecodeError::Length(_)), "{error}");
+}
+
+#[tokio::test]
+async fn a_bomb_does_not_go_off_where_messages_may_be_large() {
+    let (codec, bomb) = (Arc::new(codec(None)), bomb());
+    let bounds = Bounds::default();
+    let error = codec.decompress(&bomb, 1 << 28, &bounds).await.unwrap_err();
+    assert!(matches!(error, DecodeError::TooLarge { length: 0x1000_0000, most: 0x400_0000 }), "{error}");
+    let plain = memory(&vec![0; (64 << 20) + 1]);
+    assert!(codec.compress(&plain, &bounds).await.unwrap().is_none(), "what would be refused is not made");
+}
+
+#[tokio::test]
+async fn a_message_that_nobody_waits_for_is_decompressed_no_further() {
+    let codec = codec(None);
+    let frame = codec.compress_now(&memory(&vec![7; 1 << 20]), &Bounds::default()).unwrap().unwrap().body;
+    let pieces = std::cell::Cell::new(0);
+    let is_wanted = || pieces.replace(pieces.get() + 1) < 2;
+    let error = codec.decompress_while(&frame, 1 << 20, &Bounds::default(), is_wanted).unwrap_err();
+    assert!(matches!(error, DecodeError::Spool(_)), "{error}");
+    assert_eq!(pieces.get(), 3);
 }
 
 #[test]

@@ -111,7 +111,8 @@ impl Trainer {
         {
             return None;
         }
-        self.keep(message.clone());
+        // A copy: what a message is a piece of may be a thousand times as large.
+        self.keep(Bytes::copy_from_slice(message));
         self.seen = self.seen.saturating_add(length);
         if self.seen < self.target() || self.samples.len() < LEAST_SAMPLES {
             return None;
@@ -224,6 +225,15 @@ mod tests {
             let trained = Job { samples, compressor, max_bytes: FIRST.0 }.train();
             prop_assert!(trained.is_err() || trained.is_ok_and(|trained| trained.dictionary.bytes().len() <= FIRST.0));
         }
+    }
+
+    #[test]
+    fn a_sample_does_not_keep_the_frame_that_it_came_in() {
+        let frame = Bytes::from(vec![7; 1 << 20]);
+        let mut trainer = Trainer::new(Training::default());
+        assert!(trainer.saw(&frame.slice(..100), Instant::now()).is_none());
+        assert_eq!(trainer.samples.len(), 1);
+        assert!(frame.is_unique());
     }
 
     #[test]

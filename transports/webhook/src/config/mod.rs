@@ -24,6 +24,7 @@ pub use transport::Webhook;
 
 use crate::broadcaster::Advertised;
 use crate::budget::Budget;
+use crate::compression::MAX_MESSAGE_BYTES;
 use crate::delivery::DeliverySettings;
 use crate::outgoing::{OutgoingSettings, Unvouched};
 use crate::session::Settings as SessionSettings;
@@ -97,7 +98,7 @@ impl Default for Config {
             spool_size: 10 << 20,
             spool_folder: None,
             memory: Budget::new(MEMORY),
-            max_message: 16 << 30,
+            max_message: MAX_MESSAGE_BYTES,
             max_set_bytes: 16 << 20,
             body_timeout: Duration::from_secs(10),
             max_deliveries: 256,

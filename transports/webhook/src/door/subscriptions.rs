@@ -2,6 +2,7 @@
 
 use actix_web::HttpResponse;
 use bytes::{Bytes, BytesMut};
+use tokio::task::spawn_blocking;
 
 use super::Request;
 use super::answer::{Refusal, signed};
@@ -9,7 +10,7 @@ use super::body::Incoming;
 use crate::store::Wanted;
 use crate::wire::auth::Claim;
 use crate::wire::bodies::{CheckSubscriptions, Collector, Lists, SetHead, Subscribe, Unsubscribe};
-use crate::wire::etag::EtagBuilder;
+use crate::wire::etag::{Etag, EtagBuilder};
 use crate::wire::glob::Glob;
 use crate::wire::responses::Response;
 use crate::wire::{Interest, InterestKind, WireError};
@@ -82,26 +83,57 @@ pub(super) async fn set_all(request: &Request<'_>, mut body: Incoming) -> Result
     if lists.len() > request.config.max_set_bytes {
         return Err(Refusal::TOO_LARGE);
     }
-    let wanted = read_lists(&head, collector.len(), &lists)?;
+    let (before, lists) = (collector.len(), lists.freeze());
+    let most = most_entries(request.config.max_set_bytes);
+    let count = if lists.len() <= AT_ONCE {
+        check_lists(head.url, &head.etag, before, &lists, most)?
+    } else {
+        let (url, etag, lists) = (head.url.to_owned(), head.etag, lists.clone());
+        let checking = spawn_blocking(move || check_lists(&url, &etag, before, &lists, most));
+        checking.await.map_err(|_| Refusal::FAILED)??
+    };
+    let wanted = read_lists(before, &lists, count)?;
     request.broadcaster.replace(head.url, &wanted).await?;
     signed(request.broadcaster, &head.answer_claim(), b"", |proof, out| Response::Generic { proof }.write(out))
 }
 
-fn read_lists<'a>(head: &SetHead<'_>, before: usize, bytes: &'a [u8]) -> Result<Vec<Wanted<'a>>, Refusal> {
+/// Up to this length lists are looked at at once; longer ones, which may have many patterns, by a thread that may block.
+const AT_ONCE: usize = 256 * 1024;
+
+/// Subscriptions that lists may have: of topics of 28 bytes as many as have room. What they take in memory besides their bytes
+/// is then hardly more than that.
+const fn most_entries(max_bytes: usize) -> usize {
+    max_bytes / 32
+}
+
+/// How many subscriptions there are, all of which can be, and have this etag together.
+fn check_lists(url: &str, expected: &Etag, before: usize, bytes: &[u8], most: usize) -> Result<usize, Refusal> {
     let (mut lists, mut rest) = (Lists::new(before), bytes);
-    let mut etag = EtagBuilder::new(head.url)?;
-    let mut wanted = Vec::new();
+    let mut etag = EtagBuilder::new(url)?;
+    let mut count = 0;
     while let Some(entry) = lists.next(&mut rest)? {
+        count += 1;
+        if count > most {
+            return Err(Refusal::TOO_LARGE);
+        }
         check(entry.interest)?;
         etag.push(entry.interest, entry.recovery)?;
-        wanted.push(Wanted { interest: entry.interest, recovery: entry.recovery });
     }
-    if etag.finish() == head.etag {
-        Ok(wanted)
+    if etag.finish() == *expected {
+        Ok(count)
     } else {
         let problem = crate::wire::Problem::Differs("that of the lists");
         Err(WireError { field: "etag", at: 0, problem }.into())
     }
+}
+
+fn read_lists(before: usize, bytes: &[u8], count: usize) -> Result<Vec<Wanted<'_>>, Refusal> {
+    let (mut lists, mut rest) = (Lists::new(before), bytes);
+    let mut wanted = Vec::with_capacity(count);
+    while let Some(entry) = lists.next(&mut rest)? {
+        wanted.push(Wanted { interest: entry.interest, recovery: entry.recovery });
+    }
+    Ok(wanted)
 }
 
 /// A pattern that cannot be one is malformed, as a text that is not UTF-8 is.

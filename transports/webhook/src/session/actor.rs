@@ -45,7 +45,7 @@ impl Reader {
             Item::Last(part) => (part, true),
         };
         let Some(joined) = &mut self.fragments else { return Err(Close::protocol("a continuation of nothing")) };
-        self.live.sessions.check_size(joined.len() + part.len())?;
+        self.live.check_size(joined.len() + part.len())?;
         joined.extend_from_slice(&part);
         if let Some(whole) = self.fragments.take_if(|_| is_last) {
             self.whole(whole.freeze());
@@ -56,7 +56,7 @@ impl Reader {
     fn message(&mut self, message: Message) -> Result<(), Close> {
         match message {
             Message::Binary(bytes) => {
-                self.live.sessions.check_size(bytes.len())?;
+                self.live.check_size(bytes.len())?;
                 self.whole(bytes);
             }
             Message::Continuation(item) => self.part(item)?,
@@ -84,18 +84,33 @@ impl Reader {
         close
     }
 
-    /// Reads nothing more until what came is handled.
+    /// Reads nothing more until less waits.
     fn wait_for_room(&self, context: &mut WebsocketContext<Self>) {
         let live = Rc::clone(&self.live);
         live.stop_reading(true);
         let room = async move {
-            let most = live.sessions.settings.max_unprocessed;
-            live.requests.room(most).await;
-            live.receipts.room(most).await;
+            while has_too_much(&live) {
+                tokio::select! {
+                    () = live.requests.less() => {}
+                    () = live.receipts.less() => {}
+                    () = live.window.filled() => {}
+                }
+            }
             live.stop_reading(false);
         };
         context.wait(room.into_actor(self));
     }
+}
+
+/// Whether too much waits to read on. An acknowledgement may stand behind requests that wait, and they may wait for it: where
+/// one is to come, more requests are taken.
+fn has_too_much(live: &Live) -> bool {
+    let settings = &live.sessions.settings;
+    let (most, most_bytes) = (settings.max_unprocessed, settings.max_incoming_bytes);
+    let is_one_to_come = !live.window.is_empty();
+    let requests =
+        if is_one_to_come { live.requests.is_stuffed(most, most_bytes) } else { live.requests.is_full(most) };
+    requests || live.receipts.is_full(most)
 }
 
 impl Actor for Reader {
@@ -122,8 +137,7 @@ impl StreamHandler<Result<Message, ProtocolError>> for Reader {
         if let Err(close) = handled {
             self.live.close(&close);
         }
-        let most = self.live.sessions.settings.max_unprocessed;
-        if self.live.requests.is_full(most) || self.live.receipts.is_full(most) {
+        if has_too_much(&self.live) {
             self.wait_for_room(context);
         }
     }

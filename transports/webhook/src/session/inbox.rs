@@ -16,6 +16,9 @@ pub(super) struct Received {
 /// Bytes that may wait; a message more than that is taken. Then the subscriber is read no further.
 const MOST_BYTES: usize = 1 << 20;
 
+/// How many times as many messages as should may wait before an acknowledgement.
+const STUFFED: usize = 16;
+
 /// Messages that wait for one who handles them.
 #[derive(Default)]
 pub(super) struct Inbox {
@@ -27,7 +30,7 @@ pub(super) struct Inbox {
 }
 
 impl Inbox {
-    /// Whether it should be left alone until there is [room](Self::room).
+    /// Whether it should be left alone until [less](Self::less) waits.
     pub(super) fn is_full(&self, most: usize) -> bool {
         !self.ended.get() && (self.bytes.get() >= MOST_BYTES || self.waiting.borrow().len() >= most)
     }
@@ -41,11 +44,16 @@ impl Inbox {
         self.came.notify_one();
     }
 
-    /// Resolves when it is not full.
-    pub(super) async fn room(&self, most: usize) {
-        while self.is_full(most) {
-            self.has_room.notified().await;
-        }
+    /// Whether it should be left alone although acknowledgements may be behind what comes next: as much waits as one message
+    /// may have, or sixteen times as many as should.
+    pub(super) fn is_stuffed(&self, most: usize, most_bytes: usize) -> bool {
+        let is_many = self.waiting.borrow().len() >= most.saturating_mul(STUFFED);
+        !self.ended.get() && (self.bytes.get() >= most_bytes.max(MOST_BYTES) || is_many)
+    }
+
+    /// Resolves when less waits than before. For one waiter.
+    pub(super) async fn less(&self) {
+        self.has_room.notified().await;
     }
 
     /// The next message; `None` when no more is to be handled.

@@ -1,9 +1,11 @@
 //! Messages that come: in parts, and decompressed.
 
 use std::io::Write as _;
+use std::mem;
 use std::num::NonZeroU64;
 
-use tokio::task::spawn_blocking;
+use bytes::Bytes;
+use tokio::task::{JoinError, spawn_blocking};
 
 use super::closing::Close;
 use super::live::Live;
@@ -12,9 +14,9 @@ use crate::compression::DecodeError;
 use crate::message::Body;
 use crate::spool::Spool;
 use crate::wire::auth::Claim;
-use crate::wire::digest::Hash;
-use crate::wire::stateful::stream::Stream;
-use crate::wire::stateful::{Compression, Part, Place};
+use crate::wire::digest::{Hash, hash};
+use crate::wire::stateful::stream::{Arriving, Stream};
+use crate::wire::stateful::{Compression, Part, Place, S2b};
 
 /// The message that comes in parts, if one does.
 #[derive(Default)]
@@ -56,11 +58,28 @@ impl Incoming {
         }
     }
 
-    /// Takes a part. Gives the message, and its topic, when it is complete.
-    pub(super) async fn push(&mut self, live: &Live, part: &Part<'_>) -> Result<Option<(Vec<u8>, Whole)>, Close> {
-        let complete = self.stream.push(part).map_err(Close::refused)?;
-        let spool = self.spool.take().unwrap_or_else(|| live.sessions.settings.bounds.spool());
-        let spool = keep(spool, part.payload).await?;
+    /// Takes a part, and the frame that it is of. Gives the message, and its topic, when it is complete.
+    pub(super) async fn push(
+        &mut self,
+        live: &Live,
+        part: &Part<'_>,
+        frame: &Bytes,
+    ) -> Result<Option<(Vec<u8>, Whole)>, Close> {
+        let mut stream = mem::take(&mut self.stream);
+        let mut spool = self.spool.take().unwrap_or_else(|| live.sessions.settings.bounds.spool());
+        let taken = if part.payload.len() <= AT_ONCE && !spool.would_block(part.payload.len()) {
+            take(&mut stream, &mut spool, part).map(|complete| (stream, spool, complete))
+        } else {
+            let frame = frame.clone();
+            let work = spawn_blocking(move || {
+                let message = S2b::read_unhashed(&frame).map_err(Close::refused)?;
+                let S2b::NotifyStream(part) = message else { return Err(Close::failed("a part was lost")) };
+                take(&mut stream, &mut spool, &part).map(|complete| (stream, spool, complete))
+            });
+            work.await.map_err(lost).flatten()
+        };
+        let (stream, spool, complete) = taken?;
+        self.stream = stream;
         let Some(arriving) = complete else {
             self.spool = Some(spool);
             return Ok(None);
@@ -71,14 +90,43 @@ impl Incoming {
     }
 }
 
-async fn keep(mut spool: Spool, payload: &[u8]) -> Result<Spool, Close> {
-    if !spool.would_block(payload.len()) {
-        spool.write_all(payload).map_err(unkept)?;
-        return Ok(spool);
+/// Up to this length a payload is hashed at once, in less than half a millisecond; a longer one by a thread that may block.
+const AT_ONCE: usize = 256 * 1024;
+
+fn take(stream: &mut Stream, spool: &mut Spool, part: &Part<'_>) -> Result<Option<Arriving>, Close> {
+    let complete = stream.push(part).map_err(Close::refused)?;
+    spool.write_all(part.payload).map_err(unkept)?;
+    Ok(complete)
+}
+
+/// Whether a message has the hash that it says.
+pub(super) async fn verify(message: &Bytes, expected: Hash) -> Result<(), Close> {
+    let found = if message.len() <= AT_ONCE {
+        hash(message)
+    } else {
+        let message = message.clone();
+        spawn_blocking(move || hash(&message)).await.map_err(lost)?
+    };
+    if found == expected {
+        Ok(())
+    } else {
+        Err(Close::refused("the hash of the message differs from that of its bytes"))
     }
-    let payload = payload.to_vec();
-    let written = spawn_blocking(move || spool.write_all(&payload).map(|()| spool)).await;
-    written.map_err(std::io::Error::other).flatten().map_err(unkept)
+}
+
+fn lost(error: JoinError) -> Close {
+    unkept(error.into())
+}
+
+/// Up to this length a payload is copied out of its frame: frames that came together share the memory of all of them.
+const COPIED: usize = 64 * 1024;
+
+/// The payload of a frame, so that it keeps no more than twice its length in memory.
+pub(super) fn own(frame: &Bytes, payload: &[u8]) -> Bytes {
+    if payload.len() <= COPIED || payload.len() < frame.len() / 2 {
+        return Bytes::copy_from_slice(payload);
+    }
+    frame.slice_ref(payload)
 }
 
 fn unkept(error: std::io::Error) -> Close {
@@ -103,4 +151,22 @@ impl Whole {
 
 fn codec(live: &Live, id: NonZeroU64) -> Result<std::sync::Arc<crate::compression::Codec>, Close> {
     live.speech.compressors.borrow().with_id(id).cloned().map_err(Close::refused)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_small_payload_does_not_keep_its_large_frame() {
+        for (frame, payload) in [(16 << 20, 100), (70_000, COPIED), (1 << 20, 500_000), (300, 200)] {
+            let frame = Bytes::from(vec![7; frame]);
+            let owned = own(&frame, &frame[..payload]);
+            assert_eq!(owned.len(), payload);
+            assert!(frame.is_unique(), "{payload}");
+        }
+        let frame = Bytes::from(vec![7; 1 << 20]);
+        let shared = own(&frame, &frame[100..]);
+        assert!(!frame.is_unique() && shared.len() == frame.len() - 100);
+    }
 }

@@ -2,6 +2,7 @@
 //! actor stands still with its socket.
 
 use std::cell::Cell;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use eventhive_listener::addresses::Place;
 use eventhive_listener::websocket::{Control, Guarded, control};
 use eventhive_listener::{Connection, websocket};
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::Sessions;
 use super::closing::Close;
@@ -43,6 +44,8 @@ pub(super) struct Live {
     pinged_at: Cell<Option<Instant>>,
     /// When the socket last took something.
     wrote_at: Cell<Instant>,
+    /// When the peer last acknowledged something.
+    took_at: Cell<Instant>,
     closing_since: Cell<Option<Instant>>,
     input: Cell<Input>,
     is_cut: Cell<bool>,
@@ -62,6 +65,9 @@ enum Input {
     /// The peer's close frame came, or the connection is gone.
     Over,
 }
+
+/// The largest message before CONFIGURE has been answered. CONFIGURE itself has two headers of up to 64 KiB.
+const UNCONFIGURED_BYTES: usize = 256 * 1024;
 
 /// How long a peer may take to answer a close frame, or to take anything before it.
 const CLOSE_GRACE: Duration = Duration::from_secs(2);
@@ -91,6 +97,7 @@ impl Live {
             heard_at: Cell::new(now),
             pinged_at: Cell::new(None),
             wrote_at: Cell::new(now),
+            took_at: Cell::new(now),
             closing_since: Cell::new(None),
             input: Cell::new(Input::Open),
             is_cut: Cell::new(false),
@@ -110,9 +117,24 @@ impl Live {
         self.queue.wake();
     }
 
+    /// The largest websocket message that is taken now: of somebody who has not said who it is, little.
+    fn most_incoming(&self) -> usize {
+        let most = self.sessions.settings.max_incoming_bytes;
+        if self.is_configured() { most } else { most.min(UNCONFIGURED_BYTES) }
+    }
+
+    pub(super) fn check_size(&self, bytes: usize) -> Result<(), Close> {
+        let most = self.most_incoming();
+        if bytes <= most {
+            return Ok(());
+        }
+        Err(Close::too_large(format_args!("websocket messages may have {most} bytes; send it in parts")))
+    }
+
     /// The peer is read from no further for now, or again. Its silence meanwhile means nothing.
     pub(super) fn stop_reading(&self, stop: bool) {
         self.is_unread.set(stop);
+        self.queue.is_unread(stop);
         self.heard();
     }
 
@@ -166,6 +188,30 @@ impl Live {
             let echo = code.map_or_else(|| control(Control::Close, &[]), |code| websocket::close(code, ""));
             self.outbox.close(echo);
         }
+    }
+
+    /// Resolves when all messages that are queued now have been sent, or the session ends.
+    ///
+    /// # Errors
+    /// The subscriber takes nothing for longer than publishers wait for it.
+    pub(super) async fn flushed(&self) -> Result<(), Close> {
+        let patience = self.sessions.settings.patience;
+        let (mut flushed, begun) = (pin!(self.queue.flushed()), Instant::now());
+        loop {
+            let until = self.took_at.get().max(self.wrote_at.get()).max(begun) + patience;
+            if timeout_at(until, &mut flushed).await.is_ok() {
+                return Ok(());
+            }
+            if self.took_at.get().max(self.wrote_at.get()) + patience <= until {
+                return Err(Close::SLOW);
+            }
+        }
+    }
+
+    /// The subscriber has acknowledged something.
+    pub(super) fn acknowledged(&self) {
+        self.took_at.set(Instant::now());
+        self.window.acknowledged();
     }
 
     fn begin_to_close(&self) {
@@ -267,6 +313,10 @@ impl Live {
 impl Guarded for Live {
     fn undecoded(&self) -> &Cell<usize> {
         &self.undecoded
+    }
+
+    fn largest_frame(&self) -> Option<usize> {
+        Some(self.most_incoming())
     }
 
     fn heard(&self) {

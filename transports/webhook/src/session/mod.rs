@@ -167,14 +167,6 @@ impl Sessions {
         self.counters.read()
     }
 
-    fn check_size(&self, bytes: usize) -> Result<(), Close> {
-        let most = self.settings.max_incoming_bytes;
-        if bytes <= most {
-            return Ok(());
-        }
-        Err(Close::too_large(format_args!("websocket messages may have {most} bytes; send it in parts")))
-    }
-
     fn check_length(&self, length: u64) -> Result<(), Close> {
         let most = self.settings.bounds.max_message_bytes;
         if length <= most {

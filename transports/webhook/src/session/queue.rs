@@ -1,13 +1,15 @@
 //! What a broadcaster has for a subscriber: messages and MISSED, from any thread, up to a bound.
 
 use std::collections::VecDeque;
+use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use eventhive_transport::Overflow;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use tokio::sync::Notify;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::Sessions;
 use crate::broadcaster::Peer;
@@ -16,6 +18,10 @@ use crate::message::Message;
 /// Topics that can be told as missed while none is sent, each once. Beyond that the session ends, and the subscriber has to
 /// look at everything anyway.
 const MOST_MISSED: usize = 255;
+
+/// How often the patience of publishers is for all messages of one full queue together. One that takes a message now and
+/// then would make everybody wait for ever otherwise.
+const MOST_PATIENCE: u32 = 12;
 
 /// The queue of one session.
 pub(super) struct Queue {
@@ -42,7 +48,48 @@ struct State {
     in_flight: Option<u64>,
     /// Nothing more is to start: a subscription begins, and has to be confirmed first.
     is_held: bool,
+    /// The subscriber is not read from, so that its acknowledgements are not seen.
+    is_unread: bool,
+    patience: Patience,
     end: Option<End>,
+}
+
+/// How long publishers have waited for the messages of one full queue.
+#[derive(Default)]
+struct Patience {
+    waiting: usize,
+    /// Since when somebody waits.
+    since: Option<Instant>,
+    /// How long somebody waited before.
+    waited: Duration,
+    /// Messages that were taken meanwhile, and their bytes.
+    taken: usize,
+    taken_bytes: usize,
+}
+
+impl Patience {
+    fn begin(&mut self) {
+        self.waiting += 1;
+        self.since.get_or_insert_with(Instant::now);
+    }
+
+    fn end(&mut self) {
+        self.waiting = self.waiting.saturating_sub(1);
+        if self.waiting == 0 {
+            self.waited = self.so_far();
+            self.since = None;
+        }
+    }
+
+    fn so_far(&self) -> Duration {
+        self.waited + self.since.map(|since| since.elapsed()).unwrap_or_default()
+    }
+
+    /// As if nobody had waited yet.
+    fn restart(&mut self) {
+        let since = self.since.map(|_| Instant::now());
+        *self = Self { waiting: self.waiting, since, ..Self::default() };
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,12 +122,33 @@ impl Queue {
         }
         let (number, message) = state.pop()?;
         state.in_flight = Some(number);
+        self.count_taken(&mut state, cost(&message));
         let is_thin = !self.is_crowded(&state);
         drop(state);
         if is_thin {
             self.thinned.notify_waiters();
         }
         Some(Next::Message(message))
+    }
+
+    /// One that keeps up, and one that has taken a whole queue, has all patience again.
+    fn count_taken(&self, state: &mut State, bytes: usize) {
+        let settings = &self.sessions.settings;
+        let patience = &mut state.patience;
+        patience.taken += 1;
+        patience.taken_bytes = patience.taken_bytes.saturating_add(bytes);
+        let is_half = state.messages.len() <= settings.max_pending / 2 && state.bytes <= settings.queue_bytes / 2;
+        if is_half || patience.taken >= settings.max_pending || patience.taken_bytes >= settings.queue_bytes {
+            patience.restart();
+        }
+    }
+
+    /// The subscriber is not read from for now, or again. Nobody waits for it meanwhile: what it waits for may be just that.
+    pub(super) fn is_unread(&self, is_unread: bool) {
+        self.lock().is_unread = is_unread;
+        if is_unread {
+            self.thinned.notify_waiters();
+        }
     }
 
     /// The message that was taken has been sent.
@@ -116,8 +184,8 @@ impl Queue {
     /// Takes nothing more, and lets go of what is there.
     pub(super) fn end(&self) {
         let mut state = self.lock();
-        let is_held = state.is_held;
-        *state = State { end: Some(state.end.unwrap_or(End::Closed)), is_held, ..State::default() };
+        let (is_held, patience) = (state.is_held, mem::take(&mut state.patience));
+        *state = State { end: Some(state.end.unwrap_or(End::Closed)), is_held, patience, ..State::default() };
         drop(state);
         self.passed.notify_one();
         self.thinned.notify_waiters();
@@ -149,22 +217,33 @@ impl Queue {
         waiting == 0 || (is_short && state.bytes.saturating_add(cost) <= settings.queue_bytes.saturating_mul(times))
     }
 
-    /// Resolves when no more is queued than should be. A subscriber that takes nothing in the time for that is too slow.
+    /// Whether whoever publishes should wait.
+    fn is_waited_for(&self, state: &State) -> bool {
+        !state.is_unread && self.is_crowded(state)
+    }
+
+    /// Resolves when no more is queued than should be. A subscriber that takes nothing in the time for that, or hardly
+    /// anything for long, is too slow.
     async fn thin_out(&self) {
+        let _waiting = Waiting::new(self);
         let oldest = || self.lock().messages.front().map(|(number, _)| *number);
         let before = oldest();
         let thinned = async {
             loop {
                 let thinned = self.thinned.notified();
-                if !self.is_crowded(&self.lock()) {
+                if !self.is_waited_for(&self.lock()) {
                     return;
                 }
                 thinned.await;
             }
         };
-        let is_late = timeout(self.sessions.settings.patience, thinned).await.is_err();
-        if is_late && oldest() == before {
-            self.run_over(&mut self.lock());
+        let patience = self.sessions.settings.patience;
+        let is_late = timeout(patience, thinned).await.is_err();
+        let stands_still = is_late && oldest() == before;
+        let mut state = self.lock();
+        if stands_still || (!state.is_unread && state.patience.so_far() >= patience.saturating_mul(MOST_PATIENCE)) {
+            self.run_over(&mut state);
+            drop(state);
             self.filled.notify_one();
         }
     }
@@ -188,6 +267,22 @@ impl Queue {
     fn run_over(&self, state: &mut State) {
         state.end.get_or_insert(End::Overflowed);
         self.alarm.notify_one();
+    }
+}
+
+/// A publisher that waits.
+struct Waiting<'q>(&'q Queue);
+
+impl<'q> Waiting<'q> {
+    fn new(queue: &'q Queue) -> Self {
+        queue.lock().patience.begin();
+        Self(queue)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.lock().patience.end();
     }
 }
 
@@ -258,7 +353,7 @@ impl Peer for Queue {
     }
 
     fn room(&self) -> Option<BoxFuture<'_, ()>> {
-        let waits = self.sessions.settings.overflow == Overflow::Block && self.is_crowded(&self.lock());
+        let waits = self.sessions.settings.overflow == Overflow::Block && self.is_waited_for(&self.lock());
         waits.then(|| self.thin_out().boxed())
     }
 }

@@ -23,6 +23,6 @@ async fn acknowledge(live: &Live, received: &Received) -> Result<(), Close> {
         let proof = message.proof();
         live.speech.admit(proof, proof.tracing, &claim).await?;
     }
-    live.window.acknowledged();
+    live.acknowledged();
     Ok(())
 }

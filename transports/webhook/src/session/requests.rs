@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::closing::Close;
 use super::configure;
 use super::inbox::Received;
-use super::incoming::{Incoming, Whole};
+use super::incoming::{self, Incoming, Whole};
 use super::live::Live;
 use super::speech::Speech;
 use crate::broadcaster::{Joined, NotifyError, Tracer};
@@ -22,6 +22,8 @@ pub(super) async fn run(live: Rc<Live>) {
     loop {
         live.outbox.room_for_answers().await;
         let Some(received) = live.requests.next().await else { break };
+        // A drain waits for it, also if the subscriber goes meanwhile.
+        let _handling = live.sessions.counters.handle();
         if let Err(close) = requests.handle(&received).await {
             live.close(&close);
         }
@@ -39,7 +41,7 @@ struct Requests {
 
 impl Requests {
     async fn handle(&mut self, received: &Received) -> Result<(), Close> {
-        let message = S2b::read(&received.bytes).map_err(Close::refused)?;
+        let message = S2b::read_unhashed(&received.bytes).map_err(Close::refused)?;
         let Some(joined) = &self.joined else {
             let S2b::Configure(configure) = message else { return Err(Close::refused("CONFIGURE has to come first")) };
             self.joined = Some(configure::configure(&self.live, configure).await?);
@@ -57,7 +59,7 @@ impl Requests {
                 unsubscribe(&self.live, joined, interest, &url).await
             }
             S2b::Notify(notify) => self.notify(notify, received).await,
-            S2b::NotifyStream(part) => self.notify_stream(part).await,
+            S2b::NotifyStream(part) => self.notify_stream(part, received).await,
             S2b::ContinueReceive(_) | S2b::ConfirmReceive { .. } => {
                 Err(Close::refused("an acknowledgement of nothing"))
             }
@@ -76,18 +78,19 @@ impl Requests {
         let Notify { proof, identifier, message, payload } = notify;
         let claim = Claim::Notify { topic: message.topic, identifier, sha512: message.sha512 };
         self.live.speech.admit(proof, proof.tracing, &claim).await?;
-        let sent = received.bytes.slice_ref(payload).into();
+        let sent = incoming::own(&received.bytes, payload);
+        incoming::verify(&sent, *message.sha512).await?;
         let (compression, sha512) = (message.compression, *message.sha512);
-        let whole = Whole { compression, sha512, body: sent, charge: Charge::default() };
+        let whole = Whole { compression, sha512, body: sent.into(), charge: Charge::default() };
         let whole = whole.plain(&self.live).await?;
         // Confirmed with the hash of what it is decompressed.
         let confirmed = whole.sha512;
         self.deliver(identifier, message.topic, whole, &confirmed).await
     }
 
-    async fn notify_stream(&mut self, part: Part<'_>) -> Result<(), Close> {
+    async fn notify_stream(&mut self, part: Part<'_>, received: &Received) -> Result<(), Close> {
         self.incoming.admit(&self.live, &part).await?;
-        let Some((topic, whole)) = self.incoming.push(&self.live, &part).await? else {
+        let Some((topic, whole)) = self.incoming.push(&self.live, &part, &received.bytes).await? else {
             return self.continue_notify(part.identifier, part.id());
         };
         // Confirmed with the hash of what was sent.
@@ -143,7 +146,7 @@ async fn unsubscribe(live: &Live, joined: &Joined, interest: Interest<'_>, url: 
         // It has ended here all the same.
         Err(error) => tracing::warn!(%error, "the store keeps a subscription of a websocket that has ended"),
     }
-    live.queue.flushed().await;
+    live.flushed().await?;
     confirm(live, interest, url, |interest, proof| B2s::ConfirmUnsubscribe { interest, proof })
 }
 

@@ -33,15 +33,16 @@ pub struct Settings {
     /// Bytes in memory that may wait for one subscriber. A larger message is taken when nothing waits.
     pub queue_bytes: usize,
     /// What is done when more waits. With [`Overflow::Block`] whoever publishes waits, which keeps others from publishing
-    /// faster than Python's client takes messages; a subscriber that takes none for [`patience`](Self::patience), or has twice
-    /// as much waiting, is disconnected. The other policies make nobody wait; the subscriber is sent MISSED for messages that
+    /// faster than Python's client takes messages; a subscriber that takes none for [`patience`](Self::patience), or
+    /// less than a full queue in twelve times as long, or has twice as much waiting, is disconnected. The other policies make nobody wait; the subscriber is sent MISSED for messages that
     /// are left out.
     pub overflow: Overflow,
     /// How long a publisher waits for one subscriber, with [`Overflow::Block`].
     pub patience: Duration,
-    /// Messages of one subscriber that may wait to be handled; then it is read no further.
+    /// Messages of one subscriber that may wait to be handled; then it is read no further, but while it has something to
+    /// acknowledge up to 16 times as many.
     pub max_unprocessed: usize,
-    /// Parts of messages that are sent ahead of acknowledgements; `None` is as many as there are.
+    /// Parts of messages that are sent ahead of acknowledgements; `None` is as many as there are, up to 100,000.
     pub max_unacknowledged: Option<NonZeroUsize>,
     /// How headers are written.
     pub headers: Mode,

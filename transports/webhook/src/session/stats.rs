@@ -40,9 +40,20 @@ pub struct SessionStats {
     pub trained: u64,
 }
 
+/// A request that is being handled.
+pub(super) struct Handling<'c>(&'c Population);
+
+impl Drop for Handling<'_> {
+    fn drop(&mut self) {
+        self.0.leave();
+    }
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Counters {
     sessions: Population,
+    /// Requests that are being handled, also of sessions that are gone.
+    handling: Population,
     pub(super) accepted: Count,
     pub(super) put_off: Count,
     pub(super) faulty: Count,
@@ -90,9 +101,17 @@ impl Counters {
         self.sessions.count()
     }
 
-    /// Resolves when there is no session.
+    /// A request is being handled, until this is dropped.
+    pub(super) fn handle(&self) -> Handling<'_> {
+        // There is no bound but that of the sessions.
+        _ = self.handling.enter(usize::MAX);
+        Handling(&self.handling)
+    }
+
+    /// Resolves when there is no session, and nothing that one has asked for is being handled.
     pub(super) async fn none(&self) {
         self.sessions.none().await;
+        self.handling.none().await;
     }
 
     pub(super) fn read(&self) -> SessionStats {

@@ -30,18 +30,34 @@ pub(super) enum Mismatch {
 pub(super) struct Window {
     sent: RefCell<VecDeque<Sent>>,
     freed: Notify,
+    filled: Notify,
 }
+
+/// Parts that wait where that has no other limit: some 2 MB.
+const MOST: NonZeroUsize = NonZeroUsize::new(100_000).unwrap();
 
 impl Window {
     /// Resolves when fewer than `most` parts wait.
     pub(super) async fn room(&self, most: Option<NonZeroUsize>) {
-        while most.is_some_and(|most| self.sent.borrow().len() >= most.get()) {
+        let most = most.unwrap_or(MOST).min(MOST).get();
+        while self.sent.borrow().len() >= most {
             self.freed.notified().await;
         }
     }
 
     pub(super) fn push(&self, sent: Sent) {
         self.sent.borrow_mut().push_back(sent);
+        self.filled.notify_one();
+    }
+
+    /// Whether no acknowledgement is waited for.
+    pub(super) fn is_empty(&self) -> bool {
+        self.sent.borrow().is_empty()
+    }
+
+    /// Resolves when one more part waits. For one waiter.
+    pub(super) async fn filled(&self) {
+        self.filled.notified().await;
     }
 
     /// Whether this acknowledges the oldest part that waits.
@@ -61,5 +77,25 @@ impl Window {
     pub(super) fn acknowledged(&self) {
         self.sent.borrow_mut().pop_front();
         self.freed.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_window_without_a_limit_does_not_grow_without_end() {
+        let window = Window::default();
+        let sent = Sent { identifier: [0; 4], part_id: 0, is_last: true };
+        for _ in 0..MOST.get() {
+            assert!(window.room(None).now_or_never().is_some());
+            window.push(sent);
+        }
+        assert!(window.room(None).now_or_never().is_none());
+        window.acknowledged();
+        assert!(window.room(None).now_or_never().is_some());
     }
 }

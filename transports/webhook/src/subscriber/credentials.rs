@@ -80,7 +80,7 @@ fn now() -> Duration {
 #[derive(Default)]
 struct Used {
     codes: HashSet<u128, foldhash::fast::RandomState>,
-    /// In the order of the times at which they may be forgotten.
+    /// In the order in which they came. None is forgotten before its time; one behind a clock that goes ahead may be later.
     times: VecDeque<(u64, u128)>,
 }
 

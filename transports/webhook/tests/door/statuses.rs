@@ -162,6 +162,20 @@ async fn lists_that_are_larger_than_the_setting_are_refused_with_413() {
 }
 
 #[actix_web::test]
+async fn lists_of_more_subscriptions_than_fit_in_memory_are_refused_with_413() {
+    let mut making = Making::default();
+    making.config.max_set_bytes = 10_000;
+    let served = making.serve();
+    served.broadcaster.ready().await;
+    // 7 bytes each.
+    let topics: Vec<String> = (0..400).map(|number| format!("{number:03}")).collect();
+    let entries: Vec<_> =
+        topics.iter().map(|topic| Entry { interest: Exact(topic.as_bytes()), recovery: None }).collect();
+    assert_eq!(status(&served, "/v1/set_subscriptions", &[], &set_body(URL, &entries)).await, 413);
+    assert_eq!(status(&served, "/v1/set_subscriptions", &[], &set_body(URL, &entries[..300])).await, 200);
+}
+
+#[actix_web::test]
 async fn what_other_broadcasters_bring_is_checked_in_pythons_order() {
     let schemes = Schemes { to_subscriber: token("ours"), ..Schemes::default() };
     let served = Making { schemes, advertised: true, ..Making::default() }.serve();

@@ -114,3 +114,45 @@ async fn a_subscriber_that_sends_faster_than_is_handled_is_read_no_further_until
     until("the messages", || served.sessions.stats().notified > sent / 2).await;
     assert_eq!(served.sessions.stats().faulty, 0);
 }
+
+/// Sends 1,000 messages at once, and acknowledges what comes only then.
+async fn in_a_burst(client: &mut crate::harness::Client, topic: &[u8]) {
+    for _ in 0..1000 {
+        client.notify(b"id", topic, b"x").await;
+    }
+}
+
+/// Takes as many messages and as many confirmations.
+async fn takes_all(client: &mut crate::harness::Client) {
+    let (mut messages, mut confirmed) = (0, 0);
+    while messages < 1000 || confirmed < 1000 {
+        let frame = client.hear().await.unwrap();
+        match B2s::read(&frame).unwrap() {
+            B2s::ReceiveStream(part) => {
+                messages += 1;
+                client.acknowledge(part.identifier, 0, true).await;
+            }
+            B2s::ConfirmNotify { subscribers: 1, .. } => confirmed += 1,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[actix_web::test]
+async fn a_subscriber_that_publishes_a_burst_to_itself_does_not_lock_itself_up() {
+    let served = serve(Settings::default()).await;
+    let mut client = served.subscriber(&["a"]).await;
+    in_a_burst(&mut client, b"a").await;
+    takes_all(&mut client).await;
+    assert_eq!(served.sessions.stats().slow, 0);
+}
+
+#[actix_web::test]
+async fn two_subscribers_that_publish_bursts_to_each_other_do_not_lock_each_other_up() {
+    let served = serve(Settings::default()).await;
+    let (mut one, mut other) = (served.subscriber(&["a"]).await, served.subscriber(&["b"]).await);
+    in_a_burst(&mut one, b"b").await;
+    in_a_burst(&mut other, b"a").await;
+    tokio::join!(takes_all(&mut one), takes_all(&mut other));
+    assert_eq!(served.sessions.stats().slow, 0);
+}

@@ -105,3 +105,19 @@ async fn a_close_frame_is_answered_with_its_code() {
     served.until_sessions(0).await;
     assert_eq!(served.sessions.stats().faulty, 0);
 }
+
+#[actix_web::test]
+async fn a_drain_waits_for_a_notify_whose_sender_has_gone() {
+    let served = serve(Settings::default()).await;
+    served.broadcaster.subscribe("http://127.0.0.1:9/r", Interest::Exact(b"slow"), None).await.unwrap();
+    let mut client = served.client().await;
+    client.notify(b"id", b"slow", b"x").await;
+    until("the notify", || served.sessions.stats().notified == 1).await;
+    drop(client);
+    served.until_sessions(0).await;
+    let mut draining = Box::pin(served.sessions.drain(Duration::from_secs(20)));
+    assert!(futures_util::FutureExt::now_or_never(draining.as_mut()).is_none());
+    served.urls.0.add_permits(1);
+    in_time("the drain", draining).await;
+    assert_eq!(served.broadcaster.stats().confirmed, 1);
+}

@@ -129,3 +129,30 @@ async fn a_notify_with_another_length_or_hash_than_it_says_closes() {
         assert_eq!(client.closed().await.0, 1000);
     }
 }
+
+#[actix_web::test]
+async fn a_large_message_before_configure_closes_when_it_is_announced() {
+    let served = serve(Settings::default()).await;
+    // Nothing but the header of a frame of 300,000 bytes.
+    let mut client = served.connect().await;
+    let header = [0x82, 0xFF, 0, 0, 0, 0, 0, 0x04, 0x93, 0xE0, 0, 0, 0, 0];
+    tokio::io::AsyncWriteExt::write_all(client.socket.get_mut(), &header).await.unwrap();
+    assert_eq!(client.closed().await.0, 1009);
+    let mut client = served.client().await;
+    client.notify(b"id", b"nobody", &vec![7; 300_000]).await;
+    assert!(matches!(B2s::read(&client.hear().await.unwrap()).unwrap(), B2s::ConfirmNotify { .. }));
+}
+
+#[actix_web::test]
+async fn a_long_message_with_another_hash_than_it_says_closes_and_is_given_to_nobody() {
+    let served = serve(Settings::default()).await;
+    let payload = vec![7; 300_000];
+    let mut client = served.client().await;
+    let message = head(b"a", 300_000, &[0; 64]);
+    let proof = eventhive_webhook::wire::Proof::default();
+    let notify = eventhive_webhook::wire::stateful::Notify { proof, identifier: b"id", message, payload: &payload };
+    client.say(S2b::Notify(notify)).await;
+    let (code, reason) = client.closed().await;
+    assert!(code == 1000 && reason.contains("hash"), "{code} {reason}");
+    assert_eq!(served.sessions.stats().notified, 0);
+}

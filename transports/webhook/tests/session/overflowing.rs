@@ -123,3 +123,39 @@ async fn a_message_larger_than_the_queue_is_taken_when_nothing_waits() {
         assert_eq!(client.receive().await.1, [7; 1000]);
     }
 }
+
+#[actix_web::test]
+async fn a_subscriber_that_takes_a_message_now_and_then_does_not_hold_publishers_for_ever() {
+    let patience = Duration::from_millis(200);
+    let served = serve(Settings { max_pending: 100, patience, ..Settings::default() }).await;
+    let mut client = served.subscriber(&["a"]).await;
+    let broadcaster = Arc::clone(&served.broadcaster);
+    let publishing = rt::spawn(async move {
+        while broadcaster.notify(Message::new(b"a", "x".into()), &mut Tracer::off()).await.unwrap() > 0 {}
+    });
+    until("publishers to wait", || served.broadcaster.stats().to_peers >= 105).await;
+    // One in half of what a publisher waits: it would have to take 100 in 12 times as long.
+    let closed = loop {
+        match client.hear().await {
+            Ok(frame) => client.acknowledge(received(&frame).identifier, 0, true).await,
+            Err(closed) => break closed,
+        }
+        rt::time::sleep(patience / 2).await;
+        assert!(served.sessions.stats().delivered < 100, "it has taken them one by one");
+    };
+    assert!(closed.0 == 1013 && closed.1.contains("too slow"), "{closed:?}");
+    in_time("the publisher", publishing).await.unwrap();
+}
+
+#[actix_web::test]
+async fn an_end_of_a_subscription_does_not_wait_for_ever_for_who_acknowledges_nothing() {
+    let served = serve(Settings { patience: Duration::from_millis(300), ..Settings::default() }).await;
+    let mut client = served.subscriber(&["a"]).await;
+    for at in 0..5_u8 {
+        assert_eq!(served.publish(b"a", vec![at]).await, 1);
+    }
+    let interest = eventhive_webhook::wire::Interest::Exact(b"a");
+    let proof = eventhive_webhook::wire::Proof::default();
+    client.say(eventhive_webhook::wire::stateful::S2b::Unsubscribe { interest, proof }).await;
+    assert_eq!(client.closed().await.0, 1013);
+}

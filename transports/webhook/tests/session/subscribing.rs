@@ -1,7 +1,10 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use actix_web::rt;
-use eventhive_webhook::broadcaster::{Rotation, Schemes, SystemClock};
+use eventhive_webhook::broadcaster::{Peer, Rotation, Schemes, SystemClock, Tracer};
+use eventhive_webhook::message::Message;
 use eventhive_webhook::session::Settings;
 use eventhive_webhook::wire::auth::{Scheme, Token};
 use eventhive_webhook::wire::stateful::{B2s, Configure, Mode, PartReceipt, S2b};
@@ -238,4 +241,58 @@ async fn a_ping_is_answered_also_between_the_frames_of_a_message() {
     assert!(matches!(B2s::read(&frame).unwrap(), B2s::ConfirmSubscribe { .. }));
     served.publish(b"b", "x").await;
     assert_eq!(received(&client.hear().await.unwrap()).payload, b"x");
+}
+
+/// A websocket that takes its time for a message.
+struct Lazy {
+    begun: std::sync::mpsc::SyncSender<()>,
+    go_on: std::sync::Mutex<std::sync::mpsc::Receiver<()>>,
+}
+
+impl Peer for Lazy {
+    fn receive(&self, _: &Message) -> bool {
+        self.begun.send(()).unwrap();
+        self.go_on.lock().unwrap().recv().unwrap();
+        true
+    }
+
+    fn missed(&self, _: &Arc<[u8]>) {}
+}
+
+/// One that counts what it gets.
+#[derive(Default)]
+struct Counting(AtomicUsize);
+
+impl Peer for Counting {
+    fn receive(&self, _: &Message) -> bool {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        true
+    }
+
+    fn missed(&self, _: &Arc<[u8]>) {}
+}
+
+#[actix_web::test]
+async fn a_subscription_does_not_end_between_the_look_for_it_and_the_message() {
+    let served = serve(Settings::default()).await;
+    let (begun, begins) = std::sync::mpsc::sync_channel(1);
+    let (go_on, goes_on) = std::sync::mpsc::channel();
+    let counting = Arc::new(Counting::default());
+    let first = served.broadcaster.join(Arc::new(Lazy { begun, go_on: goes_on.into() }));
+    let second = served.broadcaster.join(counting.clone());
+    let topic = Interest::Exact(b"a");
+    assert!(first.subscribe(topic).await.unwrap() && second.subscribe(topic).await.unwrap());
+    let broadcaster = Arc::clone(&served.broadcaster);
+    let publishing = std::thread::spawn(move || {
+        let mut tracer = Tracer::off();
+        let notify = broadcaster.notify(Message::new(b"a", "x".into()), &mut tracer);
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(notify)
+    });
+    begins.recv().unwrap();
+    let mut ending = Box::pin(second.unsubscribe(topic));
+    assert!(futures_util::FutureExt::now_or_never(ending.as_mut()).is_none(), "its message has yet to come");
+    go_on.send(()).unwrap();
+    assert!(ending.await.unwrap());
+    assert_eq!(counting.0.load(Ordering::SeqCst), 1);
+    assert_eq!(publishing.join().unwrap().unwrap(), 2);
 }

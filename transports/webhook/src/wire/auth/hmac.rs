@@ -22,7 +22,7 @@ use crate::wire::write::Output;
 /// How much the time of a signature may differ from the receiver's, before and after.
 pub const MAX_CLOCK_DIFFERENCE: Duration = Duration::from_secs(120);
 
-/// For how long a code is remembered.
+/// For how long a code is remembered, and that of a clock that goes ahead for as long as its time is taken.
 const MEMORY: Duration = Duration::from_secs(180);
 
 const PREFIX: &str = "X-HMAC ";
@@ -76,8 +76,11 @@ impl HmacKey {
         let signature = Refused::Forbidden(Reason::Signature);
         // In constant time.
         self.code(claim, tracing, stamp).map_err(|_| signature)?.verify_slice(&code).map_err(|_| signature)?;
-        let forget_at = now.saturating_add(MEMORY);
-        Ok(Code { code, forget_at: forget_at.as_secs().saturating_add(u64::from(forget_at.subsec_nanos() > 0)) })
+        let remembered = now.saturating_add(MEMORY);
+        let remembered = remembered.as_secs().saturating_add(u64::from(remembered.subsec_nanos() > 0));
+        // One second more than it is taken.
+        let taken = stamp.timestamp.saturating_add(MAX_CLOCK_DIFFERENCE.as_secs() + 1);
+        Ok(Code { code, forget_at: remembered.max(taken) })
     }
 
     fn code(&self, claim: &Claim<'_>, tracing: &[u8], stamp: Stamp<'_>) -> Result<Hmac<Sha512>, WireError> {
@@ -159,6 +162,22 @@ mod tests {
         }
         for text in ["", "+", "1__2", "_1", "1_", "-1", "1.0", "18446744073709551616"] {
             assert_eq!(integer(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_code_is_remembered_for_as_long_as_its_time_is_taken() {
+        let key = HmacKey::new(&[7; 64]);
+        let claim = Claim::CheckSubscriptions { url: "http://a/" };
+        let now = Duration::from_millis(1_700_000_000_500);
+        for ahead in [0, 59, 60, 61, 120] {
+            let timestamp = now.as_secs() + ahead;
+            let text = key.sign(&claim, b"", Stamp { timestamp, nonce: "n" }).unwrap();
+            let verify = |now| key.verify(Some(&text), &claim, b"", now);
+            let forget_at = verify(now).unwrap().forget_at;
+            assert!(forget_at >= now.as_secs() + 180, "{ahead}");
+            let after = verify(Duration::from_secs(forget_at));
+            assert_eq!(after, Err(Refused::Forbidden(Reason::Clock)), "{ahead}");
         }
     }
 

@@ -88,7 +88,20 @@ pub struct Notify<'a> {
 
 impl<'a> Notify<'a> {
     /// Length and hash of the payload are checked here, before any authorization.
-    pub(super) fn read(mut headers: Headers<'a>) -> Result<Self, WireError> {
+    pub(super) fn read(headers: Headers<'a>) -> Result<Self, WireError> {
+        let (notify, sha512) = Self::parse(headers)?;
+        if digest::hash(notify.payload) != *notify.message.sha512 {
+            return Err(sha512.wrong(Problem::Differs("the hash of the message")));
+        }
+        Ok(notify)
+    }
+
+    /// The same without looking at the hash, which takes long for a long message.
+    pub(super) fn read_unhashed(headers: Headers<'a>) -> Result<Self, WireError> {
+        Self::parse(headers).map(|(notify, _)| notify)
+    }
+
+    fn parse(mut headers: Headers<'a>) -> Result<(Self, Field<'a>), WireError> {
         let [authorization, tracing, identifier] = headers.take([AUTHORIZATION, TRACING, IDENTIFIER])?;
         let message_fields = headers.take(NAMES)?;
         let notify = Self {
@@ -102,11 +115,8 @@ impl<'a> Notify<'a> {
             let problem = Problem::Length { expected: notify.message.length, found };
             return Err(WireError::new("message", headers.body_at(), problem));
         }
-        if digest::hash(notify.payload) != *notify.message.sha512 {
-            let [.., sha512] = message_fields;
-            return Err(sha512.wrong(Problem::Differs("the hash of the message")));
-        }
-        Ok(notify)
+        let [.., sha512] = message_fields;
+        Ok((notify, sha512))
     }
 
     pub(super) fn write(&self, mode: Mode, kind: u16, out: &mut Vec<u8>) -> Result<(), WireError> {

@@ -73,6 +73,21 @@ impl<'a> S2b<'a> {
     /// It is too short, of an unknown type, has a header that is missing or wrong, or a NOTIFY has not the length and
     /// the hash that it says.
     pub fn read(message: &'a [u8]) -> Result<Self, WireError> {
+        Self::read_with(message, Notify::read)
+    }
+
+    /// The same, but that the hash of a NOTIFY may be another: it has yet to be looked at.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn read_unhashed(message: &'a [u8]) -> Result<Self, WireError> {
+        Self::read_with(message, Notify::read_unhashed)
+    }
+
+    fn read_with(
+        message: &'a [u8],
+        notify: impl FnOnce(Headers<'a>) -> Result<Notify<'a>, WireError>,
+    ) -> Result<Self, WireError> {
         let (kind, headers) = Headers::open(message)?;
         Ok(match kind {
             CONFIGURE => Self::Configure(Configure::read(headers)?),
@@ -80,7 +95,7 @@ impl<'a> S2b<'a> {
             SUBSCRIBE_GLOB => Self::subscribe(InterestKind::Glob, headers)?,
             UNSUBSCRIBE_EXACT => Self::unsubscribe(InterestKind::Exact, headers)?,
             UNSUBSCRIBE_GLOB => Self::unsubscribe(InterestKind::Glob, headers)?,
-            NOTIFY => Self::Notify(Notify::read(headers)?),
+            NOTIFY => Self::Notify(notify(headers)?),
             NOTIFY_STREAM => Self::NotifyStream(Part::read(headers)?),
             CONTINUE_RECEIVE => Self::ContinueReceive(PartReceipt::read(headers)?),
             CONFIRM_RECEIVE => Self::confirm_receive(headers)?,
