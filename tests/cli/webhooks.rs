@@ -2,7 +2,8 @@
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
-use std::process::Stdio;
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -14,7 +15,7 @@ use eventhive_webhook::wire::{Interest, Proof};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{Ended, Running, folder_with, program, run_in};
+use crate::support::{Ended, Running, ended, folder_with, program, run_in};
 
 const STORE: &str = "sqlite:subscriptions.db";
 const URL: &str = "http://127.0.0.1:1/v1/receive";
@@ -363,4 +364,14 @@ fn the_server_is_to_be_named_where_several_have_webhooks() {
     assert_eq!(lines(&one).len(), 1, "{one:?}");
     let none = webhooks(&folder, &["list", "--server", "three"]);
     assert!(none.code == 2 && none.err.contains("there are one, two"), "{none:?}");
+}
+
+#[test]
+fn the_example_publishes_to_its_own_subscriber_and_ends() {
+    let program = Path::new(env!("CARGO_BIN_EXE_hive-cli")).parent().unwrap().join("examples/webhooks");
+    assert!(program.exists(), "{} is missing: cargo build --example webhooks", program.display());
+    let ended = ended(&mut Command::new(program));
+    assert_eq!(ended.code, 0, "{ended:?}");
+    let lines: Vec<_> = ended.out.lines().skip(1).collect();
+    assert_eq!(lines, ["orders/17 reached 1 subscriber(s)", "heard orders/17: paid"], "{ended:?}");
 }
