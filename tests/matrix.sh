@@ -12,6 +12,7 @@ cargo test -p eventhive-hub --test hub conformance
 cargo test -p eventhive-websocket --test link on_our_door
 cargo test -p eventhive-websocket --test link the_link_conforms
 cargo test -p eventhive-http --test link on_our_door
+cargo test -p eventhive-webhook --features sqlite --test link on_our_door
 cargo test -p eventhive-redis --test redis conformance
 
 cargo run -q -p eventhive-conformance --example matrix -- "$EVENTHIVE_CONFORMANCE" . --write

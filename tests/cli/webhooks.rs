@@ -1,14 +1,14 @@
 //! `hive-cli webhooks`: what a broadcaster's store has, and trying urls.
 
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use eventhive_webhook::store::{self, Attempt, DeadLetter, Endpoint, Options, Outcome, Store};
-use eventhive_webhook::wire::bodies::{Head as _, ReceiveHead};
+use eventhive_webhook::wire::bodies::{Head as _, NotifyHead, ReceiveHead, Subscribe};
 use eventhive_webhook::wire::digest::hash;
 use eventhive_webhook::wire::responses::Response;
 use eventhive_webhook::wire::{Interest, Proof};
@@ -374,4 +374,61 @@ fn the_example_publishes_to_its_own_subscriber_and_ends() {
     assert_eq!(ended.code, 0, "{ended:?}");
     let lines: Vec<_> = ended.out.lines().skip(1).collect();
     assert_eq!(lines, ["orders/17 reached 1 subscriber(s)", "heard orders/17: paid"], "{ended:?}");
+}
+
+/// Makes a request of a broadcaster, until it has read its store; gives the body of its answer.
+fn ask(port: &str, path: &str, body: &[u8]) -> Vec<u8> {
+    let head = format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", body.len());
+    let begun = Instant::now();
+    loop {
+        let mut stream = BufReader::new(TcpStream::connect(format!("127.0.0.1:{port}")).unwrap());
+        stream.get_mut().write_all(&[head.as_bytes(), body].concat()).unwrap();
+        let mut status = String::new();
+        stream.read_line(&mut status).unwrap();
+        if !status.contains("503") {
+            assert!(status.contains(" 200 "), "{path}: {status}");
+            return request(&mut stream).unwrap();
+        }
+        assert!(begun.elapsed() < Duration::from_secs(20), "it does not open its store");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn told_of_loopback(keys: &str) -> (String, Vec<Value>) {
+    let folder = folder(async |_| {});
+    let init = format!("{{{keys}port: 0, database: '{STORE}', breaker: {{failures: 0}}}}");
+    let server = format!("servers: {{hive: {{create: always, pubsub_type: webhook, init: {init}}}}}");
+    let quiet = "eventhive: {discovery_interfaces: [lo]}";
+    std::fs::write(folder.path().join("eventhive.yaml"), format!("{server}\n{quiet}\n")).unwrap();
+    let mut running = Running::start_in(folder.path(), &["serve", "--json"]);
+    let url = running.json()["servers"][0]["urls"][0].as_str().unwrap().to_owned();
+    let port = url.rsplit(':').next().unwrap().split('/').next().unwrap();
+    let mut body = Vec::new();
+    Subscribe { url: URL, interest: Interest::Exact(b"news"), recovery: None, tracing: b"" }.write(&mut body).unwrap();
+    ask(port, "/v1/subscribe/exact", &body);
+    let (mut body, sha512) = (Vec::new(), hash(b""));
+    let head = NotifyHead { topic: b"news", sha512: &sha512, tracing: b"", identifier: b"id", length: 0 };
+    head.write(&mut body).unwrap();
+    for _ in 0..3 {
+        ask(port, "/v1/notify", &body);
+    }
+    running.signal("TERM");
+    let ended = running.end();
+    assert_eq!(ended.code, 0, "{ended:?}");
+    (ended.err, lines(&webhooks(&folder, &["attempts", "--json"])))
+}
+
+#[test]
+fn a_url_that_may_not_be_called_is_told_once_with_what_would_allow_it() {
+    let (told, attempts) = told_of_loopback("");
+    let told: Vec<&str> = told.lines().filter(|line| line.contains("may not be called")).collect();
+    assert!(
+        matches!(told[..], [one] if one.contains(URL) && one.contains("loopback") && one.contains("`allow`")),
+        "{told:?}"
+    );
+    assert_eq!(attempts.iter().map(|attempt| &attempt["outcome"]).collect::<Vec<_>>(), ["forbidden"; 3]);
+    // One that may calls it.
+    let (told, attempts) = told_of_loopback("allow: [loopback], ");
+    assert!(!told.contains("may not be called"), "{told}");
+    assert_eq!(attempts.iter().map(|attempt| &attempt["outcome"]).collect::<Vec<_>>(), ["unreachable"; 3]);
 }

@@ -6,8 +6,8 @@
 //! | an event of the hub | a message | the payload is the body, to the letter: the JSON text that came by a websocket or HTTP door, the envelope of a hive, any bytes |
 //!
 //! So what is no JSON looks at other doors as what a hive sends does: a JSON string at the websocket door, wrapped at the HTTP
-//! door; the text of a JSON object is that object at the HTTP door. A message whose topic or body is too large for the hub,
-//! or whose body is in a file, stays with webhooks.
+//! door; the text of a JSON object is that object at the HTTP door. A message whose topic or body is too large for the
+//! hub stays with webhooks.
 //!
 //! Private events reach no url and no websocket: nobody here is known by a name that could have a right to them. On a hub where
 //! the topic says that an event is private, that holds for messages that are published here, too.
@@ -15,8 +15,9 @@
 //! What came in here does not come back: the hub leaves out this session. For other doors it is no receiver; those are, whom a
 //! topic concerns here.
 
+use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use eventhive_hub::{Draft, Hub, Outbound, Outgoing, PublishRefused, Relay, SessionId, SessionSettings, Tracker};
@@ -53,6 +54,8 @@ pub(super) struct Bridge {
     settings: BridgeSettings,
     /// The number of its session; 0 is none.
     session: AtomicU64,
+    /// Whether it has been said that the hub takes nothing.
+    refusing: AtomicBool,
 }
 
 /// What became of a message at the hub.
@@ -60,11 +63,19 @@ pub(super) struct Bridge {
 pub(super) struct Handed {
     pub(super) receivers: u64,
     published: Option<eventhive_hub::Published>,
+    /// Why the hub did not take it, although it should have.
+    refused: Option<String>,
+}
+
+impl Handed {
+    fn refused(reason: impl ToString) -> Self {
+        Self { refused: Some(reason.to_string()), ..Self::default() }
+    }
 }
 
 impl Bridge {
     pub(super) const fn new(settings: BridgeSettings) -> Self {
-        Self { settings, session: AtomicU64::new(0) }
+        Self { settings, session: AtomicU64::new(0), refusing: AtomicBool::new(false) }
     }
 
     pub(super) fn is_private(&self, topic: &[u8]) -> bool {
@@ -73,41 +84,51 @@ impl Bridge {
 
     /// Gives a message to the hub, if it fits.
     pub(super) async fn publish(&self, message: &Message, counters: &Counters) -> Handed {
-        let body = message.body.as_bytes().filter(|body| body.len() <= self.settings.max_message);
-        let Some(body) = body else {
+        let length = usize::try_from(message.body.len()).ok().filter(|length| *length <= self.settings.max_message);
+        let Some(length) = length else {
             counters.too_large_for_hub.add(1);
             return Handed::default();
         };
-        let session = match self.session.load(Ordering::Acquire) {
-            0 => None,
-            number => Some(SessionId::from(number)),
+        // Small ones are in files, too, when memory is short.
+        let body = match message.body.piece(0, length).await {
+            Ok(body) => body,
+            Err(error) => {
+                counters.refused_by_hub.add(1);
+                tracing::warn!(%error, "a message was not given to other doors: its file cannot be read");
+                return Handed::default();
+            }
         };
         let topic = Topic::new(message.topic.to_vec());
-        let draft = if is_json(body) { Draft::json(topic, body.clone()) } else { Draft::bytes(topic, body.clone()) };
-        let draft = draft.exclude(session);
+        let draft = if is_json(&body) { Draft::json(topic, body) } else { Draft::bytes(topic, body) };
         match timeout(ROOM, self.hand_in(draft)).await {
-            Ok(Ok(published)) => Handed { receivers: published.receivers, published: Some(published) },
+            Ok(Ok(published)) => {
+                self.refusing.store(false, Ordering::Relaxed);
+                Handed { receivers: published.receivers, published: Some(published), refused: None }
+            }
             Ok(Err(PublishRefused::TopicTooLong { .. })) => {
                 counters.too_large_for_hub.add(1);
                 Handed::default()
             }
-            Ok(Err(reason)) => {
-                counters.refused_by_hub.add(1);
-                tracing::debug!(%reason, "a message was not given to other doors");
-                Handed::default()
-            }
-            Err(_) => {
-                counters.refused_by_hub.add(1);
-                tracing::debug!("a message was not given to other doors: the hub had no room");
-                Handed::default()
-            }
+            Ok(Err(reason)) => self.refused(counters, &reason),
+            Err(_) => self.refused(counters, &"it had no room"),
         }
+    }
+
+    /// Said once, until the hub takes a message again.
+    fn refused(&self, counters: &Counters, reason: &dyn fmt::Display) -> Handed {
+        counters.refused_by_hub.add(1);
+        if !self.refusing.swap(true, Ordering::Relaxed) {
+            tracing::warn!(%reason, "messages are not given to other doors: the hub does not take them");
+        }
+        Handed::refused(reason)
     }
 
     async fn hand_in(&self, mut draft: Draft) -> Result<eventhive_hub::Published, PublishRefused> {
         loop {
             self.settings.hub.ready().await;
-            match self.settings.hub.publish(draft) {
+            // Not before: while it waited, the session may have been replaced, and would bring the message back.
+            let session = Some(self.session.load(Ordering::Acquire)).filter(|number| *number != 0);
+            match self.settings.hub.publish(draft.exclude(session.map(SessionId::from))) {
                 Ok(published) => return Ok(published),
                 Err(error) if matches!(error.reason, PublishRefused::Busy) => draft = *error.draft,
                 Err(error) => return Err(error.reason),
@@ -117,12 +138,16 @@ impl Bridge {
 
     /// Waits until the hub has stored what it was given, if it is durable.
     pub(super) async fn stored(&self, handed: &Handed) -> Result<(), NotifyError> {
-        match handed.published {
-            Some(published) if self.settings.hub.is_durable() => {
+        if !self.settings.hub.is_durable() {
+            return Ok(());
+        }
+        match (&handed.published, &handed.refused) {
+            (Some(published), _) => {
                 let stored = self.settings.hub.stored(published.cursor).await;
                 stored.map_err(|error| NotifyError::NotStored(error.to_string()))
             }
-            _ => Ok(()),
+            (None, Some(reason)) => Err(NotifyError::NotStored(reason.clone())),
+            (None, None) => Ok(()),
         }
     }
 }
@@ -195,12 +220,11 @@ fn take(
     }
     // Hashed only if somebody wants it.
     let message = Message::new(event.topic().as_bytes(), event.payload().clone());
-    let taken = broadcaster.to_peers(&found.peers, &message);
-    if let Some(tracker) = &tracker {
-        tracker.confirm(taken.into());
+    for peer in found.peers {
+        lanes.give(peer, &message, tracker.as_ref());
     }
     for target in targets {
-        lanes.push(target, message.clone(), tracker.clone());
+        lanes.call(target, message.clone(), tracker.clone());
     }
 }
 

@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 use super::clock::Clock;
 use super::counts::{Counters, Counts};
 use super::delivered::{Delivered, not_made};
+use super::forbidden::Forbidden;
 use super::journal::Journal;
 use super::keeper::{Disabled, Keeper, Note};
 use super::misses::{Misses, Noted};
@@ -35,6 +36,7 @@ pub(super) struct Shared {
     pub(super) journal: Journal,
     pub(super) counters: Counters,
     pub(super) keeper: Keeper,
+    forbidden: Forbidden,
     on_disabled: OnceLock<OnDisabled>,
     stop: watch::Sender<bool>,
 }
@@ -60,6 +62,7 @@ impl Shared {
             clock,
             misses: Misses::default(),
             counters: Counters::default(),
+            forbidden: Forbidden::default(),
             on_disabled: OnceLock::new(),
             stop: watch::Sender::new(false),
         }
@@ -106,6 +109,9 @@ impl Shared {
             Err(refusal) => refusal.report(),
         };
         self.counters.receive(report.outcome);
+        if report.outcome == Outcome::Forbidden {
+            self.forbidden.tell(url, &report.detail, self.clock.now());
+        }
         self.write_down(target, message, &report);
         report.into()
     }
@@ -188,7 +194,7 @@ impl Shared {
         })?;
         let allowed = match stored {
             Some(Endpoint { verified_at: Some(_), allowed_rate, .. }) => allowed_rate,
-            stored => self.ask(url, stored).await?,
+            _ => self.ask(url).await?,
         };
         if let Some(known) = known {
             known.vitals().verified(allowed, self.clock.now());
@@ -196,11 +202,10 @@ impl Shared {
         Ok(())
     }
 
-    async fn ask(&self, url: &str, stored: Option<Endpoint>) -> Result<Option<u32>, Report> {
+    async fn ask(&self, url: &str) -> Result<Option<u32>, Report> {
         let Verified { rate } = self.outgoing.verify(url).await?;
-        let mut endpoint = stored.unwrap_or_else(|| Endpoint { url: url.into(), ..Endpoint::default() });
-        endpoint.verified_at = Some(self.clock.now().epoch_secs());
-        endpoint.allowed_rate = rate.map(NonZeroU32::get);
+        let (verified_at, allowed_rate) = (Some(self.clock.now().epoch_secs()), rate.map(NonZeroU32::get));
+        let endpoint = Endpoint { url: url.into(), verified_at, allowed_rate, ..Endpoint::default() };
         if let Err(error) = self.store.remember(&endpoint).await {
             tracing::warn!(%error, url, "webhooks: that a url wants to be called is not remembered; it is asked again");
         }

@@ -38,6 +38,11 @@ impl Close {
         Self::fixed(1011, why)
     }
 
+    /// What was asked cannot be done now.
+    pub(super) fn unable(why: impl ToString) -> Self {
+        Self { code: 1011, reason: why.to_string().into() }
+    }
+
     const fn fixed(code: u16, reason: &'static str) -> Self {
         Self { code, reason: Cow::Borrowed(reason) }
     }

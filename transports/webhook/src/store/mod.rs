@@ -17,7 +17,7 @@
 //! | `httppubsub_hmacs` | an authorization that was used | `code`, `expires_at` |
 //! | `webhook_attempts` | a request to a url | `number`, `at_ms`, `call` (`receive` or `missed`), `url`, `topic`, `identifier`, `outcome` (a word of [`Outcome`]), `detail`, `status`, `took_us`, `bytes` |
 //! | `webhook_dead_letters` | a message that was not delivered | `number`, `at_ms`, `url`, `topic`, `outcome`, `detail`, `sha512`, `bytes`, `body` |
-//! | `webhook_endpoints` | what is remembered of a url | `url`, `failing_since`, `failures`, `disabled_at`, `reason`, `verified_at` |
+//! | `webhook_endpoints` | what is remembered of a url | `url`, `failing_since`, `failures`, `disabled_at`, `reason`, `verified_at`, `allowed_rate` (requests a minute) |
 //! | `webhook_migrations` | a change of these tables | `version`, `applied_at` |
 //! | `webhook_changes` (not in PostgreSQL) | a change of a subscription | `seq`, `kind` (0 of a topic, 1 of a pattern), `row_id`; the last 65,536 |
 //! | `webhook_row_ids` (SQLite) | the largest number that a subscription had which is gone | `kind`, `last` |
@@ -188,8 +188,13 @@ pub trait Endpoints: Send + Sync {
     /// Some of them, by url.
     fn endpoints<'a>(&'a self, filter: &'a EndpointFilter) -> Answer<'a, Vec<Endpoint>>;
 
-    /// Remembers this in place of what was remembered of the url.
+    /// Adds this to what is remembered of the url, at once, so that nothing is lost if two do so: the earliest time since
+    /// which it fails and at which it was disabled, and the most failures; the reason, if this says that it fails; when it was
+    /// verified and its rate, if this says so.
     fn remember<'a>(&'a self, endpoint: &'a Endpoint) -> Answer<'a, ()>;
+
+    /// Forgets that a url has failed and was disabled, and no more. `false` if nothing is remembered of it.
+    fn enable<'a>(&'a self, url: &'a str) -> Answer<'a, bool>;
 
     /// Forgets all of a url.
     fn dismiss<'a>(&'a self, url: &'a str) -> Answer<'a, bool>;

@@ -39,9 +39,10 @@ pub enum Upgrade {
     ///
     /// A topic or pattern changes after a second with as many messages, and back after one with fewer than `quiet`. While
     /// it changes it is subscribed on both wires, and of the two copies of a message one is taken: nothing is lost, and
-    /// nothing comes twice. What cannot be told apart are messages with the same topic and the same bytes: one of them is
-    /// passed over if another came on the first wire alone, in the moment before the second stood, and this one comes
-    /// within half a minute. Messages of one publisher keep their order.
+    /// nothing comes twice. What cannot be told apart are messages with the same topic and the same bytes. Where a wire
+    /// brings several of those during the change, they come once or twice. Where one came on the first wire alone, in the
+    /// moment before the second stood, the next one is passed over if it is the only one within half a minute. Messages of
+    /// one publisher keep their order.
     Auto {
         /// Messages a second.
         busy: f64,

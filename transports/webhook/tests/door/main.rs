@@ -6,9 +6,11 @@ mod bodies;
 #[cfg(feature = "sqlite")]
 mod configured;
 mod delivering;
+mod durable;
 mod exchanges;
 mod harness;
 mod hub;
 mod memory;
 mod requests;
 mod statuses;
+mod waiting;

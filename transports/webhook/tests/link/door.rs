@@ -77,9 +77,9 @@ impl Fixture for Ours {
 
     fn wire(&self) -> Option<&'static str> {
         match self.upgrade {
-            "never" => Some("webhook"),
-            "websocket" => Some("webhook-websocket"),
-            _ => None,
+            "never" => Some("webhook over HTTP"),
+            "websocket" => Some("webhook over a websocket"),
+            _ => Some("webhook over both"),
         }
     }
 

@@ -34,7 +34,7 @@ pub(crate) fn settings(address: SocketAddr, upgrade: &str, more: &[(&str, Value)
         ("connect_timeout_secs", Value::Float(5.0)),
         ("call_timeout_secs", Value::Float(5.0)),
         ("ping_interval_secs", Value::Float(1.0)),
-        ("close_timeout_secs", Value::Float(10.0)),
+        ("close_timeout_secs", Value::Float(25.0)),
         ("reconnect_min_secs", Value::Float(0.05)),
         ("reconnect_max_secs", Value::Float(0.4)),
     ];

@@ -33,7 +33,7 @@ pub(crate) async fn publish(http: Arc<Http>, outbox: Arc<Outbox>, mut stopped: w
             }
             changed = until_down(&mut condition), if is_up => if changed.is_err() { break },
             changed = condition_changed(&http), if !is_up => if changed.is_err() { break },
-            () = send_all(&http, &outbox), if is_up => {}
+            () = send_all(&http, &outbox, stopping), if is_up => {}
         }
     }
     outbox.abandon();
@@ -56,8 +56,9 @@ const BUSY: [Duration; 5] = [
     Duration::from_millis(800),
 ];
 
-/// Sends what waits, until it waits for more.
-async fn send_all(http: &Http, outbox: &Outbox) {
+/// Sends what waits, and what comes; to the end if nothing more is to come. While more may come it does not end: an outbox
+/// that takes nothing is not yet a publisher that was told to stop.
+async fn send_all(http: &Http, outbox: &Outbox, stopping: bool) {
     loop {
         let told = outbox.told.notified();
         while let Some(publish) = outbox.take() {
@@ -77,7 +78,7 @@ async fn send_all(http: &Http, outbox: &Outbox) {
                 outbox.done(publish, what);
             }
         }
-        if outbox.is_shut() {
+        if stopping {
             return;
         }
         told.await;

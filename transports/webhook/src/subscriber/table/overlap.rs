@@ -1,9 +1,11 @@
 //! Messages that come on two wires while a wish changes from one to the other.
 //!
 //! The copies of a message have nothing in common but its topic and its bytes. So they are counted by these: a copy is
-//! news if its wire has now brought more of them than any wire had before. While both wires bring everything this is
-//! exact, also for messages that are alike. A message that came on one wire alone, before the other stood, can hide one
-//! more message of the same topic and bytes that is published within the time of the change.
+//! news if its wire has now brought more of them than any wire had before. That is exact for messages that differ.
+//!
+//! Of messages that are alike, some may have come on one wire alone, before the other stood, and their count would hide
+//! as many later ones. So once a wire has brought two that are alike, every copy is news: they come twice during the
+//! change rather than not at all. One alone can still hide one that is published within the time of the change.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -48,6 +50,6 @@ impl Overlap {
             Way::Websocket => websocket,
         };
         *count += 1;
-        *count > before
+        *count > before || before > 1
     }
 }
