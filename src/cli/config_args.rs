@@ -7,7 +7,7 @@ use eventhive::config::{Config, Kinds, Sources};
 use super::exit::Failure;
 
 /// `--config`
-#[derive(Debug, Clone, clap::Args)]
+#[derive(Debug, Clone, Default, clap::Args)]
 pub(crate) struct ConfigArgs {
     /// A configuration file; may be given several times, later ones over earlier ones. Without it: the file named by
     /// EVENTHIVE_CONFIG, or else eventhive.yaml in the working directory.

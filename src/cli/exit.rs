@@ -21,7 +21,7 @@ pub(crate) enum Exit {
 pub(crate) const TABLE: &str = "\
 Exit codes:
   0    done; `serve` was told to stop and did
-  1    a negative answer: the configuration has problems, a hook failed, nothing came
+  1    a negative answer: the configuration has problems, a hook failed, nothing came, a url is unknown or did not confirm
   2    wrong usage, or a configuration that cannot be used
   3    the network could not be reached in time
   4    it could not be done: a port is in use, a file cannot be read or written

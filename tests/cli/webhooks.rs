@@ -2,6 +2,8 @@
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -13,14 +15,14 @@ use eventhive_webhook::wire::{Interest, Proof};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{Ended, Running, run_in};
+use crate::support::{Ended, Running, ended, folder_with, program, run_in};
 
 const STORE: &str = "sqlite:subscriptions.db";
 const URL: &str = "http://127.0.0.1:1/v1/receive";
 
-/// A server on loopback, which therefore may call loopback.
-const CONFIGURATION: &str =
-    "servers: {hive: {create: always, pubsub_type: webhook, init: {database: 'sqlite:subscriptions.db'}}}";
+/// A server that may call loopback.
+const CONFIGURATION: &str = "servers:
+  hive: {create: always, pubsub_type: webhook, init: {database: 'sqlite:subscriptions.db', allow: [loopback]}}";
 
 /// A folder with a store that this has filled.
 fn folder(fill: impl AsyncFnOnce(Arc<dyn Store>)) -> TempDir {
@@ -123,6 +125,7 @@ fn urls_are_listed_with_what_they_want_and_how_they_do() {
 #[test]
 fn a_url_is_enabled_once() {
     let folder = folder(async |store| {
+        store.insert(URL, Interest::Exact(b"news"), None).await.unwrap();
         let bad = Endpoint { url: URL.into(), failing_since: Some(1), disabled_at: Some(2), ..Endpoint::default() };
         store.remember(&bad).await.unwrap();
     });
@@ -131,6 +134,44 @@ fn a_url_is_enabled_once() {
     let again = webhooks(&folder, &["enable", URL]);
     assert_eq!(again.code, 1);
     assert!(again.out.contains("nothing was known against it"), "{again:?}");
+}
+
+#[test]
+fn a_url_that_nobody_has_subscribed_is_said_to_be_unknown() {
+    let folder = folder(async |store| {
+        store.insert(URL, Interest::Exact(b"news"), None).await.unwrap();
+    });
+    for verb in [&["list", "--url"][..], &["replay", "--url"], &["enable"]] {
+        let unknown = webhooks(&folder, &[verb, &["http://typo.test/"]].concat());
+        let said = format!("{}{}", unknown.out, unknown.err);
+        assert!(unknown.code == 1 && said.contains("no subscription has this url"), "{unknown:?}");
+    }
+    let known = webhooks(&folder, &["replay", "--url", URL]);
+    assert!(known.code == 0 && known.err.contains("no dead letters to this url"), "{known:?}");
+    let one = webhooks(&folder, &["list", "--url", URL, "--json"]);
+    assert_eq!((one.code, &one.json()["topics"]), (0, &json!(1)), "{one:?}");
+}
+
+#[test]
+fn a_limit_is_for_dead_letters_alone() {
+    let folder = folder(async |_| {});
+    assert_eq!(webhooks(&folder, &["list", "--dead", "--limit", "1"]).code, 0);
+    let refused = webhooks(&folder, &["list", "--limit", "1"]);
+    assert!(refused.code == 2 && refused.err.contains("--dead"), "{refused:?}");
+}
+
+#[test]
+fn a_url_of_many_subscriptions_is_read_to_its_end() {
+    let folder = folder(async |store| {
+        for number in 0..1001 {
+            store.insert(URL, Interest::Exact(format!("{number}").as_bytes()), None).await.unwrap();
+        }
+        store.insert(URL, Interest::Glob("*"), Some(URL)).await.unwrap();
+        store.insert("http://other.test/", Interest::Glob("*"), None).await.unwrap();
+    });
+    let one = webhooks(&folder, &["list", "--url", URL, "--json"]).json();
+    let counted = (&one["topics"], &one["patterns"], &one["with_recovery"]);
+    assert_eq!(counted, (&json!(1001), &json!(1), &json!(1)), "{one}");
 }
 
 #[test]
@@ -214,6 +255,87 @@ fn a_url_is_tested_step_by_step() {
         unsigned.out.contains("NO  guard"),
         "without a configuration loopback is as forbidden as ever: {unsigned:?}"
     );
+    let recovered = webhooks(&folder, &["test", "--recover", URL, "--json"]);
+    assert_eq!((recovered.code, &recovered.json()["outcome"]), (1, &json!("unreachable")), "{recovered:?}");
+}
+
+#[test]
+fn a_url_is_tested_before_there_is_a_store_and_none_is_made() {
+    let folder = TempDir::new().unwrap();
+    std::fs::write(folder.path().join("eventhive.yaml"), CONFIGURATION).unwrap();
+    let tested = webhooks(&folder, &["test", &subscriber()]);
+    assert_eq!(tested.code, 0, "{tested:?}");
+    let files: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(files, ["eventhive.yaml"]);
+}
+
+#[test]
+fn a_recovery_url_is_told_that_it_missed_something() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/v1/recover", listener.local_addr().unwrap());
+    let asked = std::thread::spawn(move || {
+        let mut stream = BufReader::new(listener.accept().unwrap().0);
+        let body = request(&mut stream).unwrap();
+        stream.get_mut().write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").unwrap();
+        body
+    });
+    let tested = webhooks(&folder(async |_| {}), &["test", "--recover", "--topic", "news/today", &url]);
+    assert!(tested.out.contains(&url), "{tested:?}");
+    let body = asked.join().unwrap();
+    assert!(body.windows(10).any(|part| part == b"news/today"), "{body:?}");
+}
+
+#[test]
+fn a_database_with_slashes_in_its_address_is_the_same() {
+    let folder = folder(async |store| {
+        store.insert(URL, Interest::Exact(b"news"), None).await.unwrap();
+    });
+    let slashes = CONFIGURATION.replace("sqlite:", "sqlite://");
+    std::fs::write(folder.path().join("eventhive.yaml"), slashes).unwrap();
+    assert_eq!(run_in(folder.path(), &["check"]).code, 0);
+    for place in [&[][..], &["--store", "sqlite://subscriptions.db"]] {
+        let listed = webhooks(&folder, &[&["list", "--json"], place].concat());
+        assert_eq!(lines(&listed).len(), 1, "{listed:?}");
+    }
+    let missing = webhooks(&folder, &["list", "--store", "sqlite://typo.db"]);
+    assert!(missing.code == 4 && missing.err.contains("`typo.db`"), "{missing:?}");
+}
+
+#[test]
+fn a_server_without_secrets_that_others_reach_is_warned_of_by_check_and_by_serve() {
+    let yaml =
+        |keys: &str| format!("servers: {{hive: {{create: always, pubsub_type: webhook, init: {{port: 0, {keys}}}}}}}");
+    let folder = TempDir::new().unwrap();
+    let write = |keys: &str| std::fs::write(folder.path().join("eventhive.yaml"), yaml(keys)).unwrap();
+    write("host: '*'");
+    let checked = run_in(folder.path(), &["check"]);
+    assert!(checked.code == 0 && format!("{checked:?}").contains("may subscribe any url and publish"), "{checked:?}");
+    write("trusted_proxies: 127.0.0.1");
+    Running::start_in(folder.path(), &["serve"]).told("may subscribe any url and publish");
+    write("database: 'sqlite::memory:'");
+    let checked = run_in(folder.path(), &["check"]);
+    assert!(!format!("{checked:?}").contains("may subscribe"), "{checked:?}");
+}
+
+#[test]
+fn where_there_is_no_folder_for_data_it_is_said_that_subscriptions_end_with_the_server() {
+    let folder = folder_with("a-file", "");
+    let mut command = program(folder.path(), &["serve", "--port", "0"]);
+    command.env("XDG_DATA_HOME", folder.path().join("a-file"));
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    Running::of(&mut command).told("kept in memory, and end with this server");
+}
+
+#[test]
+fn without_a_configuration_the_store_is_that_of_serve_without_one() {
+    let folder = TempDir::new().unwrap();
+    let before = webhooks(&folder, &["list"]);
+    assert!(before.code == 4 && before.err.contains("eventhive/webhook-hive.db"), "{before:?}");
+    let mut serving = Running::start_in(folder.path(), &["serve", "--port", "0"]);
+    serving.told("subscriptions to webhooks are kept in sqlite:");
+    serving.line();
+    let listed = webhooks(&folder, &["list"]);
+    assert!(listed.code == 0 && listed.err.contains("nobody is subscribed"), "{listed:?}");
 }
 
 #[test]
@@ -244,6 +366,16 @@ fn the_server_is_to_be_named_where_several_have_webhooks() {
     assert!(none.code == 2 && none.err.contains("there are one, two"), "{none:?}");
 }
 
+#[test]
+fn the_example_publishes_to_its_own_subscriber_and_ends() {
+    let program = Path::new(env!("CARGO_BIN_EXE_hive-cli")).parent().unwrap().join("examples/webhooks");
+    assert!(program.exists(), "{} is missing: cargo build --example webhooks", program.display());
+    let ended = ended(&mut Command::new(program));
+    assert_eq!(ended.code, 0, "{ended:?}");
+    let lines: Vec<_> = ended.out.lines().skip(1).collect();
+    assert_eq!(lines, ["orders/17 reached 1 subscriber(s)", "heard orders/17: paid"], "{ended:?}");
+}
+
 /// Makes a request of a broadcaster, until it has read its store; gives the body of its answer.
 fn ask(port: &str, path: &str, body: &[u8]) -> Vec<u8> {
     let head = format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", body.len());
@@ -262,9 +394,9 @@ fn ask(port: &str, path: &str, body: &[u8]) -> Vec<u8> {
     }
 }
 
-fn told_of_loopback(host: &str) -> (String, Vec<Value>) {
+fn told_of_loopback(keys: &str) -> (String, Vec<Value>) {
     let folder = folder(async |_| {});
-    let init = format!("{{host: '{host}', port: 0, database: '{STORE}', breaker: {{failures: 0}}}}");
+    let init = format!("{{{keys}port: 0, database: '{STORE}', breaker: {{failures: 0}}}}");
     let server = format!("servers: {{hive: {{create: always, pubsub_type: webhook, init: {init}}}}}");
     let quiet = "eventhive: {discovery_interfaces: [lo]}";
     std::fs::write(folder.path().join("eventhive.yaml"), format!("{server}\n{quiet}\n")).unwrap();
@@ -288,15 +420,15 @@ fn told_of_loopback(host: &str) -> (String, Vec<Value>) {
 
 #[test]
 fn a_url_that_may_not_be_called_is_told_once_with_what_would_allow_it() {
-    let (told, attempts) = told_of_loopback("*");
+    let (told, attempts) = told_of_loopback("");
     let told: Vec<&str> = told.lines().filter(|line| line.contains("may not be called")).collect();
     assert!(
         matches!(told[..], [one] if one.contains(URL) && one.contains("loopback") && one.contains("`allow`")),
         "{told:?}"
     );
     assert_eq!(attempts.iter().map(|attempt| &attempt["outcome"]).collect::<Vec<_>>(), ["forbidden"; 3]);
-    // A server on loopback calls it.
-    let (told, attempts) = told_of_loopback("127.0.0.1");
+    // One that may calls it.
+    let (told, attempts) = told_of_loopback("allow: [loopback], ");
     assert!(!told.contains("may not be called"), "{told}");
     assert_eq!(attempts.iter().map(|attempt| &attempt["outcome"]).collect::<Vec<_>>(), ["unreachable"; 3]);
 }

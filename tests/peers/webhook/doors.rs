@@ -22,7 +22,7 @@ servers:
   net:
     create: always
     doors:
-      - {pubsub_type: webhook, init: {port: PORT, database: 'sqlite:subscriptions.db'}}
+      - {pubsub_type: webhook, init: {port: PORT, database: 'sqlite:subscriptions.db', allow: [loopback]}}
       - {pubsub_type: http, init: {port: 0, acl_file: acl.yaml}}
       - {pubsub_type: websocket, init: {port: 0, endpoint: /pubsub}}
 ";

@@ -14,6 +14,7 @@
 //! - [`tls`]: certificates, and replacing them without a restart.
 //! - [`listeners`]: starting, sharing, stopping.
 //! - [`proxies`]: who a client is that comes through one. [`networks`]: sets of addresses.
+//! - [`origin`]: which web pages may use a door.
 //! - [`addresses`]: what one remote address may have at a time. [`population`]: how many sessions there are.
 //! - [`websocket`]: what doors with websockets have in common.
 //! - `files`: enough file descriptors for the connections that are allowed.
@@ -29,6 +30,7 @@ mod error;
 mod files;
 pub mod listeners;
 pub mod networks;
+pub mod origin;
 pub mod population;
 mod preface;
 pub mod proxies;

@@ -5,13 +5,14 @@ use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
+/// A store that ends with the server.
+pub(super) const IN_MEMORY: &str = "sqlite::memory:";
+
 /// The address of the database of subscriptions to webhooks: a file for each network in the user's folder for data
-/// (`$XDG_DATA_HOME/eventhive`, or `~/.local/share/eventhive`), which is made. Without such a folder it is in memory.
-pub(super) fn database(network: &str) -> String {
-    match folder().filter(|folder| make(folder)) {
-        Some(folder) => format!("sqlite:{}", folder.join(file_of(network)).display()),
-        None => "sqlite::memory:".to_owned(),
-    }
+/// (`$XDG_DATA_HOME/eventhive`, or `~/.local/share/eventhive`), which is made. `None` if there can be no such folder.
+pub(super) fn database(network: &str) -> Option<String> {
+    let folder = folder().filter(|folder| make(folder))?;
+    Some(format!("sqlite:{}", folder.join(file_of(network)).display()))
 }
 
 fn folder() -> Option<PathBuf> {

@@ -33,7 +33,7 @@ const DRAIN: Duration = Duration::from_secs(10);
 const FIRST_TRY: Duration = Duration::from_secs(2);
 
 /// `hive-cli serve`
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub(crate) struct Serve {
     #[command(flatten)]
     config: ConfigArgs,
@@ -113,8 +113,25 @@ impl Serve {
         }
         if sources.is_empty() {
             sources.read_named("hive-cli serve", &self.embedded());
+            #[cfg(feature = "webhook")]
+            console.note(&self.kept());
         }
         Ok(sources.resolve(&Kinds::compiled_in())?)
+    }
+
+    fn network(&self) -> &str {
+        self.network.as_deref().unwrap_or("hive")
+    }
+
+    /// Where subscriptions to webhooks are, of which the configuration is nobody's.
+    #[cfg(feature = "webhook")]
+    fn kept(&self) -> String {
+        match data::database(self.network()) {
+            Some(address) => format!("subscriptions to webhooks are kept in {address}"),
+            None => "warning: subscriptions to webhooks are kept in memory, and end with this server: there is no folder for \
+                     data (XDG_DATA_HOME, or .local/share in HOME). A configuration can name a `database`"
+                .to_owned(),
+        }
     }
 
     /// The first of the options that stand for a configuration.
@@ -155,10 +172,10 @@ impl Serve {
 
     /// The configuration when there is none: one hub with all doors that this program has, on loopback unless another
     /// host is asked for. On one port the HTTP streams have all paths but those of the websockets and webhooks.
-    fn embedded(&self) -> String {
-        let network = self.network.as_deref().unwrap_or("hive");
+    pub(super) fn embedded(&self) -> String {
+        let network = self.network();
         #[cfg(any(feature = "http", feature = "webhook", feature = "websocket"))]
-        let host = self.host.as_deref().unwrap_or("127.0.0.1");
+        let host = self.host.as_deref().unwrap_or(LOOPBACK);
         let doors: &[Value] = &[
             #[cfg(feature = "websocket")]
             json!({ "pubsub_type": "websocket", "init": {
@@ -168,11 +185,17 @@ impl Serve {
                 "host": host, "port": self.http_port.or(self.port).unwrap_or(2069) } }),
             #[cfg(feature = "webhook")]
             json!({ "pubsub_type": "webhook", "init": {
-                "host": host, "port": self.webhook_port.or(self.port).unwrap_or(3003), "database": data::database(network) } }),
+                "host": host, "port": self.webhook_port.or(self.port).unwrap_or(3003),
+                "database": data::database(network).as_deref().unwrap_or(data::IN_MEMORY),
+                // For subscribers on this machine, unless those of others may subscribe.
+                "allow": if host == LOOPBACK { &["loopback"][..] } else { &[] } } }),
         ];
         json!({ "servers": { network: { "create": "always", "doors": doors } } }).to_string()
     }
 }
+
+#[cfg(any(feature = "http", feature = "webhook", feature = "websocket"))]
+const LOOPBACK: &str = "127.0.0.1";
 
 async fn serve(config: Config, console: Console) -> Result<Exit, Failure> {
     // First of all, so that a signal while the hive starts is not lost.

@@ -223,12 +223,13 @@ servers:
     create: always
     pubsub_type: webhook
     init:
-      host: 127.0.0.1    # '*': all addresses of the machine
+      host: 127.0.0.1    # '*': all addresses of the machine; then look at `allow`, too
       port: 3003
       database: DATABASE
       secrets_file: broadcaster-secrets.json
-      # Urls in private networks are not called unless they are named here.
-      # allow: [10.0.0.0/8]
+      # Urls that are not public are not called unless they are named here, such as 10.0.0.0/8. With `loopback` whoever
+      # may subscribe can make this server call what listens on its own machine: it is for subscribers there.
+      allow: [loopback]
 "#;
 
 const SUBSCRIBER: &str = r#"# A service that subscribes at the broadcaster, and notifies.

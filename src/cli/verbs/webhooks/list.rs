@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use eventhive_webhook::store::{DeadLetter, Endpoint, EndpointFilter, Store};
+use eventhive_webhook::store::{DeadLetter, Endpoint, EndpointFilter, Row, Store};
 use eventhive_webhook::wire::InterestKind;
 use serde_json::json;
 
-use super::place::{Place, PlaceArgs, failure};
+use super::place::{Place, PlaceArgs, UNKNOWN, failure};
 use super::words::{ago, number, since_then, topic, topic_json};
 use crate::cli::console::{Console, bold, visible};
 use crate::cli::exit::{Exit, Failure};
@@ -35,7 +35,7 @@ pub(super) struct List {
     url: Option<String>,
 
     /// With --dead: at most so many
-    #[arg(long, default_value_t = 100, value_name = "NUMBER")]
+    #[arg(long, default_value_t = 100, value_name = "NUMBER", requires = "dead")]
     limit: usize,
 }
 
@@ -57,7 +57,14 @@ impl List {
     }
 
     async fn urls(&self, place: &Place, console: Console) -> Result<Exit, Failure> {
-        let all = read(&*place.store, self.url.as_deref()).await?;
+        let all = match &self.url {
+            Some(url) => read_one(&*place.store, url).await?,
+            None => read(&*place.store).await?,
+        };
+        if self.url.is_some() && all.is_empty() {
+            console.note(UNKNOWN);
+            return Ok(Exit::Negative);
+        }
         let mut shown = 0;
         for (url, known) in &all {
             if !self.failing || known.endpoint.failing_since.is_some() {
@@ -83,20 +90,33 @@ impl List {
     }
 }
 
-/// All urls, or one: those with subscriptions, and those that are remembered without any.
-async fn read(store: &dyn Store, only: Option<&str>) -> Result<BTreeMap<Box<str>, Known>, Failure> {
+/// One url: with its subscriptions, or remembered without any. Empty if it is neither.
+async fn read_one(store: &dyn Store, url: &str) -> Result<BTreeMap<Box<str>, Known>, Failure> {
+    let endpoint = store.endpoint(url).await.map_err(failure)?;
+    let is_remembered = endpoint.is_some();
+    let mut known = Known { endpoint: endpoint.unwrap_or_default(), ..Known::default() };
+    let mut last: Option<Row> = None;
+    loop {
+        let after = last.as_ref().and_then(Row::interest);
+        let page = store.of_url(url, after, PAGE).await.map_err(failure)?;
+        page.iter().for_each(|row| known.count(row));
+        let is_last = page.len() < PAGE;
+        last = page.into_iter().last().or(last);
+        if is_last {
+            break;
+        }
+    }
+    Ok((is_remembered || last.is_some()).then(|| (url.into(), known)).into_iter().collect())
+}
+
+/// All urls: those with subscriptions, and those that are remembered without any.
+async fn read(store: &dyn Store) -> Result<BTreeMap<Box<str>, Known>, Failure> {
     let mut all: BTreeMap<Box<str>, Known> = BTreeMap::new();
-    let wanted = |url: &str| only.is_none_or(|only| only == url);
     let mut after = None;
     loop {
         let page = store.page(after, PAGE).await.map_err(failure)?;
-        for row in page.iter().filter(|row| wanted(&row.url)) {
-            let known = all.entry(row.url.clone()).or_default();
-            match row.id.kind {
-                InterestKind::Exact => known.topics += 1,
-                InterestKind::Glob => known.patterns += 1,
-            }
-            known.recoverable += u64::from(row.recovery.is_some());
+        for row in &page {
+            all.entry(row.url.clone()).or_default().count(row);
         }
         after = page.last().map(|row| row.id);
         if page.len() < PAGE {
@@ -108,7 +128,7 @@ async fn read(store: &dyn Store, only: Option<&str>) -> Result<BTreeMap<Box<str>
         let page = store.endpoints(&filter).await.map_err(failure)?;
         filter.after = page.last().map(|endpoint| endpoint.url.clone());
         let last = page.len() < PAGE;
-        for endpoint in page.into_iter().filter(|endpoint| wanted(&endpoint.url)) {
+        for endpoint in page {
             let known = all.entry(endpoint.url.clone()).or_default();
             known.endpoint = endpoint;
         }
@@ -119,6 +139,14 @@ async fn read(store: &dyn Store, only: Option<&str>) -> Result<BTreeMap<Box<str>
 }
 
 impl Known {
+    fn count(&mut self, row: &Row) {
+        match row.id.kind {
+            InterestKind::Exact => self.topics += 1,
+            InterestKind::Glob => self.patterns += 1,
+        }
+        self.recoverable += u64::from(row.recovery.is_some());
+    }
+
     fn state(&self) -> &'static str {
         match &self.endpoint {
             Endpoint { disabled_at: Some(_), .. } => "disabled",

@@ -39,7 +39,8 @@ impl Verb for Webhooks {
   hive-cli webhooks test https://example.org/v1/receive
   hive-cli webhooks replay --url https://example.org/v1/receive
 
-They look into the store of the configuration's server, whether that runs or not.";
+They look into the store of the configuration's server, whether that runs or not. Without a configuration it is that
+which `hive-cli serve` has without one. `test` needs no store.";
 
     fn run(self, console: Console) -> Result<Exit, Failure> {
         block_on(async {

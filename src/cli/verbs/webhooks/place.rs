@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use eventhive::Config;
+use eventhive::config::Kinds;
 use eventhive_webhook::broadcaster::{Authority, SystemClock};
 use eventhive_webhook::config::Config as Door;
 use eventhive_webhook::outgoing::Outgoing;
@@ -11,6 +12,7 @@ use eventhive_webhook::store::{self, Options, Store, StoreError};
 
 use crate::cli::config_args::ConfigArgs;
 use crate::cli::exit::{Exit, Failure};
+use crate::cli::verbs::serve::Serve;
 
 /// `--config`, `--server`, `--store`
 #[derive(Debug, Clone, clap::Args)]
@@ -23,7 +25,7 @@ pub(super) struct PlaceArgs {
     server: Option<String>,
 
     /// A store's address, such as sqlite:subscriptions.db, in place of that of the configuration. Without --config and
-    /// --server no configuration is read: requests are not signed then
+    /// --server no configuration is read then: requests are not signed
     #[arg(long, value_name = "ADDRESS")]
     store: Option<String>,
 }
@@ -35,12 +37,11 @@ pub(super) struct Place {
 }
 
 impl PlaceArgs {
-    /// Opens the store. One in a file that is not there is not made.
+    /// Opens the store, and brings its tables up to date. One in a file that is not there is not made.
     pub(super) async fn open(&self) -> Result<Place, Failure> {
-        let alone = self.store.is_some() && self.config.files.is_empty() && self.server.is_none();
-        let door = if alone { None } else { Some(self.door(&self.config.load()?)?) };
+        let door = self.door()?;
         let address = self.store.as_deref().or(door.as_ref().map(|door| &*door.database)).unwrap_or_default();
-        if let Some(path) = missing_file(address) {
+        if let Some(path) = store::sqlite_file(address).filter(|path| !Path::new(path).exists()) {
             let message = format!("there is no store at `{path}`: is this the server's working directory?");
             return Err(Failure::new(Exit::Failed, message));
         }
@@ -48,8 +49,26 @@ impl PlaceArgs {
         Ok(Place { store, door })
     }
 
-    /// The door with webhooks.
-    fn door(&self, config: &Config) -> Result<Door, Failure> {
+    /// The door beside a store of its own, in memory: whatever is written there, is written down nowhere.
+    pub(super) async fn aside(&self) -> Result<Place, Failure> {
+        let door = self.door()?;
+        let store = store::open("sqlite::memory:", &Options::default()).await.map_err(failure)?;
+        Ok(Place { store, door })
+    }
+
+    /// The door of the configuration; without one, that of `hive-cli serve` without one. `None` beside a store.
+    fn door(&self) -> Result<Option<Door>, Failure> {
+        if self.store.is_some() && self.config.files.is_empty() && self.server.is_none() {
+            return Ok(None);
+        }
+        let mut sources = self.config.sources();
+        if sources.is_empty() {
+            sources.read_named("hive-cli serve", &Serve::default().embedded());
+        }
+        self.door_of(&sources.resolve(&Kinds::compiled_in())?).map(Some)
+    }
+
+    fn door_of(&self, config: &Config) -> Result<Door, Failure> {
         let wrong = |message: String| Failure::new(Exit::Usage, message);
         let named = |name: &str| self.server.as_deref().is_none_or(|wanted| wanted == name);
         let doors: Vec<_> =
@@ -86,6 +105,12 @@ impl Place {
         Outgoing::new(settings).map_err(|error| wrong(error.to_string()))
     }
 
+    /// Whether anything is known of a url: subscriptions, or how it does.
+    pub(super) async fn knows(&self, url: &str) -> Result<bool, Failure> {
+        let subscribed = !self.store.of_url(url, None, 1).await.map_err(failure)?.is_empty();
+        Ok(subscribed || self.store.endpoint(url).await.map_err(failure)?.is_some())
+    }
+
     /// Closes the store, and hands a result on.
     pub(super) async fn close<T>(self, result: Result<T, Failure>) -> Result<T, Failure> {
         self.store.close().await;
@@ -93,11 +118,8 @@ impl Place {
     }
 }
 
-/// Opening would make it.
-fn missing_file(address: &str) -> Option<&str> {
-    let path = address.trim().strip_prefix("sqlite:")?;
-    (path != ":memory:" && !path.is_empty() && !Path::new(path).exists()).then_some(path)
-}
+/// What is said of a url that nothing is known of.
+pub(super) const UNKNOWN: &str = "no subscription has this url";
 
 /// Why a store does not answer.
 pub(super) fn failure(error: StoreError) -> Failure {

@@ -2,9 +2,10 @@
 
 use eventhive_webhook::delivery::{self, ReplayError};
 use eventhive_webhook::outgoing::Outgoing;
+use eventhive_webhook::store::Outcome;
 use serde_json::json;
 
-use super::place::{Place, PlaceArgs, failure};
+use super::place::{Place, PlaceArgs, UNKNOWN, failure};
 use super::words::topic;
 use crate::cli::console::{Console, bold, visible};
 use crate::cli::exit::{Exit, Failure};
@@ -15,7 +16,8 @@ const PAGE: usize = 500;
 /// Send dead letters once more
 ///
 /// With the secrets and the guard of the configuration, the oldest first, whether the url is disabled or not. What is confirmed
-/// is forgotten. Exit code 1: not all were confirmed.
+/// is forgotten. Exit code 1: not all were confirmed, or no
+/// subscription has the url.
 #[derive(Debug, clap::Args)]
 pub(super) struct Replay {
     #[command(flatten)]
@@ -43,8 +45,10 @@ impl Replay {
             (Some(number), _) => vec![number],
             (None, url) => of_url(place, url.as_deref()).await?,
         };
-        if numbers.is_empty() {
-            console.note("there are no dead letters to this url");
+        if let (true, Some(url)) = (numbers.is_empty(), &self.url) {
+            let is_known = place.knows(url).await?;
+            console.note(if is_known { "there are no dead letters to this url" } else { UNKNOWN });
+            return Ok(if is_known { Exit::Ok } else { Exit::Negative });
         }
         let mut exit = Exit::Ok;
         for number in numbers {
@@ -96,5 +100,5 @@ async fn one(place: &Place, outgoing: &Outgoing, number: i64, console: Console) 
         })
     };
     console.answer(text, json)?;
-    Ok(replayed.unburied)
+    Ok(report.outcome == Outcome::Confirmed)
 }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use eventhive_webhook::message::Message;
-use eventhive_webhook::outgoing::{Examination, Step};
+use eventhive_webhook::outgoing::{Examination, Outgoing, Step};
 use eventhive_webhook::store::Outcome;
 use serde_json::{Value, json};
 
@@ -12,15 +12,19 @@ use crate::cli::exit::{Exit, Failure};
 
 /// Send a small message to a url and tell what came back, step by step
 ///
-/// It is signed and guarded as the server of the configuration does it. Nothing is written down. Exit code 1: it was not
-/// confirmed.
+/// It is signed and guarded as the server of the configuration does it. The server's store is not needed, and nothing is written
+/// down. Exit code 1: it was not confirmed.
 #[derive(Debug, clap::Args)]
 pub(super) struct Test {
     #[command(flatten)]
     place: PlaceArgs,
 
-    /// The receive url
+    /// The receive url; with --recover the recovery url
     url: String,
+
+    /// Send a MISSED of the topic in place of a message, as to a recovery url
+    #[arg(long, conflicts_with = "message")]
+    recover: bool,
 
     /// The message's topic
     #[arg(long, default_value = "hive-cli/test")]
@@ -33,28 +37,46 @@ pub(super) struct Test {
 
 impl Test {
     pub(super) async fn run(self, console: Console) -> Result<Exit, Failure> {
-        let place = self.place.open().await?;
+        let place = self.place.aside().await?;
         let examination = match place.outgoing() {
-            Ok(outgoing) => {
-                let message = Message::new(self.topic.as_bytes(), Bytes::from(self.message));
-                Ok(outgoing.examine(&self.url, &message).await)
-            }
+            Ok(outgoing) => Ok(self.examine(&outgoing).await),
             Err(failure) => Err(failure),
         };
         let examination = place.close(examination).await?;
-        console.answer(|| text(&self.url, &examination), || in_json(&self.url, &examination))?;
+        console.answer(|| self.text(&examination), || in_json(&self.url, &examination))?;
         let confirmed = examination.report.outcome == Outcome::Confirmed;
         Ok(if confirmed { Exit::Ok } else { Exit::Negative })
     }
-}
 
-fn text(url: &str, examination: &Examination) -> String {
-    let line = |step: &Step| {
-        let mark = if step.passed { "ok" } else { "NO" };
-        format!("\n  {mark}  {:<10}{}  ({} ms)", step.stage.word(), visible(&step.detail), step.took.as_millis())
-    };
-    let steps: String = examination.steps.iter().map(line).collect();
-    format!("{}{steps}\n{}", bold(&visible(url)), meaning(examination.report.outcome))
+    async fn examine(&self, outgoing: &Outgoing) -> Examination {
+        if self.recover {
+            // It has no steps of its own to tell of.
+            let report = outgoing.missed(&self.url, self.topic.as_bytes()).await;
+            return Examination { steps: Vec::new(), report };
+        }
+        let message = Message::new(self.topic.as_bytes(), Bytes::from(self.message.clone()));
+        outgoing.examine(&self.url, &message).await
+    }
+
+    fn text(&self, examination: &Examination) -> String {
+        let line = |step: &Step| {
+            let mark = if step.passed { "ok" } else { "NO" };
+            format!("\n  {mark}  {:<10}{}  ({} ms)", step.stage.word(), visible(&step.detail), step.took.as_millis())
+        };
+        let mut text = bold(&visible(&self.url));
+        text.extend(examination.steps.iter().map(line));
+        let report = &examination.report;
+        if self.recover {
+            let status = report.status.map_or_else(String::new, |status| format!(", status {status}"));
+            let colon = if report.detail.is_empty() { "" } else { ": " };
+            text.push_str(&format!("\n  {}{status}{colon}{}", report.outcome.word(), visible(&report.detail)));
+        }
+        let meaning = match report.outcome {
+            Outcome::Confirmed if self.recover => "It was told that it missed something.",
+            outcome => meaning(outcome),
+        };
+        format!("{text}\n{meaning}")
+    }
 }
 
 /// What to make of it.

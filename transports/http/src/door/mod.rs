@@ -29,7 +29,7 @@
 //!
 //! # How to read it
 //! - [`HttpDoor`]: the door on all threads; [`scope`] puts one into an application of one's own.
-//! - `request`: which method does what. `reply`: what all answers have in common. `origin`: web pages.
+//! - `request`: which method does what. `reply`: what all answers have in common. `origin`: what web pages are told.
 //! - `publish`, `idempotency`: events in. `stream`: from a request to a stream. `form`, `coding`: how it looks.
 //! - `output`: what the socket is written. `live`: what a stream's parts share.
 //! - `shard`: the streams of one thread, their pings and their watchdog.

@@ -13,11 +13,11 @@ use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::{Bytes, BytesMut};
 use eventhive_hub::{Draft, Hub, PublishError, PublishRefused, Published};
+use eventhive_listener::origin;
 use futures_util::StreamExt;
 use tokio::time::{Instant, timeout_at};
 
 use super::idempotency::{MAX_KEY, Once};
-use super::origin;
 use super::reply::Reply;
 use super::request::{claim, text};
 use super::shard::Shard;

@@ -25,7 +25,7 @@ impl Reply {
         Self {
             subscribers: shard.counters().sessions(),
             requests: shard.counters().requests.add_one(),
-            readable_by: origin::allowed(headers, origins),
+            readable_by: eventhive_listener::origin::allowed(headers, origins),
             any_origin_matters: !origins.is_empty(),
         }
     }

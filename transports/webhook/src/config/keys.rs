@@ -118,6 +118,12 @@ pub const DOOR: &[Key] = &[
     TLS_KEYS[2],
     TRUSTED_PROXIES,
     PROXY_PROTOCOL,
+    Key::optional(
+        "origins",
+        KeyKind::Texts,
+        "Web origins, such as `https://example.org`, whose pages may use the door; `*` is any. Without it the server's own \
+         pages may: those reached by an address, by `localhost`, or by the name in `host`. Only browsers tell an origin.",
+    ),
     Key::with_default(
         "database",
         KeyKind::Text,
@@ -189,7 +195,8 @@ pub const DOOR: &[Key] = &[
         "allow",
         KeyKind::Texts,
         "Networks and addresses that may be called although they are not public, such as `10.0.0.0/8` for an intranet, or \
-         `loopback`. Left out: none but the public ones, and on a server that listens on loopback alone, loopback.",
+         `loopback` for the machine itself: whoever may subscribe can then reach what listens there. Left out: none but the \
+         public ones.",
     ),
     Key::with_default(
         "outgoing_http_timeout_total",

@@ -28,6 +28,7 @@ use crate::compression::MAX_MESSAGE_BYTES;
 use crate::delivery::DeliverySettings;
 use crate::outgoing::{OutgoingSettings, Unvouched};
 use crate::session::Settings as SessionSettings;
+use crate::store;
 
 /// The port of the original.
 pub const PORT_NUMBER: u16 = 3003;
@@ -52,6 +53,10 @@ pub enum Announce {
 pub struct Config {
     /// What stands before `/v1` in the paths of the protocol, without a slash at its end; empty for nothing.
     pub endpoint: String,
+    /// The name that web pages of its own know the server by; addresses and `localhost` always are its own.
+    pub host: String,
+    /// Web origins whose pages may use the door; `*` is any.
+    pub origins: Vec<String>,
     /// Where subscriptions live, as [`store::open`](crate::store::open) takes it.
     pub database: String,
     /// Where the secrets are.
@@ -92,6 +97,8 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             endpoint: String::new(),
+            host: String::new(),
+            origins: Vec::new(),
             database: "sqlite:eventhive-webhook.db".to_owned(),
             secrecy: Secrecy::default(),
             advertised: None,
@@ -122,8 +129,7 @@ impl Config {
         let default = Self::default();
         let mut problems = Vec::new();
         let secrecy = Secrecy::from_settings(settings).map_err(|found| problems.extend(found)).unwrap_or_default();
-        let on_loopback = is_loopback(settings.text("host").unwrap_or_default());
-        let outgoing = outgoing::outgoing(settings, on_loopback).map_err(|found| problems.extend(found));
+        let outgoing = outgoing::outgoing(settings).map_err(|found| problems.extend(found));
         let endpoint = with_slash(settings.text("endpoint").unwrap_or_default());
         if let Some(odd) = endpoint.chars().find(|c| "?#{}*%,".contains(*c) || c.is_whitespace()) {
             problems.push(settings.problem("endpoint", format!("a path cannot have `{odd}`")));
@@ -144,6 +150,8 @@ impl Config {
         let size = |name, or| settings.size(name).unwrap_or(or);
         Ok(Self {
             endpoint: before_v1(&endpoint).to_owned(),
+            host: settings.text("host").unwrap_or_default().to_owned(),
+            origins: settings.texts("origins").into_iter().map(str::to_owned).collect(),
             database,
             secrecy,
             advertised,
@@ -196,8 +204,7 @@ fn check_database(address: &str) -> Option<String> {
     if !SCHEMES.iter().any(|scheme| address.starts_with(scheme)) {
         return Some("expected `sqlite:FILE`, `postgres://..` or `rqlite://..`".to_owned());
     }
-    let file = address.strip_prefix("sqlite:").filter(|file| !file.starts_with(':'))?;
-    let folder = Path::new(file).parent().filter(|folder| !folder.as_os_str().is_empty())?;
+    let folder = Path::new(store::sqlite_file(address)?).parent().filter(|folder| !folder.as_os_str().is_empty())?;
     (!folder.is_dir()).then(|| format!("there is no folder `{}`: make it", folder.display()))
 }
 
@@ -245,6 +252,8 @@ mod tests {
         assert_eq!(check_database("sqlite:here.db"), None);
         assert_eq!(check_database("sqlite::memory:"), None);
         assert_eq!(check_database("rqlite://db:4001"), None);
+        assert_eq!(check_database("sqlite://here.db"), None);
+        assert!(check_database("sqlite:///no/such/folder/x.db").unwrap().contains("`/no/such/folder`"));
         assert!(check_database("sqlite:/no/such/folder/x.db").unwrap().contains("/no/such/folder"));
         assert!(check_database("mysql://x").unwrap().contains("postgres://"));
     }

@@ -14,11 +14,10 @@ const LOOPBACK: &str = "loopback";
 
 const SECONDS_OF_A_DAY: f64 = 86_400.0;
 
-/// From settings of a table with the keys of requests to urls. Who signs is put in later. `on_loopback` says that the server
-/// listens on loopback alone, where it may call what runs beside it.
-pub(super) fn outgoing(settings: &Settings, on_loopback: bool) -> Result<OutgoingSettings, Vec<Problem>> {
+/// From settings of a table with the keys of requests to urls. Who signs is put in later.
+pub(super) fn outgoing(settings: &Settings) -> Result<OutgoingSettings, Vec<Problem>> {
     let standard = OutgoingSettings::new(Arc::new(Unvouched));
-    let (allow, webhooks) = match (allow(settings, on_loopback), standard_webhooks(settings)) {
+    let (allow, webhooks) = match (allow(settings), standard_webhooks(settings)) {
         (Ok(allow), Ok(webhooks)) => (allow, webhooks),
         (allow, webhooks) => return Err(allow.err().into_iter().chain(webhooks.err()).flatten().collect()),
     };
@@ -41,10 +40,8 @@ pub(super) fn outgoing(settings: &Settings, on_loopback: bool) -> Result<Outgoin
     })
 }
 
-fn allow(settings: &Settings, on_loopback: bool) -> Result<Networks, Vec<Problem>> {
-    if settings.get("allow").is_none() {
-        return Ok(if on_loopback { Networks::loopback() } else { Networks::default() });
-    }
+/// Nothing unless it is said: a server that listens on loopback may stand behind a proxy that all the world reaches.
+fn allow(settings: &Settings) -> Result<Networks, Vec<Problem>> {
     let given = settings.texts("allow");
     let entries =
         given.into_iter().flat_map(|entry| if entry == LOOPBACK { vec!["127.0.0.0/8", "::1"] } else { vec![entry] });

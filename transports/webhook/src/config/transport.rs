@@ -67,7 +67,7 @@ impl DoorTransport for Webhook {
 
 /// What anybody who reaches a server may do there.
 fn open_to_all(settings: &Settings, host: &str, is_open: impl Fn(Direction) -> bool) -> Vec<Problem> {
-    if is_loopback(host) {
+    if is_loopback(host) && !is_reached_through_others(settings) {
         return Vec::new();
     }
     let mut warnings = Vec::new();
@@ -82,4 +82,12 @@ fn open_to_all(settings: &Settings, host: &str, is_open: impl Fn(Direction) -> b
         warnings.push(settings.problem_here(message));
     }
     warnings
+}
+
+/// Whether the settings say that others reach a server on loopback: through a proxy, or as another broadcaster.
+fn is_reached_through_others(settings: &Settings) -> bool {
+    let advertised = settings.text("advertise").and_then(|url| url.parse::<actix_web::http::Uri>().ok());
+    !settings.texts("trusted_proxies").is_empty()
+        || settings.flag("proxy_protocol")
+        || advertised.is_some_and(|url| !url.host().is_some_and(is_loopback))
 }

@@ -119,6 +119,11 @@ pub(super) fn not_found() -> HttpResponse {
     json(StatusCode::NOT_FOUND, r#"{"detail": "Not Found"}"#)
 }
 
+/// For web pages of others, which a browser lets ask any server that it reaches.
+pub(super) fn foreign() -> HttpResponse {
+    json(StatusCode::FORBIDDEN, r#"{"detail": "pages of this origin may not use this server: see `origins`"}"#)
+}
+
 pub(super) fn method_not_allowed(allowed: &Method) -> HttpResponse {
     let mut response = json(StatusCode::METHOD_NOT_ALLOWED, r#"{"detail": "Method Not Allowed"}"#);
     if let Ok(allowed) = HeaderValue::from_str(allowed.as_str()) {

@@ -11,6 +11,7 @@
 //! | a body that stands still is waited for | 408 after `body_timeout_secs`, and nothing has happened |
 //! | authorizations count once at each broadcaster and database of its own | once at all broadcasters of a store |
 //! | a short `missed_for_websockets` is a 500 | 400 |
+//! | a page of any web site may subscribe and publish by way of its reader's browser | only pages of named origins |
 //! | its tracing tells the urls of subscribers to whoever publishes | it tells what became of each |
 //!
 //! Beyond the statuses of the protocol: 408 as above, 413 for what is larger than a setting allows. 503 also before the

@@ -6,8 +6,9 @@ use std::sync::atomic::Ordering;
 use actix_web::http::Method;
 use actix_web::http::header::AUTHORIZATION;
 use actix_web::{HttpRequest, HttpResponse, web};
+use eventhive_listener::origin;
 
-use super::answer::{Refusal, left_as_it_is, method_not_allowed, not_found};
+use super::answer::{Refusal, foreign, left_as_it_is, method_not_allowed, not_found};
 use super::body::Incoming;
 use super::stats::Counters;
 use super::{Common, messages, subscriptions};
@@ -51,6 +52,10 @@ pub(super) async fn answer(common: &Common, http: HttpRequest, payload: web::Pay
         Some(endpoint) => endpoint,
     };
     common.counters.requests.fetch_add(1, Ordering::Relaxed);
+    if origin::is_foreign(http.headers(), &common.config.origins, &common.config.host) {
+        common.counters.refused.fetch_add(1, Ordering::Relaxed);
+        return foreign();
+    }
     let method = if endpoint == Endpoint::Websocket { Method::GET } else { Method::POST };
     if *http.method() != method {
         return method_not_allowed(&method);

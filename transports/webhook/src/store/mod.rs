@@ -61,7 +61,7 @@ mod sqlite;
 use futures_util::future::BoxFuture;
 
 pub use error::StoreError;
-pub use open::{Options, open};
+pub use open::{Options, open, sqlite_file};
 pub use row::{
     Attempt, AttemptFilter, Change, DeadLetter, Due, Endpoint, EndpointFilter, Outcome, Row, RowId, Settled, Wanted,
 };

@@ -33,7 +33,7 @@ impl Options {
 ///
 /// | address | where | cargo feature |
 /// |---|---|---|
-/// | `sqlite:PATH` | a file, made if it is not there | `sqlite` |
+/// | `sqlite:PATH`, `sqlite://PATH` | a file, made if it is not there, for its owner alone | `sqlite` |
 /// | `sqlite::memory:` | memory of this process, gone with the store | `sqlite` |
 /// | `postgres://user:password@host:5432/database`, `postgresql://..` | PostgreSQL 13 or newer (tests run 15), with the parameters of libpq, such as `?sslmode=verify-full` | `postgres` |
 /// | `rqlite://user:password@host:4001,host2:4001` | rqlite 8 or newer; any of its nodes. `rqlites://..?ca=FILE` with TLS, and certificates to trust if they are not the system's | |
@@ -46,8 +46,7 @@ pub async fn open(address: &str, options: &Options) -> Result<Arc<dyn Store>, St
     let name: Arc<str> = without_password(address).into();
     let (scheme, rest) = address.split_once(':').unwrap_or((address, ""));
     match scheme {
-        // Other programs write it with slashes.
-        "sqlite" => sqlite(&name, rest.strip_prefix("//").unwrap_or(rest), options).await,
+        "sqlite" => sqlite(&name, sqlite_path(rest), options).await,
         "postgres" | "postgresql" => postgres(&name, address, options).await,
         "rqlite" | "rqlites" => super::rqlite::open(&name, scheme == "rqlites", rest, options).await,
         _ => Err(StoreError::Address {
@@ -57,6 +56,18 @@ pub async fn open(address: &str, options: &Options) -> Result<Arc<dyn Store>, St
                 .to_owned(),
         }),
     }
+}
+
+/// The file of an address of SQLite; `None` for a store in memory, and for all others.
+#[must_use]
+pub fn sqlite_file(address: &str) -> Option<&str> {
+    let path = sqlite_path(address.trim().strip_prefix("sqlite:")?);
+    (!path.is_empty() && path != ":memory:").then_some(path)
+}
+
+/// Other programs write it with slashes.
+fn sqlite_path(rest: &str) -> &str {
+    rest.strip_prefix("//").unwrap_or(rest)
 }
 
 #[cfg(feature = "sqlite")]
@@ -124,6 +135,21 @@ fn name(user: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_file_of_an_address_is_the_same_with_slashes_and_without() {
+        for (address, file) in [
+            ("sqlite:here.db", Some("here.db")),
+            ("sqlite://here.db", Some("here.db")),
+            (" sqlite:///var/lib/w.db", Some("/var/lib/w.db")),
+            ("sqlite::memory:", None),
+            ("sqlite://:memory:", None),
+            ("sqlite:", None),
+            ("rqlite://db:4001", None),
+        ] {
+            assert_eq!(sqlite_file(address), file, "{address}");
+        }
+    }
 
     #[test]
     fn a_name_has_no_password_and_no_parameters() {

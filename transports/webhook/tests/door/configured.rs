@@ -95,7 +95,7 @@ async fn served(
 #[actix_web::test]
 async fn a_subscription_is_there_after_a_restart_and_messages_reach_its_url() {
     let folder = TempDir::new().unwrap();
-    let yaml = format!("port: 0\ndatabase: 'sqlite:{}/w.db'\n", folder.path().display());
+    let yaml = format!("port: 0\ndatabase: 'sqlite:{}/w.db'\nallow: [loopback]\n", folder.path().display());
     let (url, mut heard) = subscriber();
     for round in 0..2 {
         let (listeners, address) = start(&yaml);
@@ -180,6 +180,11 @@ async fn what_is_wrong_with_settings_is_told_before_anything_is_bound() {
 async fn a_server_that_others_reach_and_that_has_no_secrets_is_warned_of() {
     let warnings = |yaml: &str| plan(yaml).unwrap().warnings.len();
     assert_eq!(warnings("host: 127.0.0.1"), 0);
+    assert_eq!(warnings("host: 127.0.0.1\nadvertise: 'http://127.0.0.1:3003'"), 0);
+    for reached in ["trusted_proxies: 127.0.0.1", "trusted_proxies: 127.0.0.1\nproxy_protocol: true"] {
+        assert_eq!(warnings(&format!("host: 127.0.0.1\n{reached}")), 2, "{reached}");
+    }
+    assert_eq!(warnings("host: 127.0.0.1\nadvertise: 'https://events.example.org'"), 2);
     assert_eq!(warnings("host: '*'"), 2);
     assert_eq!(warnings("host: '*'\nto_broadcaster: {type: token, secret: x}"), 1);
     let both = "host: '*'\nto_broadcaster: {type: token, secret: x}\nto_subscriber: {type: token, secret: x}";
@@ -192,7 +197,7 @@ async fn a_server_that_others_reach_and_that_has_no_secrets_is_warned_of() {
 #[actix_web::test]
 async fn a_url_that_is_not_public_is_called_only_if_it_is_allowed() {
     let (url, mut heard) = subscriber();
-    for (allow, expected) in [("allow: []", 0), ("allow: [loopback]", 1)] {
+    for (allow, expected) in [("", 0), ("allow: []", 0), ("allow: [loopback]", 1)] {
         let (listeners, address) = start(&format!("port: 0\ndatabase: 'sqlite::memory:'\n{allow}\n"));
         let body = subscribe_body(&url, Exact(b"a"), None);
         assert_eq!(served(address, "/v1/subscribe/exact", &[], &body).await.status, 200);

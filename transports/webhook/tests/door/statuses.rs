@@ -1,6 +1,7 @@
 //! Which request gets which status, and what has happened then.
 
 use eventhive_webhook::broadcaster::{Rotation, Schemes};
+use eventhive_webhook::config::Config;
 use eventhive_webhook::wire::Interest::{self, Exact, Glob};
 use eventhive_webhook::wire::auth::{HmacKey, Scheme, Token};
 use eventhive_webhook::wire::bodies::Entry;
@@ -29,6 +30,41 @@ async fn other_paths_are_404_and_other_methods_405_with_a_little_json() {
         assert_eq!((answered.status, answered.body.first()), (405, Some(&b'{')), "{request}");
         assert!(answered.head.contains(&format!("allow: {allowed}\r\n")), "{}", answered.head);
     }
+}
+
+/// What a browser tells of the page that asks, beside what it tells of itself.
+fn upgrade(origin: &str) -> Vec<u8> {
+    format!(
+        "GET /v1/websocket HTTP/1.1\r\nHost: 127.0.0.1:3003\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{origin}\r\n"
+    )
+    .into_bytes()
+}
+
+#[actix_web::test]
+async fn pages_of_others_neither_subscribe_nor_publish_nor_open_websockets() {
+    let config = Config { origins: vec!["https://named.example".to_owned()], ..Config::default() };
+    let served = Making { config, ..Making::default() }.serve();
+    served.broadcaster.ready().await;
+    let body = subscribe_body("http://evil.example/x", Glob("*"), None);
+    for origin in ["https://evil.example", "http://127.0.0.1:8000", "null"] {
+        for (target, body) in [("/v1/subscribe/glob", &body), ("/v1/notify", &notify_body(b"a", b"x"))] {
+            // As a page sends it that does not ask first.
+            let headers = [("Origin", origin), ("Content-Type", "text/plain")];
+            assert_eq!(status(&served, target, &headers, body).await, 403, "{origin} {target}");
+        }
+        assert_eq!(exchange(served.address, &upgrade(&format!("Origin: {origin}\r\n"))).await.status, 403, "{origin}");
+    }
+    assert_eq!((served.door.stats().refused, notify(&served, b"a", b"x").await), (9, Ok(0)));
+    for origin in ["https://named.example", "http://127.0.0.1:3003"] {
+        assert_eq!(
+            status(&served, "/v1/notify", &[("Origin", origin)], &notify_body(b"a", b"x")).await,
+            200,
+            "{origin}"
+        );
+        assert_eq!(exchange(served.address, &upgrade(&format!("Origin: {origin}\r\n"))).await.status, 101, "{origin}");
+    }
+    assert_eq!(exchange(served.address, &upgrade("")).await.status, 101);
 }
 
 #[actix_web::test]

@@ -32,6 +32,23 @@ async fn a_file_that_is_locked_for_long_is_unavailable() {
     assert!(store.accept(&[1; 64], 1).await.unwrap());
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn a_file_and_what_stands_beside_it_are_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let folder = TempDir::new().unwrap();
+    let address = format!("sqlite:{}", folder.path().join("made.db").display());
+    let store = open(&address, &Options::default()).await.unwrap();
+    store.insert(URL, Interest::Exact(b"a"), None).await.unwrap();
+    let mut modes = Vec::new();
+    for entry in std::fs::read_dir(folder.path()).unwrap().map(Result::unwrap) {
+        modes.push((entry.file_name(), entry.metadata().unwrap().permissions().mode() & 0o777));
+    }
+    assert!(modes.len() > 1 && modes.iter().all(|(_, mode)| *mode == 0o600), "{modes:?}");
+    store.close().await;
+}
+
 #[tokio::test]
 async fn a_person_with_sql_is_noticed() {
     let place = sqlite_file().await;

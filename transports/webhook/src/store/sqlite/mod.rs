@@ -10,6 +10,7 @@ mod schema;
 mod values;
 mod writer;
 
+use std::fs::OpenOptions;
 use std::str::FromStr as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -57,10 +58,13 @@ pub(super) async fn open(name: &Arc<str>, path: &str, options: &Options) -> Resu
     let connect = connect_options(name, path, in_memory, options)?;
     let home = Home::start().map_err(|error| unavailable(name, error))?;
     let (failures, patience) = (Failures::new(name), options.patience);
-    let opening = (connect.clone(), failures.clone());
+    let opening = (connect.clone(), failures.clone(), (!in_memory).then(|| path.to_owned()));
     let (writer, readers) = home
         .run(async move {
-            let (connect, failures) = opening;
+            let (connect, failures, file) = opening;
+            if let Some(file) = file {
+                make(&file);
+            }
             let mut writer = connect.connect().await.map_err(|error| failures.open(error))?;
             values::migrate(&mut writer, &failures).await?;
             let readers = (!in_memory).then(|| {
@@ -79,6 +83,16 @@ pub(super) async fn open(name: &Arc<str>, path: &str, options: &Options) -> Resu
     }
     let engine = Arc::new(Sqlite { name: Arc::clone(name), home, readers, jobs, news, failures, patience });
     Ok(Arc::new(Tables::new(engine, Dialect::Sqlite)))
+}
+
+/// Makes a file that is not there, for its owner alone: it has urls, and what could not be delivered. Those that SQLite puts
+/// beside it get its mode. What does not work here, SQLite finds out, and says.
+fn make(file: &str) {
+    let mut options = OpenOptions::new();
+    options.create_new(true).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let _ = options.open(file);
 }
 
 fn connect_options(
