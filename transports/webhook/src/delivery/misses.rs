@@ -1,8 +1,9 @@
 //! MISSED messages that are to be written into the store.
 //!
 //! A subscription has one pending MISSED at most, so this is a table by subscription: a later miss takes the place of an
-//! earlier one that was not written yet. While one is pending that is not due, another does not put it off: else a url
-//! that fails under steady traffic would never be told. A task writes; whoever delivers waits for nothing.
+//! earlier one that was not written yet. One that is due here goes to the store once more, which knows whether it is still
+//! pending, and then keeps its time: else a url that fails under steady traffic would never be told. A task writes;
+//! whoever delivers waits for nothing.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -206,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn steady_failures_do_not_put_off_what_is_pending() {
+    fn steady_failures_do_not_put_off_what_is_not_due_yet() {
         let misses = Misses::default();
         assert_eq!(note(&misses, "a", "one", 100, 0), Noted::Yes);
         assert_eq!(taken(&misses), [("one".into(), 102)]);

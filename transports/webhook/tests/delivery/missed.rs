@@ -68,6 +68,24 @@ async fn after_the_last_try_the_missed_is_dropped_and_the_subscription_stays() {
     assert!(bed.is_subscribed(&target).await);
 }
 
+/// Each message that failed once put it off and began its tries anew.
+#[tokio::test]
+async fn a_missed_is_tried_as_often_as_it_should_be_while_messages_go_on_failing() {
+    let settings = DeliverySettings {
+        breaker: eventhive_webhook::delivery::BreakerSettings { failures: 0, ..Default::default() },
+        ..steady(3)
+    };
+    let (bed, bad) = (Bed::new(settings).await, Subscriber::start(Manner::Fail).await);
+    let target = bed.subscribe(&bad.url("/receive"), Some(&bad.url("/recover")), "news").await;
+    until("it is given up after its third try", async || {
+        bed.time.forward(1);
+        bed.deliver(&target, "news").await;
+        bed.delivery.counts().missed_given_up == 1
+    })
+    .await;
+    assert_eq!(bed.delivery.counts().missed_failed, 2);
+}
+
 #[tokio::test]
 async fn a_held_message_is_told_too() {
     let (bed, subscriber) = (Bed::new(steady(20)).await, Subscriber::start(Manner::Fail).await);
