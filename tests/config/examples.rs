@@ -124,13 +124,15 @@ fn everything_yaml_has_every_key_of_http_with_a_comment() {
 #[test]
 fn everything_yaml_has_every_key_of_webhooks_with_a_comment() {
     let kinds = Kinds::compiled_in();
-    let door = kinds.find("lonely").and_then(|kind| kind.door).unwrap();
+    let kind = kinds.find("lonely").unwrap();
+    let door = kind.door.unwrap();
     has_each_with_a_comment("      - pubsub_type: webhook", door);
     for key in door {
         if let KeyKind::Table(keys) = key.kind {
             has_each_with_a_comment(&format!("          {}:", key.name), keys);
         }
     }
+    has_each_with_a_comment("  on-webhooks:", kind.connector.unwrap());
 }
 
 /// The keys of a schema's object, with what is below them.

@@ -4,7 +4,7 @@
 //!
 //! - [`wire`]: bodies, authorizations, globs, and the messages of the websocket.
 //! - [`store`]: where subscriptions live. [`index`]: from a topic to whom it concerns.
-//! - [`message`]: a message and its bytes.
+//! - [`message`]: a message and its bytes. [`budget`]: the memory that they share.
 //! - [`delivery`]: what becomes of one message at one subscription. [`outgoing`]: requests to the urls of subscribers.
 //! - [`broadcaster`]: the middle of a broadcaster: who wants what, and how a message reaches them.
 //! - [`session`]: websockets of a broadcaster. [`compression`]: what they compress, and dictionaries for it.
@@ -13,6 +13,7 @@
 //! - [`config`]: the table of a door's keys, and what they mean.
 
 pub mod broadcaster;
+pub mod budget;
 pub mod compression;
 pub mod config;
 pub mod delivery;

@@ -5,15 +5,22 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::budget::{Budget, Charge};
 use crate::message::{Body, SpooledFile};
 
-/// Takes bytes and gives a [`Body`]. Memory is used as bytes come, and never more than the limit. Writing may block on the
-/// disk once that is passed.
+/// A message of up to so many bytes is not charged: a connection has as much for what it reads, anyway.
+const FREE: usize = 16 * 1024;
+
+/// Takes bytes and gives a [`Body`]. Memory is used as bytes come, and never more than the limit, nor than the budget grants.
+/// Writing may block on the disk once that is passed.
 #[derive(Debug)]
 pub(crate) struct Spool {
     limit: usize,
     /// Where files are; `None` is the system's folder for them.
     folder: Option<PathBuf>,
+    charge: Charge,
+    /// The budget has not granted more.
+    is_short: bool,
     memory: Vec<u8>,
     file: Option<(File, u64)>,
 }
@@ -22,29 +29,59 @@ impl Spool {
     /// With nothing in it; more than `limit` bytes go to a file.
     #[must_use]
     pub(crate) fn new(limit: usize) -> Self {
-        Self { limit, folder: None, memory: Vec::new(), file: None }
+        let (memory, charge) = (Vec::new(), Charge::default());
+        Self { limit, folder: None, charge, is_short: false, memory, file: None }
     }
 
-    /// The same, with files in this folder.
+    /// The same, with files in this folder, and memory of this budget.
     #[must_use]
-    pub(crate) fn in_folder(limit: usize, folder: PathBuf) -> Self {
-        Self { folder: Some(folder), ..Self::new(limit) }
+    pub(crate) fn within(limit: usize, folder: Option<PathBuf>, budget: Option<Budget>) -> Self {
+        Self { folder, charge: Charge::of(budget), ..Self::new(limit) }
     }
 
-    /// Whether writing as many bytes is writing to the disk.
+    /// Whether writing as many bytes is writing to the disk. If not, there is memory for them now.
     #[must_use]
-    pub(crate) fn would_block(&self, bytes: usize) -> bool {
-        self.file.is_some() || self.memory.len().saturating_add(bytes) > self.limit
+    pub(crate) fn would_block(&mut self, bytes: usize) -> bool {
+        if self.file.is_some() || self.is_short {
+            return true;
+        }
+        let length = self.memory.len().saturating_add(bytes);
+        if length > self.limit {
+            return true;
+        }
+        if length > self.memory.capacity() {
+            // As a vector grows, but no further than the limit, so that what it has is what it is charged.
+            let capacity = self.memory.capacity().saturating_mul(2).clamp(length, self.limit);
+            if capacity > FREE && !self.charge.grow(capacity) {
+                self.is_short = true;
+                return true;
+            }
+            self.memory.reserve_exact(capacity - self.memory.len());
+        }
+        false
     }
 
-    /// What came.
+    /// Whether memory is short, so that little should wait to be written, too.
+    pub(crate) const fn is_short(&self) -> bool {
+        self.is_short
+    }
+
+    /// What came. Its memory is no longer charged.
     ///
     /// # Errors
     /// The disk fails.
     pub(crate) fn finish(self) -> io::Result<Body> {
-        let Some((mut file, length)) = self.file else { return Ok(Body::Memory(self.memory.into())) };
+        self.finish_charged().map(|(body, _)| body)
+    }
+
+    /// What came, and what it has of the budget, which is to be kept for as long as the message is worked on.
+    ///
+    /// # Errors
+    /// As [`finish`](Self::finish).
+    pub(crate) fn finish_charged(self) -> io::Result<(Body, Charge)> {
+        let Some((mut file, length)) = self.file else { return Ok((Body::Memory(self.memory.into()), self.charge)) };
         file.flush()?;
-        Ok(Body::File(Arc::new(SpooledFile::new(file, length))))
+        Ok((Body::File(Arc::new(SpooledFile::new(file, length))), self.charge))
     }
 }
 
@@ -55,6 +92,7 @@ impl Write for Spool {
             file.write_all(&self.memory)?;
             self.file = Some((file, self.memory.len() as u64));
             self.memory = Vec::new();
+            self.charge.clear();
         }
         let Some((file, length)) = &mut self.file else {
             self.memory.extend_from_slice(bytes);
@@ -85,5 +123,29 @@ mod tests {
             assert_eq!(body.len(), length);
             assert_eq!(body.piece(0, bytes.len()).await.unwrap(), bytes);
         }
+    }
+
+    fn filled(budget: &Budget, bytes: usize) -> (Body, Charge) {
+        let mut spool = Spool::within(1 << 20, None, Some(budget.clone()));
+        vec![7; bytes].chunks(5000).for_each(|piece| spool.write_all(piece).unwrap());
+        spool.finish_charged().unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_a_common_budget_does_not_grant_is_in_a_file_and_is_the_same() {
+        let budget = Budget::new(300_000);
+        let first = filled(&budget, 150_000);
+        assert!(first.0.as_bytes().is_some() && budget.used() >= 150_000, "{}", budget.used());
+        let second = filled(&budget, 250_000);
+        assert!(second.0.as_bytes().is_none());
+        assert_eq!(second.0.piece(0, 250_000).await.unwrap(), vec![7; 250_000]);
+        assert_eq!(budget.refused(), 1);
+        let small = filled(&budget, FREE / 2);
+        assert!(small.0.as_bytes().is_some(), "small ones cost nothing");
+        drop(first);
+        assert_eq!(budget.used(), 0, "what is in a file, and what is done with, has given it back");
+        assert!(filled(&budget, 150_000).0.as_bytes().is_some());
+        drop(Spool::within(1 << 20, None, Some(budget.clone())));
+        assert_eq!(budget.used(), 0);
     }
 }

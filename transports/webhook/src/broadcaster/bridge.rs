@@ -6,8 +6,8 @@
 //! | an event of the hub | a message | the payload is the body, to the letter: the JSON text that came by a websocket or HTTP door, the envelope of a hive, any bytes |
 //!
 //! So what is no JSON looks at other doors as what a hive sends does: a JSON string at the websocket door, wrapped at the HTTP
-//! door; the text of a JSON object is that object at the HTTP door. A message whose topic or body is too large for the hub,
-//! or whose body is in a file, stays with webhooks.
+//! door; the text of a JSON object is that object at the HTTP door. A message whose topic or body is too large for the
+//! hub stays with webhooks.
 //!
 //! Private events reach no url and no websocket: nobody here is known by a name that could have a right to them. On a hub where
 //! the topic says that an event is private, that holds for messages that are published here, too.
@@ -73,17 +73,26 @@ impl Bridge {
 
     /// Gives a message to the hub, if it fits.
     pub(super) async fn publish(&self, message: &Message, counters: &Counters) -> Handed {
-        let body = message.body.as_bytes().filter(|body| body.len() <= self.settings.max_message);
-        let Some(body) = body else {
+        let length = usize::try_from(message.body.len()).ok().filter(|length| *length <= self.settings.max_message);
+        let Some(length) = length else {
             counters.too_large_for_hub.add(1);
             return Handed::default();
+        };
+        // Small ones are in files, too, when memory is short.
+        let body = match message.body.piece(0, length).await {
+            Ok(body) => body,
+            Err(error) => {
+                counters.refused_by_hub.add(1);
+                tracing::warn!(%error, "a message was not given to other doors: its file cannot be read");
+                return Handed::default();
+            }
         };
         let session = match self.session.load(Ordering::Acquire) {
             0 => None,
             number => Some(SessionId::from(number)),
         };
         let topic = Topic::new(message.topic.to_vec());
-        let draft = if is_json(body) { Draft::json(topic, body.clone()) } else { Draft::bytes(topic, body.clone()) };
+        let draft = if is_json(&body) { Draft::json(topic, body) } else { Draft::bytes(topic, body) };
         let draft = draft.exclude(session);
         match timeout(ROOM, self.hand_in(draft)).await {
             Ok(Ok(published)) => Handed { receivers: published.receivers, published: Some(published) },
@@ -195,12 +204,11 @@ fn take(
     }
     // Hashed only if somebody wants it.
     let message = Message::new(event.topic().as_bytes(), event.payload().clone());
-    let taken = broadcaster.to_peers(&found.peers, &message);
-    if let Some(tracker) = &tracker {
-        tracker.confirm(taken.into());
+    for peer in found.peers {
+        lanes.give(peer, &message, tracker.as_ref());
     }
     for target in targets {
-        lanes.push(target, message.clone(), tracker.clone());
+        lanes.call(target, message.clone(), tracker.clone());
     }
 }
 

@@ -1,9 +1,14 @@
 //! Delivering a message to all who want it.
 
+use std::slice;
 use std::sync::Arc;
+use std::time::Duration;
 
+use eventhive_hub::Tracker;
 use futures_util::future::join_all;
 use futures_util::{StreamExt as _, stream};
+use tokio::spawn;
+use tokio::time::timeout;
 
 use super::bridge::Handed;
 use super::{Broadcaster, NotifyError, Peer, Tracer};
@@ -13,6 +18,9 @@ use crate::message::Message;
 use crate::store::Outcome;
 use crate::wire::InterestKind;
 use crate::wire::endpoint::Endpoint;
+
+/// How long another broadcaster waits for a crowded websocket here. It takes a url that says nothing for 5 s as failed.
+const ROOM: Duration = Duration::from_secs(2);
 
 impl Broadcaster {
     /// Delivers a message that was published here to all who want it, and says how many have it: of urls the sum of what they
@@ -42,10 +50,21 @@ impl Broadcaster {
         Ok(count.saturating_add(u32::try_from(handed.receivers).unwrap_or(u32::MAX)))
     }
 
-    /// Delivers a message that another broadcaster brought for websockets, and says how many have it.
-    pub fn receive(&self, message: &Message) -> u32 {
+    /// Delivers a message that another broadcaster brought for websockets, and says how many have it. While one of them has
+    /// too much waiting, that other one waits for a while, and so does not bring more than is taken.
+    pub async fn receive(&self, message: &Message) -> u32 {
         self.counters.received.add(1);
-        if self.is_private(message) { 0 } else { self.to_peers(&self.index.peers(&message.topic), message) }
+        if self.is_private(message) {
+            return 0;
+        }
+        let peers = self.index.peers(&message.topic);
+        let count = self.to_peers(&peers, message);
+        if peers.iter().any(|peer| peer.room().is_some()) {
+            // In a task of its own: to its end each websocket has the time that its settings give it.
+            let rooms = spawn(async move { drop(join_all(peers.iter().filter_map(|peer| peer.room())).await) });
+            let _ = timeout(ROOM, rooms).await;
+        }
+        count
     }
 
     /// Whether a websocket wants this topic.
@@ -106,6 +125,14 @@ impl Broadcaster {
         self.counters.to_peers.add(took as u64);
         self.counters.refused_by_peers.add((peers.len() - took) as u64);
         u32::try_from(took).unwrap_or(u32::MAX)
+    }
+
+    /// Gives an event of another door to a websocket.
+    pub(super) fn give(&self, peer: &Arc<dyn Peer>, message: &Message, tracker: Option<&Tracker>) {
+        let taken = self.to_peers(slice::from_ref(peer), message);
+        if let Some(tracker) = tracker {
+            tracker.confirm(taken.into());
+        }
     }
 
     pub(super) async fn to_url(&self, target: &Target, message: &Message) -> Delivered {

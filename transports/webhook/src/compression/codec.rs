@@ -9,13 +9,14 @@ use tokio::task::spawn_blocking;
 use zstd::stream::{read, write};
 
 use super::dictionary::Dictionary;
+use crate::budget::{Budget, Charge};
 use crate::message::{Body, SpooledFile};
 use crate::spool::Spool;
 use crate::wire::WireError;
 use crate::wire::digest::{Hash, Hasher, hash};
 
 /// What compressing and decompressing may cost, and where.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Bounds {
     /// A message with more bytes, compressed or not, is in a temporary file.
     pub spool_bytes: usize,
@@ -23,6 +24,8 @@ pub struct Bounds {
     pub spool_folder: Option<PathBuf>,
     /// A message with more bytes, decompressed, is refused.
     pub max_message_bytes: u64,
+    /// What messages may have in memory together; `None` is no bound.
+    pub memory: Option<Budget>,
     /// A frame that wants to look back further is refused. The next lower power of two counts.
     pub max_window_bytes: u64,
 }
@@ -30,7 +33,13 @@ pub struct Bounds {
 impl Default for Bounds {
     /// As Python's broadcaster is set up, and no message too large.
     fn default() -> Self {
-        Self { spool_bytes: 10 << 20, spool_folder: None, max_message_bytes: u64::MAX, max_window_bytes: 8 << 20 }
+        Self {
+            spool_bytes: 10 << 20,
+            spool_folder: None,
+            max_message_bytes: u64::MAX,
+            memory: None,
+            max_window_bytes: 8 << 20,
+        }
     }
 }
 
@@ -66,12 +75,14 @@ pub struct Compressed {
 }
 
 /// A message that was compressed.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Decompressed {
     /// The message.
     pub body: Body,
     /// SHA-512 of the message.
     pub sha512: Hash,
+    /// What it has of the memory of [`Bounds`].
+    pub(crate) charge: Charge,
 }
 
 /// Why a message cannot be decompressed.
@@ -225,17 +236,15 @@ impl Codec {
             return Err(DecodeError::Trailing);
         }
         let sha512 = hasher.finish().map_err(DecodeError::Length)?;
-        Ok(Decompressed { body: spool.finish().map_err(DecodeError::Spool)?, sha512 })
+        let (body, charge) = spool.finish_charged().map_err(DecodeError::Spool)?;
+        Ok(Decompressed { body, sha512, charge })
     }
 }
 
 impl Bounds {
     /// A place for the bytes of one message.
     pub(crate) fn spool(&self) -> Spool {
-        match &self.spool_folder {
-            Some(folder) => Spool::in_folder(self.spool_bytes, folder.clone()),
-            None => Spool::new(self.spool_bytes),
-        }
+        Spool::within(self.spool_bytes, self.spool_folder.clone(), self.memory.clone())
     }
 
     /// Between what zstd knows as the least and the greatest.

@@ -23,8 +23,13 @@ fn memory(bytes: &[u8]) -> Body {
     Body::Memory(Bytes::copy_from_slice(bytes))
 }
 
-const SMALL: Bounds =
-    Bounds { spool_bytes: 1000, spool_folder: None, max_message_bytes: 1 << 20, max_window_bytes: 8 << 20 };
+const SMALL: Bounds = Bounds {
+    spool_bytes: 1000,
+    spool_folder: None,
+    max_message_bytes: 1 << 20,
+    memory: None,
+    max_window_bytes: 8 << 20,
+};
 
 #[test]
 fn the_newest_compressor_whose_range_has_the_length_is_taken() {

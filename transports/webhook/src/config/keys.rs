@@ -74,6 +74,12 @@ pub const LOG: &[Key] = &[
         "Which requests to urls are written to the store. `all` costs a row for each.",
     ),
     Key::with_default(
+        "queue_bytes",
+        KeyKind::Integer { min: 1024, max: 1 << 31 },
+        "16777216",
+        "What waits to be written while the store is slow or away; what does not fit is counted and not written.",
+    ),
+    Key::with_default(
         "keep_days",
         KeyKind::Seconds { min: 0.0 },
         "14",
@@ -145,6 +151,13 @@ pub const DOOR: &[Key] = &[
         KeyKind::Integer { min: 0, max: 1 << 30 },
         "10485760",
         "Larger messages are in a temporary file while they are delivered, not in memory.",
+    ),
+    Key::with_default(
+        "message_memory",
+        KeyKind::Integer { min: 0, max: 1 << 40 },
+        "268435456",
+        "What messages of more than 16 KiB have in memory together, in bytes, while they come and until they have been \
+         delivered; further ones are in files, whatever their size.",
     ),
     Key::optional(
         "spool_path",
@@ -220,13 +233,40 @@ pub const DOOR: &[Key] = &[
         "10",
         "How often it is looked whether a MISSED is due, in seconds.",
     ),
+    Key::with_default(
+        "sweep_missed_concurrency",
+        COUNT,
+        "16",
+        "MISSED that are under way at a time. Raise it if many are due: a url that does not answer has one for 5 s.",
+    ),
     Key::optional("breaker", KeyKind::Table(BREAKER), "When a url that fails is left alone for a while."),
     Key::optional("rate", KeyKind::Table(RATE), "How often one url is called at most. Left out: no bound."),
     Key::with_default(
         "disable_after_secs",
         TIME_OR_NONE,
         "259200",
-        "A url that has failed for so long is disabled, and tried once an hour; 0: never.",
+        "A url that has failed for so long is disabled, and then tried now and then only; 0: never.",
+    ),
+    Key::with_default(
+        "probe_disabled_secs",
+        TIME,
+        "3600",
+        "How often a disabled url is tried with a message; what comes meanwhile is told as missed.",
+    ),
+    Key::with_default(
+        "announce_disabled",
+        KeyKind::Choice(&["private", "public", "never"]),
+        "private",
+        "Whether the event `webhooks/disabled` tells of each url that this server disables, with `url`, `since` and `reason`. \
+         A url may be a secret: a private event reaches users of HTTP servers who may see that topic, and nobody else; a \
+         public one all who listen.",
+    ),
+    Key::with_default(
+        "remembered_urls",
+        COUNT,
+        "200000",
+        "Urls of which something is in memory at most, some 300 bytes each: those that fail, and with `rate` or `handshake` \
+         those that are called. Further ones have neither `breaker` nor `rate`.",
     ),
     Key::optional("log", KeyKind::Table(LOG), "What is written down of deliveries."),
     Key::with_default(
@@ -263,6 +303,19 @@ pub const DOOR: &[Key] = &[
     Key::with_default("websocket_max_pending_sends", COUNT, "255", "Messages that wait for one slow websocket."),
     Key::with_default("queue_bytes", BYTES, "67108864", "What may wait for one slow websocket, in bytes of memory."),
     Key::with_default(
+        "overflow",
+        KeyKind::Choice(&["block", "disconnect", "drop_oldest", "drop_newest"]),
+        "block",
+        "What happens when more waits for a websocket: publishers wait, it is disconnected, or messages are dropped and it \
+         is told that it missed them.",
+    ),
+    Key::with_default(
+        "patience_secs",
+        TIME,
+        "5",
+        "With `block`: how long publishers wait for a websocket that takes nothing; then it is disconnected.",
+    ),
+    Key::with_default(
         "websocket_max_unprocessed_receives",
         COUNT,
         "255",
@@ -285,6 +338,12 @@ pub const DOOR: &[Key] = &[
         KeyKind::Integer { min: 1024, max: 4_194_303 },
         "3670016",
         "The largest websocket message that is sent; larger messages go in parts. Python's client takes up to 4194303.",
+    ),
+    Key::with_default(
+        "incoming_max_ws_message_size",
+        KeyKind::Integer { min: 1024, max: 1 << 30 },
+        "16777216",
+        "The largest websocket message that is taken, in bytes of memory; larger messages have to come in parts.",
     ),
     Key::with_default("ping_interval_secs", TIME, "20", "A websocket that was silent this long is sent a ping."),
     Key::with_default("ping_timeout_secs", TIME, "20", "One that is silent this long after a ping is closed."),

@@ -23,12 +23,28 @@ pub use auth::Secrecy;
 pub use transport::Webhook;
 
 use crate::broadcaster::Advertised;
+use crate::budget::Budget;
 use crate::delivery::DeliverySettings;
 use crate::outgoing::{OutgoingSettings, Unvouched};
 use crate::session::Settings as SessionSettings;
 
 /// The port of the original.
 pub const PORT_NUMBER: u16 = 3003;
+
+/// What messages may have in memory together, in bytes.
+const MEMORY: usize = 256 << 20;
+
+/// Who is told of urls that are disabled.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Announce {
+    /// Those at other doors of the hub who may see private events of that topic.
+    #[default]
+    Private,
+    /// All at the hub, urls and websockets of this door among them.
+    Public,
+    /// The log alone.
+    Never,
+}
 
 /// How a door works. The defaults are those of the configuration.
 #[derive(Debug, Clone)]
@@ -45,6 +61,8 @@ pub struct Config {
     pub spool_size: usize,
     /// The folder of those files; `None` is the system's.
     pub spool_folder: Option<PathBuf>,
+    /// What messages may have in memory together.
+    pub memory: Budget,
     /// The largest message, in bytes.
     pub max_message: u64,
     /// The largest lists of subscriptions of one url, in bytes.
@@ -57,6 +75,8 @@ pub struct Config {
     pub outgoing: OutgoingSettings,
     /// What becomes of what does not arrive.
     pub delivery: DeliverySettings,
+    /// Who is told of urls that are disabled.
+    pub announce_disabled: Announce,
     /// What may wait of other doors' events for slow urls, in bytes.
     pub hub_queue_bytes: usize,
     /// What happens when that is full.
@@ -76,12 +96,14 @@ impl Default for Config {
             advertised: None,
             spool_size: 10 << 20,
             spool_folder: None,
+            memory: Budget::new(MEMORY),
             max_message: 16 << 30,
             max_set_bytes: 16 << 20,
             body_timeout: Duration::from_secs(10),
             max_deliveries: 256,
             outgoing: OutgoingSettings::new(Arc::new(Unvouched)),
             delivery: DeliverySettings::default(),
+            announce_disabled: Announce::default(),
             hub_queue_bytes: 16 << 20,
             hub_overflow: Overflow::DropOldest,
             hub_max_message: 1 << 20,
@@ -126,12 +148,18 @@ impl Config {
             advertised,
             spool_size: size("message_body_spool_size", default.spool_size),
             spool_folder,
+            memory: Budget::new(size("message_memory", MEMORY)),
             max_message: size("max_message_bytes", usize::MAX) as u64,
             max_set_bytes: size("max_set_bytes", default.max_set_bytes),
             body_timeout: settings.seconds("body_timeout_secs").unwrap_or(default.body_timeout),
             max_deliveries: size("max_deliveries", default.max_deliveries),
             outgoing,
             delivery: outgoing::delivery(settings),
+            announce_disabled: match settings.text("announce_disabled") {
+                Some("public") => Announce::Public,
+                Some("never") => Announce::Never,
+                _ => Announce::Private,
+            },
             hub_queue_bytes: size("hub_queue_bytes", default.hub_queue_bytes),
             hub_overflow: settings
                 .text("hub_overflow")
@@ -140,6 +168,15 @@ impl Config {
             hub_max_message: size("hub_max_message_bytes", default.hub_max_message),
             session,
         })
+    }
+}
+
+impl Config {
+    /// How websockets are treated, with memory of the door's own budget.
+    pub(crate) fn sessions(&self) -> SessionSettings {
+        let mut session = self.session.clone();
+        session.bounds.memory = Some(self.memory.clone());
+        session
     }
 }
 

@@ -66,10 +66,13 @@ pub(super) fn delivery(settings: &Settings) -> DeliverySettings {
     DeliverySettings {
         missed: settings.table("missed").map_or(standard.missed, |table| missed(&table)),
         sweep_interval: settings.seconds("sweep_missed_interval").unwrap_or(standard.sweep_interval),
+        sweep_concurrency: settings.size("sweep_missed_concurrency").unwrap_or(standard.sweep_concurrency),
         breaker: settings.table("breaker").map_or(standard.breaker, |table| breaker(&table)),
         rate: settings.table("rate").and_then(|table| rate(&table)),
         disable_after: settings.seconds("disable_after_secs").filter(|time| !time.is_zero()),
+        probe_disabled: settings.seconds("probe_disabled_secs").unwrap_or(standard.probe_disabled),
         verify: settings.get("handshake").is_some(),
+        most_urls: settings.size("remembered_urls").unwrap_or(standard.most_urls),
         journal: settings.table("log").map_or(standard.journal, |table| journal(&table)),
         ..standard
     }
@@ -115,6 +118,10 @@ fn journal(table: &Settings) -> JournalSettings {
     let keep = table.seconds("keep_days").map(|days| days.as_secs_f64() * SECONDS_OF_A_DAY);
     JournalSettings {
         log,
+        queue_bytes: table
+            .integer("queue_bytes")
+            .and_then(|bytes| u32::try_from(bytes).ok())
+            .unwrap_or(standard.queue_bytes),
         letter_bytes: number("letter_bytes", standard.letter_bytes),
         keep: keep.and_then(|secs| Duration::try_from_secs_f64(secs).ok()).unwrap_or(standard.keep),
         keep_attempts: number("keep_attempts", standard.keep_attempts),

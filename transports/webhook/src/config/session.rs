@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::fs;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::str::FromStr as _;
 use std::sync::Arc;
 
 use eventhive_listener::Proxies;
-use eventhive_transport::{Problem, Settings};
+use eventhive_transport::{Overflow, Problem, Settings};
 
 use crate::compression::{Bounds, Dictionary, Training};
 use crate::session::{self, Compression};
@@ -34,10 +35,13 @@ pub(super) fn session(settings: &Settings) -> Result<session::Settings, Vec<Prob
         ping_timeout: time("ping_timeout_secs", standard.ping_timeout),
         max_pending: size("websocket_max_pending_sends", standard.max_pending),
         queue_bytes: size("queue_bytes", standard.queue_bytes),
+        overflow: settings.text("overflow").and_then(|word| Overflow::from_str(word).ok()).unwrap_or(standard.overflow),
+        patience: time("patience_secs", standard.patience),
         max_unprocessed: size("websocket_max_unprocessed_receives", standard.max_unprocessed),
         max_unacknowledged: unacknowledged.map_or(standard.max_unacknowledged, NonZeroUsize::new),
         headers: if settings.flag("websocket_minimal_headers") { Mode::Minimal } else { Mode::Expanded },
         max_outgoing_bytes: size("outgoing_max_ws_message_size", standard.max_outgoing_bytes),
+        max_incoming_bytes: size("incoming_max_ws_message_size", standard.max_incoming_bytes),
         compression,
         bounds: bounds(settings, standard.bounds),
         ..standard
@@ -50,6 +54,8 @@ fn bounds(settings: &Settings, standard: Bounds) -> Bounds {
         spool_bytes: settings.size("message_body_spool_size").unwrap_or(standard.spool_bytes),
         // That it is there is checked where requests are configured.
         spool_folder: settings.text("spool_path").map(PathBuf::from),
+        // The door's own is put in when it opens.
+        memory: None,
         max_message_bytes: number("max_message_bytes", standard.max_message_bytes),
         max_window_bytes: number("decompression_max_window_size", standard.max_window_bytes),
     }

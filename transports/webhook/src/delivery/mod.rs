@@ -6,7 +6,7 @@
 //! - `urls`, `vitals`: what is known of each url. `breaker`, `bucket`: whether it is called. `keeper`: the part of it that
 //!   the store remembers, and all broadcasters share.
 //! - `misses`, `backoff`, `sweep`: telling subscribers that they missed something. `journal`: what is written down.
-//!   `replay`: dead letters, once more.
+//!   `replay`: dead letters, once more. `forbidden`: telling of urls that may not be called.
 //!
 //! A url that is well costs a delivery one look into a table without locks. Nothing that a delivery does waits for the
 //! store, except for the first message to a url with `verify`.
@@ -17,6 +17,7 @@ mod bucket;
 mod clock;
 mod counts;
 mod delivered;
+mod forbidden;
 mod journal;
 mod keeper;
 mod misses;

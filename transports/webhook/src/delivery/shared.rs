@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 use super::clock::Clock;
 use super::counts::{Counters, Counts};
 use super::delivered::{Delivered, not_made};
+use super::forbidden::Forbidden;
 use super::journal::Journal;
 use super::keeper::{Disabled, Keeper, Note};
 use super::misses::{Misses, Noted};
@@ -35,6 +36,7 @@ pub(super) struct Shared {
     pub(super) journal: Journal,
     pub(super) counters: Counters,
     pub(super) keeper: Keeper,
+    forbidden: Forbidden,
     on_disabled: OnceLock<OnDisabled>,
     stop: watch::Sender<bool>,
 }
@@ -60,6 +62,7 @@ impl Shared {
             clock,
             misses: Misses::default(),
             counters: Counters::default(),
+            forbidden: Forbidden::default(),
             on_disabled: OnceLock::new(),
             stop: watch::Sender::new(false),
         }
@@ -106,6 +109,9 @@ impl Shared {
             Err(refusal) => refusal.report(),
         };
         self.counters.receive(report.outcome);
+        if report.outcome == Outcome::Forbidden {
+            self.forbidden.tell(url, &report.detail, self.clock.now());
+        }
         self.write_down(target, message, &report);
         report.into()
     }

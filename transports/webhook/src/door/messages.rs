@@ -9,6 +9,7 @@ use super::answer::{Refusal, signed};
 use super::body::Incoming;
 use super::receiving::Receiving;
 use crate::broadcaster::Tracer;
+use crate::budget::Charge;
 use crate::message::Message;
 use crate::spool::Spool;
 use crate::wire::bodies::{Collector, Missed, NotifyHead, ReceiveHead};
@@ -27,9 +28,9 @@ pub(super) async fn notify(request: &Request<'_>, mut body: Incoming) -> Result<
     request.admit(&head.claim(), head.tracing).await?;
     tracer.add("auth_accepted", "{}", broadcaster.authority().now());
     let receiving = receive(request, head.length)?;
-    let body = receiving.all(first, &mut body, head.sha512).await?;
+    let (body, charge) = receiving.all(first, &mut body, head.sha512).await?;
     let message = Message { topic: head.topic.into(), body, sha512: *head.sha512 };
-    let (count, tracer) = deliver(request, message, tracer).await?;
+    let (count, tracer) = deliver(request, message, tracer, charge).await?;
     let tracing = tracer.blob(broadcaster.authority().now())?;
     let identifier = head.identifier;
     signed(broadcaster, &head.answer_claim(count), &tracing, |proof, out| {
@@ -38,11 +39,16 @@ pub(super) async fn notify(request: &Request<'_>, mut body: Incoming) -> Result<
 }
 
 /// In a task of its own: a message that has arrived goes to all who want it, also if whoever sent it has gone.
-async fn deliver(request: &Request<'_>, message: Message, mut tracer: Tracer) -> Result<(u32, Tracer), Refusal> {
+async fn deliver(
+    request: &Request<'_>,
+    message: Message,
+    mut tracer: Tracer,
+    charge: Charge,
+) -> Result<(u32, Tracer), Refusal> {
     let (broadcaster, under_way) = (Arc::clone(request.broadcaster), request.counters.begin());
     let delivering = tokio::spawn(async move {
         let count = broadcaster.notify(message, &mut tracer).await;
-        drop(under_way);
+        drop((under_way, charge));
         count.map(|count| (count, tracer))
     });
     Ok(delivering.await.map_err(|_| Refusal::FAILED)??)
@@ -53,10 +59,7 @@ fn receive(request: &Request<'_>, length: u64) -> Result<Receiving, Refusal> {
     if length > config.max_message {
         return Err(Refusal::TOO_LARGE);
     }
-    let spool = match &config.spool_folder {
-        Some(folder) => Spool::in_folder(config.spool_size, folder.clone()),
-        None => Spool::new(config.spool_size),
-    };
+    let spool = Spool::within(config.spool_size, config.spool_folder.clone(), Some(config.memory.clone()));
     Ok(Receiving::new(length, spool))
 }
 
@@ -76,8 +79,8 @@ pub(super) async fn receive_for_websockets(request: &Request<'_>, mut body: Inco
         return Err(unsubscribe());
     }
     request.admit(&head.claim(url, &sha512), head.tracing).await.map_err(Refusal::unsubscribing)?;
-    let body = receive(request, head.length)?.all(first, &mut body, &sha512).await?;
-    let count = broadcaster.receive(&Message { topic: head.topic.into(), body, sha512 });
+    let (body, _charge) = receive(request, head.length)?.all(first, &mut body, &sha512).await?;
+    let count = broadcaster.receive(&Message { topic: head.topic.into(), body, sha512 }).await;
     let identifier = head.identifier;
     let answer = head.answer_claim(url, count);
     signed(broadcaster, &answer, b"", |proof, out| {

@@ -88,7 +88,7 @@ impl WebhookDoor {
     /// A door of a broadcaster that somebody else [runs](Broadcaster::run).
     #[must_use]
     pub fn of(broadcaster: Arc<Broadcaster>, config: Config) -> Self {
-        let sessions = Sessions::new(Arc::clone(&broadcaster), config.session.clone());
+        let sessions = Sessions::new(Arc::clone(&broadcaster), config.sessions());
         Self::with(config, Some(Arc::new(Opened { broadcaster, sessions })), None)
     }
 
@@ -141,7 +141,7 @@ impl WebhookDoor {
     /// The numbers now.
     #[must_use]
     pub fn stats(&self) -> DoorStats {
-        self.common.counters.read(self.sessions())
+        self.common.counters.read(self.sessions(), &self.common.config.memory)
     }
 
     fn service(&self, embedded: bool) -> Scope {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use eventhive_hub::Hub;
+use eventhive_hub::{Draft, Hub};
 use eventhive_transport::Backoff;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -11,8 +11,8 @@ use tokio::time::sleep;
 
 use super::{Common, Opened};
 use crate::broadcaster::{Authority, BridgeSettings, Broadcaster, Deliver, Parts, SystemClock};
-use crate::config::Config;
-use crate::delivery::{Delivered, Delivery};
+use crate::config::{Announce, Config};
+use crate::delivery::{Delivered, Delivery, Disabled};
 use crate::index::Target;
 use crate::message::Message;
 use crate::outgoing::Outgoing;
@@ -21,6 +21,9 @@ use crate::store;
 
 /// The wait after a failure: between the first and twice that, doubled up to the second.
 const AFTER_FAILURE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(15));
+
+/// The topic of an event that a url was disabled.
+const DISABLED: &str = "webhooks/disabled";
 
 /// How often authorizations are forgotten that have outlived their time.
 const FORGET: Duration = Duration::from_secs(60);
@@ -69,6 +72,7 @@ async fn open(config: &Config, hub: &Hub) -> Result<(Opened, Delivery), String> 
     outgoing.vouch = Arc::<Authority>::clone(&authority);
     let outgoing = Outgoing::new(outgoing).map_err(|error| error.to_string())?;
     let delivery = Delivery::new(Arc::clone(&store), outgoing, config.delivery.clone());
+    announce(&delivery, hub, config.announce_disabled);
     let broadcaster = Broadcaster::new(Parts {
         authority,
         store,
@@ -82,8 +86,23 @@ async fn open(config: &Config, hub: &Hub) -> Result<(Opened, Delivery), String> 
         advertised: config.advertised.clone(),
         max_deliveries: config.max_deliveries,
     });
-    let sessions = Sessions::new(Arc::clone(&broadcaster), config.session.clone());
+    let sessions = Sessions::new(Arc::clone(&broadcaster), config.sessions());
     Ok((Opened { broadcaster, sessions }, delivery))
+}
+
+/// Makes an event of each url that is disabled.
+fn announce(delivery: &Delivery, hub: &Hub, whom: Announce) {
+    if whom == Announce::Never {
+        return;
+    }
+    let hub = hub.clone();
+    delivery.on_disabled(move |Disabled { url, since, reason }| {
+        let event = serde_json::json!({ "url": url, "since": since, "reason": reason }).to_string();
+        let draft = Draft::json(DISABLED, event).private(whom == Announce::Private);
+        if let Err(error) = hub.publish(draft) {
+            tracing::warn!(reason = %error.reason, "that a url was disabled is no event");
+        }
+    });
 }
 
 impl Deliver for Delivery {

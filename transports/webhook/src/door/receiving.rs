@@ -9,6 +9,7 @@ use bytes::Bytes;
 
 use super::answer::Refusal;
 use super::body::Incoming;
+use crate::budget::Charge;
 use crate::message::Body;
 use crate::spool::Spool;
 use crate::wire::WireError;
@@ -16,6 +17,9 @@ use crate::wire::digest::{Hash, Hasher};
 
 /// What is written to a file at once. Larger pieces were not quicker.
 const PIECE: usize = 256 * 1024;
+
+/// The same, while memory is short.
+const SHORT_PIECE: usize = 16 * 1024;
 
 /// What came of a message so far.
 pub(super) struct Receiving {
@@ -59,8 +63,13 @@ impl Receiving {
         Self { parts: Some(Parts { hasher: Hasher::new(length), spool }), waiting: Vec::new() }
     }
 
-    /// Takes all of the body, and gives the message if it is of its length and hash.
-    pub(super) async fn all(mut self, first: Bytes, body: &mut Incoming, sha512: &Hash) -> Result<Body, Refusal> {
+    /// Takes all of the body, and gives the message if it is of its length and hash, and what it has of the door's memory.
+    pub(super) async fn all(
+        mut self,
+        first: Bytes,
+        body: &mut Incoming,
+        sha512: &Hash,
+    ) -> Result<(Body, Charge), Refusal> {
         self.push(first).await?;
         while let Some(bytes) = body.next().await? {
             self.push(bytes).await?;
@@ -78,8 +87,9 @@ impl Receiving {
             // Before it is written.
             return Err(Refusal::MALFORMED);
         }
+        let piece = if parts.spool.is_short() { SHORT_PIECE } else { PIECE };
         self.waiting.extend_from_slice(&bytes);
-        if self.waiting.len() >= PIECE { self.write().await } else { Ok(()) }
+        if self.waiting.len() >= piece { self.write().await } else { Ok(()) }
     }
 
     async fn write(&mut self) -> Result<(), Refusal> {
@@ -95,12 +105,12 @@ impl Receiving {
         Ok(written?)
     }
 
-    async fn finish(mut self, sha512: &Hash) -> Result<Body, Refusal> {
+    async fn finish(mut self, sha512: &Hash) -> Result<(Body, Charge), Refusal> {
         if !self.waiting.is_empty() {
             self.write().await?;
         }
         let Some(parts) = self.parts.take() else { return Err(Refusal::FAILED) };
         parts.hasher.verify(sha512)?;
-        Ok(parts.spool.finish().map_err(Failed::Disk)?)
+        Ok(parts.spool.finish_charged().map_err(Failed::Disk)?)
     }
 }

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use tokio::sync::Notify;
 
+use crate::budget::Budget;
+
 /// A door's numbers. Counts go from its start on. What became of messages is in the broadcaster's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
@@ -17,6 +19,10 @@ pub struct DoorStats {
     pub requests: u64,
     /// Of these, those that were refused, by whatever status.
     pub refused: u64,
+    /// Bytes of memory that messages have now.
+    pub memory: usize,
+    /// Messages that went to a file because all of them together had enough memory.
+    pub out_of_memory: u64,
 }
 
 #[derive(Debug, Default)]
@@ -47,12 +53,14 @@ impl Counters {
         }
     }
 
-    pub(super) fn read(&self, sessions: usize) -> DoorStats {
+    pub(super) fn read(&self, sessions: usize, memory: &Budget) -> DoorStats {
         DoorStats {
             sessions,
             under_way: self.under_way.load(Ordering::Acquire),
             requests: self.requests.load(Ordering::Relaxed),
             refused: self.refused.load(Ordering::Relaxed),
+            memory: memory.used(),
+            out_of_memory: memory.refused(),
         }
     }
 }

@@ -7,6 +7,7 @@ use tokio::task::spawn_blocking;
 
 use super::closing::Close;
 use super::live::Live;
+use crate::budget::Charge;
 use crate::compression::DecodeError;
 use crate::message::Body;
 use crate::spool::Spool;
@@ -28,6 +29,8 @@ pub(super) struct Whole {
     pub(super) body: Body,
     /// Of the body.
     pub(super) sha512: Hash,
+    /// What the body has of the door's memory.
+    pub(super) charge: Charge,
 }
 
 impl Incoming {
@@ -62,8 +65,9 @@ impl Incoming {
             self.spool = Some(spool);
             return Ok(None);
         };
-        let body = spool.finish().map_err(unkept)?;
-        Ok(Some((arriving.topic, Whole { compression: arriving.compression, body, sha512: arriving.sha512 })))
+        let (body, charge) = spool.finish_charged().map_err(unkept)?;
+        let (compression, sha512) = (arriving.compression, arriving.sha512);
+        Ok(Some((arriving.topic, Whole { compression, body, sha512, charge })))
     }
 }
 
@@ -93,7 +97,7 @@ impl Whole {
             DecodeError::TooLarge { .. } => Close::too_large(error),
             other => Close::refused(other),
         })?;
-        Ok(Self { compression: None, body: plain.body, sha512: plain.sha512 })
+        Ok(Self { compression: None, body: plain.body, sha512: plain.sha512, charge: plain.charge })
     }
 }
 

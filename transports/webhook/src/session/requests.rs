@@ -9,6 +9,7 @@ use super::incoming::{Incoming, Whole};
 use super::live::Live;
 use super::speech::Speech;
 use crate::broadcaster::{Joined, NotifyError, Tracer};
+use crate::budget::Charge;
 use crate::message::Message;
 use crate::wire::auth::Claim;
 use crate::wire::digest::Hash;
@@ -76,7 +77,8 @@ impl Requests {
         let claim = Claim::Notify { topic: message.topic, identifier, sha512: message.sha512 };
         self.live.speech.admit(proof, proof.tracing, &claim).await?;
         let sent = received.bytes.slice_ref(payload).into();
-        let whole = Whole { compression: message.compression, sha512: *message.sha512, body: sent };
+        let (compression, sha512) = (message.compression, *message.sha512);
+        let whole = Whole { compression, sha512, body: sent, charge: Charge::default() };
         let whole = whole.plain(&self.live).await?;
         // Confirmed with the hash of what it is decompressed.
         let confirmed = whole.sha512;
@@ -104,8 +106,10 @@ impl Requests {
         let sessions = &self.live.sessions;
         sessions.counters.notified.add_one();
         Speech::saw(&self.live, &whole.body);
-        let message = Message { topic: topic.into(), body: whole.body, sha512: whole.sha512 };
+        let Whole { body, sha512, charge, .. } = whole;
+        let message = Message { topic: topic.into(), body, sha512 };
         let delivered = sessions.broadcaster.notify(message, &mut Tracer::off()).await;
+        drop(charge);
         let subscribers = delivered.map_err(|error| match error {
             NotifyError::Closed => Close::RESTART,
             _ => Close::failed("the broadcaster is not ready yet"),

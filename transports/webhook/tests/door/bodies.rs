@@ -1,11 +1,15 @@
 //! Bodies as they arrive: whole, in pieces, cut, too slow, too large.
 
 use actix_web::rt;
+use eventhive_hub::{Hub, HubSettings, Outbound, SessionSettings};
+use eventhive_transport::Filter;
+use eventhive_webhook::budget::Budget;
 use eventhive_webhook::wire::Interest::Exact;
+use futures_util::StreamExt as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::harness::{Making, Served, exchange, post, read_answer, serve};
+use crate::harness::{Making, Served, exchange, post, read_answer, serve, until};
 use crate::requests::{URL, count, notify, notify_body, subscribe};
 
 async fn subscribed() -> Served {
@@ -120,4 +124,40 @@ async fn a_sender_that_goes_before_the_end_has_sent_nothing_and_one_that_goes_af
     served.called.gate.add_permits(10);
     crate::harness::until("it was delivered", || served.door.stats().under_way == 0).await;
     assert_eq!(served.called.bodies_of(URL), [b"message".to_vec()]);
+}
+
+#[actix_web::test]
+async fn what_all_messages_together_have_no_memory_for_is_delivered_from_files_and_reaches_other_doors() {
+    let hub = Hub::new(HubSettings::default());
+    let mut making = Making { hub: Some(hub.clone()), ..Making::default() };
+    making.config.memory = Budget::new(150_000);
+    let served = std::rc::Rc::new(making.serve());
+    served.broadcaster.ready().await;
+    let (session, mut outgoing) = hub.worker().open(SessionSettings::default());
+    session.subscribe(Filter::exact("a")).unwrap();
+    assert_eq!(subscribe(&served, URL, Exact(b"a")).await, 200);
+    let gate = &served.called.gate;
+    gate.forget_permits(gate.available_permits());
+    let messages: Vec<Vec<u8>> = (0..5).map(|number| vec![number; 100_000]).collect();
+    let mut publishing = Vec::new();
+    for (at, message) in messages.iter().cloned().enumerate() {
+        let through = std::rc::Rc::clone(&served);
+        publishing.push(rt::spawn(async move { notify(&through, b"a", &message).await }));
+        until("it is being delivered", || served.door.stats().under_way == at + 1).await;
+    }
+    let stats = served.door.stats();
+    assert!((100_000..=150_000).contains(&stats.memory), "{}", stats.memory);
+    assert_eq!(stats.out_of_memory, 4);
+    gate.add_permits(10);
+    for published in publishing {
+        assert_eq!(published.await.unwrap(), Ok(2));
+    }
+    assert_eq!(served.door.stats().memory, 0, "what is delivered has none");
+    let mut delivered = served.called.bodies_of(URL);
+    delivered.sort();
+    assert_eq!(delivered, messages);
+    for message in &messages {
+        let Some(Outbound::Event { message: event, .. }) = outgoing.next().await else { panic!("no event") };
+        assert_eq!(event.payload(), message);
+    }
 }

@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use actix_web::{App, HttpRequest, HttpServer, rt, web};
 use bytes::Bytes;
-use eventhive_hub::{Hub, HubSettings};
+use eventhive_hub::{Draft, Hub, HubSettings, Outbound, SessionSettings};
 use eventhive_listener::{DoorPlan, DoorTransport as _, Listeners};
-use eventhive_transport::Settings;
-use eventhive_webhook::Webhook;
+use eventhive_transport::{Filter, Settings};
 use eventhive_webhook::wire::Interest::Exact;
 use eventhive_webhook::wire::Proof;
 use eventhive_webhook::wire::bodies::{Head as _, ReceiveHead};
 use eventhive_webhook::wire::responses::Response;
+use eventhive_webhook::{Webhook, store};
+use futures_util::StreamExt as _;
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 
@@ -25,7 +26,11 @@ fn settings(yaml: &str) -> Settings {
 }
 
 fn plan(yaml: &str) -> Result<DoorPlan, Vec<String>> {
-    let planned = Webhook.plan(&settings(yaml), &Hub::new(HubSettings::default()));
+    plan_at(&Hub::new(HubSettings::default()), yaml)
+}
+
+fn plan_at(hub: &Hub, yaml: &str) -> Result<DoorPlan, Vec<String>> {
+    let planned = Webhook.plan(&settings(yaml), hub);
     planned.map_err(|problems| problems.iter().map(ToString::to_string).collect())
 }
 
@@ -55,7 +60,11 @@ fn subscriber() -> (String, mpsc::UnboundedReceiver<Vec<u8>>) {
 }
 
 fn start(yaml: &str) -> (Listeners, std::net::SocketAddr) {
-    let listeners = Listeners::start(vec![plan(yaml).unwrap()]).unwrap();
+    serving(plan(yaml).unwrap())
+}
+
+fn serving(plan: DoorPlan) -> (Listeners, std::net::SocketAddr) {
+    let listeners = Listeners::start(vec![plan]).unwrap();
     let address = listeners.addresses()[0].address;
     (listeners, address)
 }
@@ -187,4 +196,53 @@ async fn a_url_that_is_not_public_is_called_only_if_it_is_allowed() {
     }
     assert_eq!(heard.recv().await.unwrap(), b"x");
     assert!(heard.try_recv().is_err());
+}
+
+/// What a session of the hub sees of urls that are disabled, up to the end; with a right to private events if it says so.
+async fn told(hub: &Hub, privy: bool) -> impl AsyncFnOnce() -> Vec<serde_json::Value> {
+    let access: Option<Arc<dyn eventhive_hub::Access>> = if privy { Some(Arc::new(|_: &_| true)) } else { None };
+    let (session, mut outgoing) = hub.worker().open(SessionSettings { access, ..SessionSettings::default() });
+    session.subscribe(Filter::exact("webhooks/disabled")).unwrap();
+    async move || {
+        let (_session, mut told) = (session, Vec::new());
+        while let Some(Outbound::Event { message, .. }) = outgoing.next().await {
+            match serde_json::from_slice(message.payload()).unwrap() {
+                serde_json::Value::Null => break,
+                event => told.push(event),
+            }
+        }
+        told
+    }
+}
+
+#[actix_web::test]
+async fn that_a_url_was_disabled_is_an_event_for_those_whom_the_settings_name() {
+    // Nothing listens there.
+    let url = "http://127.0.0.1:9/receive";
+    for (whom, operators, others) in [("private", 1, 0), ("public", 1, 1), ("never", 0, 0)] {
+        let folder = TempDir::new().unwrap();
+        let database = format!("sqlite:{}/w.db", folder.path().display());
+        let hub = Hub::new(HubSettings::default());
+        let (operator, other) = (told(&hub, true).await, told(&hub, false).await);
+        let keys = "disable_after_secs: 1\nbreaker: {failures: 0}";
+        let yaml = format!("port: 0\ndatabase: '{database}'\nannounce_disabled: {whom}\n{keys}\n");
+        let (listeners, address) = serving(plan_at(&hub, &yaml).unwrap());
+        let body = subscribe_body(url, Exact(b"a"), None);
+        assert_eq!(served(address, "/v1/subscribe/exact", &[], &body).await.status, 200);
+        let store = store::open(&database, &store::Options::default()).await.unwrap();
+        let begun = std::time::Instant::now();
+        while store.endpoint(url).await.unwrap().is_none_or(|endpoint| endpoint.disabled_at.is_none()) {
+            assert!(begun.elapsed() < Duration::from_secs(20), "it is not disabled");
+            assert_eq!(count(served(address, "/v1/notify", &[], &notify_body(b"a", b"x")).await), Ok(0));
+            rt::time::sleep(Duration::from_millis(10)).await;
+        }
+        listeners.stop(Duration::from_secs(5)).await;
+        hub.publish(Draft::json("webhooks/disabled", "null")).unwrap();
+        let (operators_told, others_told) = (operator().await, other().await);
+        assert_eq!((operators_told.len(), others_told.len()), (operators, others), "{whom}");
+        for event in operators_told {
+            assert_eq!(event["url"], url);
+            assert!(event["since"].is_u64() && event["reason"].as_str().unwrap().contains("unreachable"), "{event}");
+        }
+    }
 }

@@ -24,7 +24,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 use crate::memory::MemoryStore;
 
@@ -96,6 +96,10 @@ pub(crate) struct Heard {
     pub(crate) messages: Mutex<Vec<(Vec<u8>, Vec<u8>)>>,
     pub(crate) missed: Mutex<Vec<Vec<u8>>>,
     pub(crate) full: std::sync::atomic::AtomicBool,
+    /// Whether too much is waiting for it; then it still takes what comes.
+    pub(crate) crowded: watch::Sender<bool>,
+    /// How often somebody began to wait for it.
+    pub(crate) waited_for: AtomicU32,
 }
 
 impl Peer for Heard {
@@ -110,6 +114,15 @@ impl Peer for Heard {
 
     fn missed(&self, topic: &Arc<[u8]>) {
         self.missed.lock().unwrap().push(topic.to_vec());
+    }
+
+    fn room(&self) -> Option<BoxFuture<'_, ()>> {
+        let mut crowded = self.crowded.subscribe();
+        if !*crowded.borrow_and_update() {
+            return None;
+        }
+        self.waited_for.fetch_add(1, Ordering::SeqCst);
+        Some(async move { drop(crowded.wait_for(|crowded| !*crowded).await) }.boxed())
     }
 }
 

@@ -10,7 +10,7 @@ use futures_util::StreamExt as _;
 use crate::harness::{Heard, Making, Served, until};
 use crate::requests::{URL, notify, subscribe};
 
-async fn joined(settings: HubSettings, making: Making) -> (Hub, Served) {
+pub(crate) async fn joined(settings: HubSettings, making: Making) -> (Hub, Served) {
     let hub = Hub::new(settings);
     let served = Making { hub: Some(hub.clone()), ..making }.serve();
     served.broadcaster.ready().await;

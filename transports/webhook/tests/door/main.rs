@@ -12,3 +12,4 @@ mod hub;
 mod memory;
 mod requests;
 mod statuses;
+mod waiting;
