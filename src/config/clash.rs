@@ -29,7 +29,11 @@ pub(super) fn clashes(servers: &[ServerConfig]) -> Vec<Problem> {
         .iter()
         .enumerate()
         .flat_map(|(number, later)| places.iter().take(number).map(move |first| (first, later)));
-    pairs.filter_map(|(first, later)| clash(first, later)).chain(shared_folders(servers)).collect()
+    pairs
+        .filter_map(|(first, later)| clash(first, later))
+        .chain(shared_folders(servers))
+        .chain(shared_databases(servers))
+        .collect()
 }
 
 /// Two backlogs in one folder: each hub needs its own.
@@ -47,6 +51,38 @@ fn shared_folders(servers: &[ServerConfig]) -> Vec<Problem> {
         Some(later.backlog.given.problem("path", message))
     });
     shared.collect()
+}
+
+/// Two doors with the subscriptions of one database: of two servers, subscribers of one would get the events of the other; of one
+/// server, each event twice.
+fn shared_databases(servers: &[ServerConfig]) -> Vec<Problem> {
+    let started = servers.iter().filter(|server| server.create != Create::Never);
+    let databases: Vec<_> = started
+        .flat_map(|server| &server.doors)
+        .filter_map(|door| Some((&door.init, database(door.init.text(DATABASE)?)?)))
+        .collect();
+    let shared = databases.iter().enumerate().filter_map(|(number, (later, database))| {
+        let (first, _) = databases.iter().take(number).find(|(_, other)| other == database)?;
+        let message = format!(
+            "`{}` has its subscriptions in `{}` already: each door needs a database of its own",
+            first.path(),
+            later.text(DATABASE)?
+        );
+        Some(later.problem(DATABASE, message))
+    });
+    shared.collect()
+}
+
+/// The key of doors that keep subscriptions.
+const DATABASE: &str = "database";
+
+/// The one spelling of a database's address; `None` if nobody else can have the same.
+fn database(address: &str) -> Option<PathBuf> {
+    match address.strip_prefix("sqlite:") {
+        Some(":memory:") => None,
+        Some(path) => Some(whole(Path::new(path.strip_prefix("//").unwrap_or(path)))),
+        None => Some(PathBuf::from(address)),
+    }
 }
 
 /// The one spelling of a folder, as far as it exists with its links resolved.

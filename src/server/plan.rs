@@ -112,7 +112,7 @@ fn unsecured(config: &ServerConfig, door: &DoorConfig, kinds: &[Arc<dyn DoorTran
     let fix = if find(kinds, door)?.keys().iter().any(|key| key.name == SECURED) {
         "give this door the same `secure_topics`"
     } else {
-        "let only those reach it who may publish on them (`host`, `tokens`), or give it a server of its own"
+        "let only those reach it who may publish on them (by its `host`, `tokens` or secrets), or give it a server of its own"
     };
     let message = format!("whoever may publish here may publish on topics that another door secures ({topics}): {fix}");
     Some(door.init.problem_here(message))

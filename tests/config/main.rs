@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says what is wrong by panicking")]
 
 mod backlog;
+#[cfg(feature = "webhook")]
+mod databases;
 mod discovery;
 mod environment;
 mod examples;

@@ -15,6 +15,9 @@ mod hub;
 mod links;
 mod our_hive;
 mod place;
+#[cfg(feature = "postgres")]
+#[path = "../support/postgres_server.rs"]
+mod postgres_server;
 mod process;
 mod pubsub_clients;
 mod redis_keys;

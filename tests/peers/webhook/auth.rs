@@ -34,9 +34,14 @@ impl Folder {
     }
 
     pub(crate) fn with(to_broadcasters: Auth, to_subscribers: Auth) -> Self {
+        let to_broadcasters = ["--to-broadcasters-auth", to_broadcasters.name()];
+        Self::set_up(&[&to_broadcasters[..], &["--to-subscribers-auth", to_subscribers.name()]].concat())
+    }
+
+    /// What `hive-cli setup webhook` makes with these options.
+    pub(crate) fn set_up(options: &[&str]) -> Self {
         let folder = TempDir::new().unwrap();
-        let auth = ["--to-broadcasters-auth", to_broadcasters.name(), "--to-subscribers-auth", to_subscribers.name()];
-        let arguments = [&["setup", "webhook"], &auth[..]].concat();
+        let arguments = [&["setup", "webhook"], options].concat();
         let (_, errors, code) = process::run(Path::new(env!("CARGO_BIN_EXE_hive-cli")), folder.path(), &arguments);
         assert_eq!(code, 0, "{errors}");
         Self(folder)

@@ -25,33 +25,40 @@ pub(crate) struct Broadcaster {
     port: u16,
     process: Peer,
     folder: Rc<Folder>,
+    /// More keys of ours, in YAML.
+    init: String,
 }
 
 impl Broadcaster {
     /// Starts one on a free port, with the secrets of the folder. Its subscriptions are there too.
     pub(crate) fn start(kind: Kind, folder: &Rc<Folder>) -> Self {
-        Self::start_on(kind, folder, 0)
+        Self::start_on(kind, folder, 0, "{}".to_owned())
     }
 
     /// Starts ours with more keys of `init`.
     pub(crate) fn start_with(folder: &Rc<Folder>, init: &str) -> Self {
-        let (port, process) = ours(folder, 0, init);
-        Self { kind: Kind::Ours, port, process, folder: Rc::clone(folder) }
+        Self::start_on(Kind::Ours, folder, 0, init.to_owned())
     }
 
-    fn start_on(kind: Kind, folder: &Rc<Folder>, port: u16) -> Self {
+    fn start_on(kind: Kind, folder: &Rc<Folder>, port: u16, init: String) -> Self {
         let (port, process) = match kind {
             Kind::Python => python(folder, port),
-            Kind::Ours => ours(folder, port, "{}"),
+            Kind::Ours => ours(folder, port, &init),
         };
-        Self { kind, port, process, folder: Rc::clone(folder) }
+        Self { kind, port, process, folder: Rc::clone(folder), init }
     }
 
     /// Kills it, and starts it again on the same port and in the same folder.
     pub(crate) fn restart(self) -> Self {
-        let Self { kind, port, process, folder } = self;
+        self.restart_after(|| ())
+    }
+
+    /// As [`restart`](Self::restart), once `meanwhile` has been done.
+    pub(crate) fn restart_after(self, meanwhile: impl FnOnce()) -> Self {
+        let Self { kind, port, process, folder, init } = self;
         drop(process);
-        Self::start_on(kind, &folder, port)
+        meanwhile();
+        Self::start_on(kind, &folder, port, init)
     }
 
     /// Its address for clients with this scheme.

@@ -81,9 +81,12 @@ fn messages_of_any_bytes_and_sizes_arrive_as_they_were(kind: Kind, wire: Wire) {
         std::fs::write(&file, &bytes).unwrap();
         assert_eq!(notifier.done(&json!({"do": "notify", "topic": "a", "file": file})), 1, "{length}");
         let received = subscriber.received();
-        let hash: String = Sha512::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!((received.length, received.sha512), (length as u64, hash));
+        assert_eq!((received.length, received.sha512), (length as u64, sha512(&bytes)));
     }
+}
+
+fn sha512(bytes: &[u8]) -> String {
+    Sha512::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Bytes that compression makes no smaller.
@@ -143,6 +146,61 @@ fn of_two_broadcasters_the_one_that_is_there_is_taken(kind: Kind, wire: Wire) {
     client.subscribe(&["a"], &[]);
     assert_eq!(client.notify("a", "hello"), 1);
     assert_eq!(client.heard(), said("a", "hello"));
+}
+
+/// To Python's websocket client, in parts of at most as many bytes as both ends have by default.
+fn messages_of_about_one_part_arrive_in_order(auth: Auth) {
+    const PART: usize = 3_670_016;
+    // More than the fields of a message take.
+    const FIELDS: usize = 512;
+    let broadcaster = Broadcaster::start(Kind::Ours, &Rc::new(Folder::with(auth, auth)));
+    let mut subscriber = Client::start(&broadcaster, Wire::Websocket);
+    subscriber.subscribe(&["a"], &[]);
+    let mut notifiers = [Wire::Http, Wire::Websocket].map(|wire| Client::start(&broadcaster, wire));
+    let file = broadcaster.folder().text("message");
+    for length in [1, PART - FIELDS, PART - 1, PART, PART + 1, PART + FIELDS, 2 * PART, 2 * PART + 1, 2] {
+        let bytes = noise(length);
+        std::fs::write(&file, &bytes).unwrap();
+        for notifier in &mut notifiers {
+            assert_eq!(notifier.done(&json!({"do": "notify", "topic": "a", "file": file})), 1, "{auth:?}, {length}");
+            let received = subscriber.received();
+            assert_eq!((received.length, received.sha512), (length as u64, sha512(&bytes)), "{auth:?}");
+        }
+    }
+    assert_eq!(subscriber.finish(), [""; 0]);
+}
+
+#[test]
+fn messages_of_about_one_part_arrive_in_order_at_ours() {
+    messages_of_about_one_part_arrive_in_order(Auth::None);
+}
+
+#[test]
+fn signed_messages_of_about_one_part_arrive_in_order_at_ours() {
+    messages_of_about_one_part_arrive_in_order(Auth::Hmac);
+}
+
+#[test]
+fn a_large_message_in_the_middle_of_signed_ones_holds_its_place_at_ours() {
+    let broadcaster = signed(Kind::Ours);
+    let mut subscriber = Client::start(&broadcaster, Wire::Websocket);
+    subscriber.subscribe(&["a"], &[]);
+    let mut notifier = Client::start(&broadcaster, Wire::Websocket);
+    let (large, file) = (noise(50 * 1024 * 1024), broadcaster.folder().text("message"));
+    std::fs::write(&file, &large).unwrap();
+    for text in ["one", "two"] {
+        notifier.0.tell(&json!({"do": "notify", "topic": "a", "text": text}));
+    }
+    notifier.0.tell(&json!({"do": "notify", "topic": "a", "file": file}));
+    for text in ["three", "four"] {
+        notifier.0.tell(&json!({"do": "notify", "topic": "a", "text": text}));
+    }
+    let texts = [(); 2].map(|()| subscriber.heard().1);
+    assert_eq!(texts, ["one", "two"]);
+    assert_eq!(subscriber.received().sha512, sha512(&large));
+    let texts = [(); 2].map(|()| subscriber.heard().1);
+    assert_eq!(texts, ["three", "four"]);
+    assert_eq!(subscriber.finish(), [""; 0]);
 }
 
 /// One test a case, broadcaster and kind of client.

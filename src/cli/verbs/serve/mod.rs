@@ -57,7 +57,8 @@ pub(crate) struct Serve {
     #[arg(long, conflicts_with = "files")]
     host: Option<String>,
 
-    /// Without a configuration: the port for websockets; 0 takes a free one [default: 8085]
+    /// Without a configuration: the port for websockets, and for HTTP streams and webhooks unless they have their own; 0 takes a
+    /// free one [default: 8085]
     #[arg(short, long, conflicts_with = "files")]
     port: Option<u16>,
 
@@ -80,6 +81,7 @@ impl Verb for Serve {
                                 SIGHUP and SIGUSR2 read TLS certificates and access lists again.\n\
                                 An access list is also read again when it has changed.\n\
                                 A server with `create: needed` may be handed over to another hive, and back: that is told too.\n\
+                                On one port, /pubsub is for websockets, /v1 for webhooks, and each other path for HTTP streams.\n\
                                 --json: a line with `servers` for those that listen, and again for those that change; one\n\
                                 with `connectors` when each had its first attempt.\n\
                                 Exit code 0: it was told to end; 2: the configuration cannot be used; 4: a server did not start.";

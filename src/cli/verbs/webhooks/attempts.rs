@@ -51,7 +51,9 @@ impl Attempts {
             console.answer(|| text(attempt), || in_json(attempt))?;
         }
         if attempts.is_empty() {
-            console.note("no attempt of this kind is written down");
+            console.note(
+                "no such attempt is written down; a server writes down what its `log:` says, failures by default",
+            );
         }
         Ok(Exit::Ok)
     }

@@ -21,7 +21,7 @@ pub(super) struct Replay {
     #[command(flatten)]
     place: PlaceArgs,
 
-    /// The letter's number, as `webhooks list --dead` shows it
+    /// The letter's number, as `webhooks list --dead` shows it; not needed with --url
     #[arg(required_unless_present = "url", conflicts_with = "url", value_name = "NUMBER")]
     number: Option<i64>,
 

@@ -15,8 +15,9 @@
 //! What came in here does not come back: the hub leaves out this session. For other doors it is no receiver; those are, whom a
 //! topic concerns here.
 
+use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use eventhive_hub::{Draft, Hub, Outbound, Outgoing, PublishRefused, Relay, SessionId, SessionSettings, Tracker};
@@ -53,6 +54,8 @@ pub(super) struct Bridge {
     settings: BridgeSettings,
     /// The number of its session; 0 is none.
     session: AtomicU64,
+    /// Whether it has been said that the hub takes nothing.
+    refusing: AtomicBool,
 }
 
 /// What became of a message at the hub.
@@ -60,11 +63,19 @@ pub(super) struct Bridge {
 pub(super) struct Handed {
     pub(super) receivers: u64,
     published: Option<eventhive_hub::Published>,
+    /// Why the hub did not take it, although it should have.
+    refused: Option<String>,
+}
+
+impl Handed {
+    fn refused(reason: impl ToString) -> Self {
+        Self { refused: Some(reason.to_string()), ..Self::default() }
+    }
 }
 
 impl Bridge {
     pub(super) const fn new(settings: BridgeSettings) -> Self {
-        Self { settings, session: AtomicU64::new(0) }
+        Self { settings, session: AtomicU64::new(0), refusing: AtomicBool::new(false) }
     }
 
     pub(super) fn is_private(&self, topic: &[u8]) -> bool {
@@ -87,36 +98,37 @@ impl Bridge {
                 return Handed::default();
             }
         };
-        let session = match self.session.load(Ordering::Acquire) {
-            0 => None,
-            number => Some(SessionId::from(number)),
-        };
         let topic = Topic::new(message.topic.to_vec());
         let draft = if is_json(&body) { Draft::json(topic, body) } else { Draft::bytes(topic, body) };
-        let draft = draft.exclude(session);
         match timeout(ROOM, self.hand_in(draft)).await {
-            Ok(Ok(published)) => Handed { receivers: published.receivers, published: Some(published) },
+            Ok(Ok(published)) => {
+                self.refusing.store(false, Ordering::Relaxed);
+                Handed { receivers: published.receivers, published: Some(published), refused: None }
+            }
             Ok(Err(PublishRefused::TopicTooLong { .. })) => {
                 counters.too_large_for_hub.add(1);
                 Handed::default()
             }
-            Ok(Err(reason)) => {
-                counters.refused_by_hub.add(1);
-                tracing::debug!(%reason, "a message was not given to other doors");
-                Handed::default()
-            }
-            Err(_) => {
-                counters.refused_by_hub.add(1);
-                tracing::debug!("a message was not given to other doors: the hub had no room");
-                Handed::default()
-            }
+            Ok(Err(reason)) => self.refused(counters, &reason),
+            Err(_) => self.refused(counters, &"it had no room"),
         }
+    }
+
+    /// Said once, until the hub takes a message again.
+    fn refused(&self, counters: &Counters, reason: &dyn fmt::Display) -> Handed {
+        counters.refused_by_hub.add(1);
+        if !self.refusing.swap(true, Ordering::Relaxed) {
+            tracing::warn!(%reason, "messages are not given to other doors: the hub does not take them");
+        }
+        Handed::refused(reason)
     }
 
     async fn hand_in(&self, mut draft: Draft) -> Result<eventhive_hub::Published, PublishRefused> {
         loop {
             self.settings.hub.ready().await;
-            match self.settings.hub.publish(draft) {
+            // Not before: while it waited, the session may have been replaced, and would bring the message back.
+            let session = Some(self.session.load(Ordering::Acquire)).filter(|number| *number != 0);
+            match self.settings.hub.publish(draft.exclude(session.map(SessionId::from))) {
                 Ok(published) => return Ok(published),
                 Err(error) if matches!(error.reason, PublishRefused::Busy) => draft = *error.draft,
                 Err(error) => return Err(error.reason),
@@ -126,12 +138,16 @@ impl Bridge {
 
     /// Waits until the hub has stored what it was given, if it is durable.
     pub(super) async fn stored(&self, handed: &Handed) -> Result<(), NotifyError> {
-        match handed.published {
-            Some(published) if self.settings.hub.is_durable() => {
+        if !self.settings.hub.is_durable() {
+            return Ok(());
+        }
+        match (&handed.published, &handed.refused) {
+            (Some(published), _) => {
                 let stored = self.settings.hub.stored(published.cursor).await;
                 stored.map_err(|error| NotifyError::NotStored(error.to_string()))
             }
-            _ => Ok(()),
+            (None, Some(reason)) => Err(NotifyError::NotStored(reason.clone())),
+            (None, None) => Ok(()),
         }
     }
 }

@@ -88,9 +88,12 @@ impl Following<'_> {
         };
         loop {
             if self.stale {
+                // What is written while the rows are read may fail to be read back, and makes it stale again.
+                self.stale = false;
                 match self.load(requests).await {
                     Ok(()) => self.loaded(),
                     Err(error) => {
+                        self.stale = true;
                         self.failed(&error, requests).await;
                         continue;
                     }
@@ -141,7 +144,7 @@ impl Following<'_> {
     }
 
     fn loaded(&mut self) {
-        (self.stale, self.away) = (false, false);
+        self.away = false;
         self.backoff = backoff();
         let rows = self.broadcaster.index.stats().rows;
         let first = !self.broadcaster.ready.send_replace(true);

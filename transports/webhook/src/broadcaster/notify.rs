@@ -1,5 +1,6 @@
 //! Delivering a message to all who want it.
 
+use std::collections::HashSet;
 use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,7 +43,7 @@ impl Broadcaster {
             Some(bridge) => bridge.publish(&message, &self.counters).await,
             None => Handed::default(),
         };
-        let count = if self.is_private(&message) { 0 } else { self.fan_out(&message, tracer).await };
+        let count = if self.is_private(&message.topic) { 0 } else { self.fan_out(&message, tracer).await };
         tracer.add("no_more_subscribers", "{}", self.authority.now());
         if let Some(bridge) = &self.bridge {
             bridge.stored(&handed).await?;
@@ -54,7 +55,7 @@ impl Broadcaster {
     /// too much waiting, that other one waits for a while, and so does not bring more than is taken.
     pub async fn receive(&self, message: &Message) -> u32 {
         self.counters.received.add(1);
-        if self.is_private(message) {
+        if self.is_private(&message.topic) {
             return 0;
         }
         let peers = self.index.peers(&message.topic);
@@ -75,12 +76,14 @@ impl Broadcaster {
 
     /// Tells websockets that want this topic that they may have missed something.
     pub fn missed(&self, topic: &Arc<[u8]>) {
-        self.index.peers(topic).iter().for_each(|peer| peer.missed(topic));
+        if !self.is_private(topic) {
+            self.index.peers(topic).iter().for_each(|peer| peer.missed(topic));
+        }
     }
 
     /// Whether only those may see it who have a right to it, whom no door of this protocol knows.
-    fn is_private(&self, message: &Message) -> bool {
-        self.bridge.as_ref().is_some_and(|bridge| bridge.is_private(&message.topic))
+    fn is_private(&self, topic: &[u8]) -> bool {
+        self.bridge.as_ref().is_some_and(|bridge| bridge.is_private(topic))
     }
 
     async fn fan_out(&self, message: &Message, tracer: &mut Tracer) -> u32 {
@@ -106,16 +109,12 @@ impl Broadcaster {
     /// them gives a message to all its websockets that want it.
     pub(super) fn to_call(&self, mut targets: Vec<Target>) -> Vec<Target> {
         let own = self.own.as_ref().map(|own| &*own.advertised().receiver);
-        let mut broadcasters: Vec<Box<str>> = Vec::new();
+        // Anybody may subscribe urls that look like a broadcaster's, as many as there is room for.
+        let mut broadcasters: HashSet<Box<str>> = HashSet::new();
         targets.retain(|target| {
             let url = &*target.urls.receive;
-            if own == Some(url) || broadcasters.iter().any(|called| **called == *url) {
-                return false;
-            }
-            if url.ends_with(Endpoint::ReceiveForWebsockets.path()) {
-                broadcasters.push(url.into());
-            }
-            true
+            let is_broadcaster = url.ends_with(Endpoint::ReceiveForWebsockets.path());
+            own != Some(url) && (!is_broadcaster || broadcasters.insert(url.into()))
         });
         targets
     }

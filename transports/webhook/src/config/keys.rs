@@ -36,9 +36,11 @@ pub const STANDARD_WEBHOOKS: &[Key] = &[
     ),
     Key::with_default(
         "signed",
-        KeyKind::Choice(&["body", "message"]),
-        "body",
-        "What is signed: the request's body, or the message in it, which libraries that verify text alone need.",
+        KeyKind::Choice(&["message", "body"]),
+        "message",
+        "What is signed. `message`: the message alone, taken out of the request's body; the packages of PyPI and npm decode \
+         what they verify as text, which a message often is and a body hardly ever. `body`: the request's body, for \
+         libraries that verify bytes, such as those for Go and Rust.",
     ),
 ];
 

@@ -56,7 +56,7 @@ fn standard_webhooks(settings: &Settings) -> Result<Option<StandardWebhooks>, Ve
     let texts = table.secrets("secret")?;
     let secrets = texts.iter().map(|text| WebhookSecret::from_text(text)).collect::<Result<Vec<_>, _>>();
     let secrets = secrets.map_err(|error| vec![table.problem("secret", error.to_string())])?;
-    let signed = if table.text("signed") == Some("message") { Signed::Message } else { Signed::Body };
+    let signed = if table.text("signed") == Some("body") { Signed::Body } else { Signed::Message };
     Ok(Some(StandardWebhooks { secrets, signed }))
 }
 
@@ -74,7 +74,6 @@ pub(super) fn delivery(settings: &Settings) -> DeliverySettings {
         verify: settings.get("handshake").is_some(),
         most_urls: settings.size("remembered_urls").unwrap_or(standard.most_urls),
         journal: settings.table("log").map_or(standard.journal, |table| journal(&table)),
-        ..standard
     }
 }
 

@@ -50,8 +50,11 @@ use crate::broadcaster::Broadcaster;
 use crate::config::Config;
 use crate::session::Sessions;
 
-/// How long a store has at the end for what is yet to be written.
+/// The most that a store has at the end for what is yet to be written.
 const LAST_WRITES: Duration = Duration::from_secs(10);
+
+/// The part of the time for draining that is for that, as a divisor.
+const LAST_WRITES_SHARE: u32 = 3;
 
 /// A door of the protocol. It serves every path below its own `/v1`, on all threads.
 pub struct WebhookDoor {
@@ -174,22 +177,25 @@ impl Door for WebhookDoor {
     fn drain(&self, within: Duration) -> BoxFuture<'static, ()> {
         let common = Arc::clone(&self.common);
         Box::pin(async move {
-            let opened = common.opened.load_full();
-            let delivered = tokio::time::timeout(within, common.counters.idle());
+            // The listener waits no longer than `within` for all of it.
+            let last_writes = (within / LAST_WRITES_SHARE).min(LAST_WRITES);
+            let delivering = within.saturating_sub(last_writes);
             let sessions = async {
-                if let Some(opened) = &opened {
-                    opened.sessions.drain(within).await;
+                if let Some(opened) = common.opened.load_full() {
+                    opened.sessions.drain(delivering).await;
                 }
             };
+            let delivered = tokio::time::timeout(delivering, common.counters.idle());
             if tokio::join!(delivered, sessions).0.is_err() {
                 tracing::warn!("messages were given up that were being delivered");
             }
             common.stopping.send_replace(true);
-            if let Some(opened) = opened {
+            // Only now: it may have been opened in the meantime.
+            if let Some(opened) = common.opened.load_full() {
                 opened.broadcaster.close();
             }
             let mut ended = common.ended.subscribe();
-            if tokio::time::timeout(LAST_WRITES, ended.wait_for(|ended| *ended)).await.is_err() {
+            if tokio::time::timeout(last_writes, ended.wait_for(|ended| *ended)).await.is_err() {
                 tracing::warn!("the store did not take what was to be written at the end in time");
             }
         })

@@ -36,12 +36,12 @@ pub struct StandardWebhooks {
 /// What of a request is signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Signed {
-    /// The request's body as it is, as the scheme wants. It has numbers before the message, so it is hardly ever text; and
-    /// `standardwebhooks` of PyPI and of npm verify text alone, while those for Go and Rust take any bytes.
-    #[default]
-    Body,
     /// The message alone, which receivers take out of the body before they verify it. Of a MISSED it is the topic.
+    #[default]
     Message,
+    /// The request's body as it is, as the scheme wants. It has numbers before the message, so it is hardly ever text; and
+    /// `standardwebhooks` of PyPI and of npm decode what they verify as text, while those for Go and Rust take any bytes.
+    Body,
 }
 
 /// A secret: 24 to 64 bytes. It is zeroed when it goes, and no `Debug` shows it.

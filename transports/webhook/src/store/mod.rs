@@ -17,7 +17,7 @@
 //! | `httppubsub_hmacs` | an authorization that was used | `code`, `expires_at` |
 //! | `webhook_attempts` | a request to a url | `number`, `at_ms`, `call` (`receive` or `missed`), `url`, `topic`, `identifier`, `outcome` (a word of [`Outcome`]), `detail`, `status`, `took_us`, `bytes` |
 //! | `webhook_dead_letters` | a message that was not delivered | `number`, `at_ms`, `url`, `topic`, `outcome`, `detail`, `sha512`, `bytes`, `body` |
-//! | `webhook_endpoints` | what is remembered of a url | `url`, `failing_since`, `failures`, `disabled_at`, `reason`, `verified_at` |
+//! | `webhook_endpoints` | what is remembered of a url | `url`, `failing_since`, `failures`, `disabled_at`, `reason`, `verified_at`, `allowed_rate` (requests a minute) |
 //! | `webhook_migrations` | a change of these tables | `version`, `applied_at` |
 //! | `webhook_changes` (not in PostgreSQL) | a change of a subscription | `seq`, `kind` (0 of a topic, 1 of a pattern), `row_id`; the last 65,536 |
 //! | `webhook_row_ids` (SQLite) | the largest number that a subscription had which is gone | `kind`, `last` |

@@ -101,9 +101,20 @@ fn without_password(address: &str) -> String {
             format!("{scheme}://{}@{}", name(user), before.rsplit_once('@').map_or("", |(_, host)| host))
         }
         (Some((user, host)), None) => format!("{scheme}://{}@{host}", name(user)),
+        // Somebody has forgotten the host.
+        (None, _) if !has_only_ports(rest) => format!("{scheme}://.."),
         (None, Some((before, _))) => format!("{scheme}://{before}"),
         (None, None) => address.to_owned(),
     }
+}
+
+/// Whether what is behind a colon in `host:port,host:port/..` is a port, or the rest of an address in brackets.
+fn has_only_ports(rest: &str) -> bool {
+    let hosts = rest.split(['/', '?']).next().unwrap_or_default();
+    hosts.split(',').all(|host| {
+        let behind = host.rsplit(']').next().and_then(|host| host.split_once(':'));
+        behind.is_none_or(|(_, port)| port.parse::<u16>().is_ok())
+    })
 }
 
 fn name(user: &str) -> &str {
@@ -122,6 +133,9 @@ mod tests {
             ("postgres://db/hive?password=x", "postgres://db/hive"),
             ("rqlite://me:secret@one:4001,two:4001", "rqlite://me@one:4001,two:4001"),
             ("rqlite://one:4001", "rqlite://one:4001"),
+            ("rqlite://[::1]:4001,two", "rqlite://[::1]:4001,two"),
+            ("rqlite://me:secret", "rqlite://.."),
+            ("postgres://me:secret/hive?sslmode=require", "postgres://.."),
             ("rqlites://me:secret@one?ca=/a@b", "rqlites://.."),
             ("postgres://me:sec?ret@db/hive", "postgres://.."),
             ("postgres:me:secret@db", "postgres:.."),

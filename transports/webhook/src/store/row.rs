@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::wire::{Interest, InterestKind};
 
-/// The number of a subscription. Those of topics and those of patterns are counted apart; a number may be given again once
-/// its row is gone.
+/// The number of a subscription. Those of topics and those of patterns are counted apart. A number is not given again when its
+/// row is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RowId {
     /// Which of the two tables has it. Topics come first.
@@ -28,7 +28,7 @@ pub struct Row {
 }
 
 impl Row {
-    /// What it wants. A pattern that is not UTF-8, which no store returns, wants nothing: `None`.
+    /// What it wants. A pattern that is not UTF-8, which only a person can have written, wants nothing: `None`.
     #[must_use]
     pub fn interest(&self) -> Option<Interest<'_>> {
         match self.id.kind {

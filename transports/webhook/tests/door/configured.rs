@@ -6,12 +6,17 @@ use std::time::Duration;
 use actix_web::{App, HttpRequest, HttpServer, rt, web};
 use bytes::Bytes;
 use eventhive_hub::{Draft, Hub, HubSettings, Outbound, SessionSettings};
-use eventhive_listener::{DoorPlan, DoorTransport as _, Listeners};
+use eventhive_listener::{Door as _, DoorPlan, DoorTransport as _, Listeners, Networks};
 use eventhive_transport::{Filter, Settings};
+use eventhive_webhook::broadcaster::Tracer;
+use eventhive_webhook::config::Config;
+use eventhive_webhook::door::WebhookDoor;
+use eventhive_webhook::message::Message;
+use eventhive_webhook::store::StoreError;
 use eventhive_webhook::wire::Interest::Exact;
-use eventhive_webhook::wire::Proof;
 use eventhive_webhook::wire::bodies::{Head as _, ReceiveHead};
 use eventhive_webhook::wire::responses::Response;
+use eventhive_webhook::wire::{InterestKind, Proof};
 use eventhive_webhook::{Webhook, store};
 use futures_util::StreamExt as _;
 use tempfile::TempDir;
@@ -196,6 +201,35 @@ async fn a_url_that_is_not_public_is_called_only_if_it_is_allowed() {
     }
     assert_eq!(heard.recv().await.unwrap(), b"x");
     assert!(heard.try_recv().is_err());
+}
+
+/// The listener gives a door a certain time to drain, and cuts it off then.
+#[actix_web::test]
+async fn a_message_that_takes_too_long_at_the_end_leaves_time_to_close_the_store() {
+    let mut config = Config { database: "sqlite::memory:".into(), ..Config::default() };
+    config.outgoing.allow = Networks::parse(["127.0.0.0/8"]).unwrap();
+    let door = WebhookDoor::new(Hub::new(HubSettings::default()), config);
+    door.begin();
+    let broadcaster = loop {
+        match door.broadcaster() {
+            Some(broadcaster) => break broadcaster,
+            None => rt::time::sleep(Duration::from_millis(5)).await,
+        }
+    };
+    broadcaster.ready().await;
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/v1/receive", silent.local_addr().unwrap());
+    broadcaster.subscribe(&url, Exact(b"a"), None).await.unwrap();
+    let notifying = Arc::clone(&broadcaster);
+    let notify = rt::spawn(async move {
+        notifying.notify(Message::new(b"a", Bytes::from_static(b"hello")), &mut Tracer::off()).await
+    });
+    let _connection = silent.accept().await.unwrap();
+    let within = Duration::from_secs(2);
+    tokio::time::timeout(within, door.drain(within)).await.expect("all of it is done in the time that there is");
+    let store = broadcaster.store();
+    assert!(matches!(store.count(InterestKind::Exact).await, Err(StoreError::Closed)));
+    notify.abort();
 }
 
 /// What a session of the hub sees of urls that are disabled, up to the end; with a right to private events if it says so.

@@ -6,6 +6,7 @@ mod bodies;
 #[cfg(feature = "sqlite")]
 mod configured;
 mod delivering;
+mod durable;
 mod exchanges;
 mod harness;
 mod hub;

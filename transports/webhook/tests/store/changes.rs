@@ -50,6 +50,20 @@ pub(crate) async fn a_change_of_a_recovery_url_is_told(place: Place) {
     tells(&mut *changes, &[id]).await;
 }
 
+pub(crate) async fn what_changes_nothing_is_told_to_nobody(place: Place) {
+    let store = place.open().await;
+    let wanted = [Interest::Exact(b"a"), Interest::Exact(b"b"), Interest::Glob("*"), Interest::Glob("a*")]
+        .map(|interest| Wanted { interest, recovery: None });
+    store.replace(URL, &wanted).await.unwrap();
+    let mut changes = store.changes().await.unwrap();
+    assert_eq!(store.replace(URL, &wanted).await.unwrap(), []);
+    assert_eq!(store.insert(URL, Interest::Exact(b"a"), None).await.unwrap(), None);
+    assert_eq!(store.insert(URL, Interest::Glob("*"), None).await.unwrap(), None);
+    let new = store.insert(URL, Interest::Exact(b"c"), None).await.unwrap().unwrap();
+    let change = timeout(PATIENCE, changes.next()).await.unwrap().unwrap();
+    assert_eq!(change, Change::Rows(vec![new]));
+}
+
 pub(crate) async fn who_stops_waiting_and_waits_again_misses_nothing(place: Place) {
     let (store, other) = (place.open().await, place.open().await);
     let mut changes = store.changes().await.unwrap();

@@ -54,6 +54,7 @@ macro_rules! every_store {
                 changes_of_another_handle_are_seen
                 changes_before_are_not_told
                 a_change_of_a_recovery_url_is_told
+                what_changes_nothing_is_told_to_nobody
                 who_stops_waiting_and_waits_again_misses_nothing
                 who_waits_is_told_at_once_that_the_store_is_closed;
             pending:
@@ -69,7 +70,8 @@ macro_rules! every_store {
                 a_code_counts_once
                 of_fifty_callers_with_one_code_one_gets_it
                 a_code_is_forgotten_after_its_time
-                many_codes_at_once_are_all_accepted;
+                many_codes_at_once_are_all_accepted
+                codes_that_come_to_two_in_another_order_are_all_answered;
             journal:
                 attempts_come_newest_first_and_as_they_were
                 attempts_are_filtered

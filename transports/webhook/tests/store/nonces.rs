@@ -48,3 +48,15 @@ pub(crate) async fn many_codes_at_once_are_all_accepted(place: Place) {
     assert!(!again.into_iter().any(Result::unwrap));
     assert_eq!(store.forget(u64::MAX).await.unwrap(), 2000);
 }
+
+pub(crate) async fn codes_that_come_to_two_in_another_order_are_all_answered(place: Place) {
+    let stores = [place.open().await, place.open().await];
+    for round in 0..10_u8 {
+        let code = |number: u8| -> [u8; 64] { std::array::from_fn(|place| if place == 0 { number } else { round }) };
+        let up = (0..=255).map(|number| (0, code(number)));
+        let down = (0..=255).rev().map(|number| (1, code(number)));
+        let asked: Vec<_> = up.chain(down).collect();
+        let answers = join_all(asked.iter().map(|(store, code)| stores[*store].accept(code, 100))).await;
+        assert_eq!(answers.into_iter().filter(|answer| *answer.as_ref().unwrap()).count(), 256);
+    }
+}

@@ -46,6 +46,40 @@ async fn a_server_that_was_restarted_is_told_as_lost_and_then_as_everything() {
 }
 
 #[tokio::test]
+async fn a_connection_that_is_lost_behind_changes_is_told_as_lost() {
+    let mut server = PostgresServer::start();
+    let store = open(&server.address("postgres"), &patient()).await.unwrap();
+    let mut changes = store.changes().await.unwrap();
+    // The first are taken, and wait; the others are in the connection, and its end behind them.
+    for number in 0..20_u8 {
+        store.insert(URL, Interest::Exact(&[number]), None).await.unwrap().unwrap();
+    }
+    server.stop();
+    server.start_again();
+    let lost = async {
+        while let Ok(change) = changes.next().await {
+            assert!(matches!(change, Change::Rows(_)), "{change:?}");
+        }
+    };
+    timeout(PATIENCE, lost).await.expect("the loss is told");
+    assert_eq!(timeout(PATIENCE, changes.next()).await.unwrap().unwrap(), Change::Everything);
+}
+
+#[tokio::test]
+async fn tables_that_another_brings_up_to_date_are_not_waited_for_without_end() {
+    let place = place().await;
+    let mut shell = shell(&place).await;
+    sqlx::query("SELECT pg_advisory_lock(5284016731190227)").execute(&mut shell).await.unwrap();
+    let hasty = Options::default().patience(Duration::from_millis(300));
+    let opened = timeout(PATIENCE, open(place.address(), &hasty)).await.expect("it gives up");
+    let Err(error) = opened else { panic!("it was opened") };
+    assert!(matches!(error, StoreError::Unavailable { .. }), "{error:?}");
+    assert!(error.to_string().contains("5284016731190227"), "{error}");
+    sqlx::query("SELECT pg_advisory_unlock_all()").execute(&mut shell).await.unwrap();
+    assert_eq!(place.open().await.page(None, 10).await.unwrap(), []);
+}
+
+#[tokio::test]
 async fn a_password_goes_over_tls_and_into_no_error() {
     let server = PostgresServer::start();
     let certificate = server.folder.join("cert.pem");
@@ -116,6 +150,24 @@ async fn a_call_that_the_server_does_not_finish_ends_in_time() {
     assert!(matches!(late, Err(StoreError::Unavailable { .. })), "{late:?}");
     transaction.rollback().await.unwrap();
     store.insert(URL, Interest::Exact(b"again"), None).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_row_in_the_hands_of_another_is_not_due_and_keeps_nobody_busy() {
+    let place = place().await;
+    let store = place.open().await;
+    let locked = store.insert(URL, Interest::Exact(b"locked"), None).await.unwrap().unwrap();
+    store.miss(locked, b"locked", 0, 1).await.unwrap();
+    let mut shell = shell(&place).await;
+    let mut transaction = shell.begin().await.unwrap();
+    sqlx::query("SELECT * FROM httppubsub_subscription_exacts FOR UPDATE").execute(&mut *transaction).await.unwrap();
+    assert_eq!(timeout(PATIENCE, store.due(2)).await.expect("it ends").unwrap(), None);
+    let free = store.insert(URL, Interest::Glob("*"), None).await.unwrap().unwrap();
+    store.miss(free, b"free", 0, 1).await.unwrap();
+    let due = timeout(PATIENCE, store.due(2)).await.expect("it ends").unwrap();
+    assert_eq!(due.unwrap().row.id, free);
+    transaction.rollback().await.unwrap();
+    assert_eq!(store.due(2).await.unwrap().unwrap().row.id, locked);
 }
 
 async fn shell(place: &Place) -> PgConnection {

@@ -96,15 +96,25 @@ async fn a_file_that_is_none_of_sqlite_is_damaged_and_a_folder_that_is_not_there
 }
 
 #[tokio::test]
-async fn a_row_that_is_damaged_is_named() {
+async fn a_row_of_another_type_does_not_take_the_others_with_it() {
     let place = sqlite_file().await;
     let store = place.open().await;
+    let good = store.insert(URL, Interest::Glob("good*"), None).await.unwrap().unwrap();
     let mut shell = shell(&place).await;
-    let sql = "INSERT INTO httppubsub_subscription_globs (id, url, glob) VALUES (7, 'http://a/', CAST(x'ff' AS TEXT))";
-    sqlx::query(sql).execute(&mut shell).await.unwrap();
-    let error = store.page(None, 10).await.unwrap_err();
-    let StoreError::Damaged { problem, .. } = &error else { panic!("{error}") };
-    assert!(problem.contains("row 7") && problem.contains("httppubsub_subscription_globs"), "{problem}");
+    for values in ["(7, 'http://a/', CAST(x'ff' AS TEXT), NULL)", "(8, x'687474703a2f2f622f', x'612a', x'63')"] {
+        let sql = format!("INSERT INTO httppubsub_subscription_globs (id, url, glob, missed_url) VALUES {values}");
+        sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&mut shell).await.unwrap();
+    }
+    let rows = store.page(None, 10).await.unwrap();
+    let ids: Vec<_> = rows.iter().map(|row| row.id.number).collect();
+    assert_eq!(ids, [good.number, 7, 8]);
+    // What is no pattern wants nothing; what can be read as one is one.
+    assert_eq!(rows[1].interest(), None);
+    assert_eq!((&*rows[2].url, rows[2].interest()), ("http://b/", Some(Interest::Glob("a*"))));
+    assert_eq!(rows[2].recovery.as_deref(), Some("c"));
+    for row in &rows[1..] {
+        assert!(store.remove_row(row.id).await.unwrap());
+    }
 }
 
 #[tokio::test]
@@ -123,6 +133,47 @@ async fn what_was_written_is_there_after_closing() {
     store.close().await;
     let path = place.address().strip_prefix("sqlite:").unwrap();
     assert!(!std::fs::exists(format!("{path}-wal")).unwrap());
+}
+
+#[tokio::test]
+async fn who_closes_a_store_that_is_closing_waits_for_its_end() {
+    let place = sqlite_file().await;
+    let store = place.open().await;
+    store.insert(URL, Interest::Exact(b"a"), None).await.unwrap().unwrap();
+    let log = format!("{}-wal", place.address().strip_prefix("sqlite:").unwrap());
+    assert!(std::fs::exists(&log).unwrap());
+    let second = async {
+        store.close().await;
+        assert!(!std::fs::exists(&log).unwrap());
+    };
+    tokio::join!(store.close(), second);
+    // And who goes on where another has stopped.
+    let store = place.open().await;
+    store.insert(URL, Interest::Exact(b"b"), None).await.unwrap().unwrap();
+    assert!(futures_util::FutureExt::now_or_never(store.close()).is_none());
+    store.close().await;
+    assert!(!std::fs::exists(&log).unwrap());
+}
+
+#[tokio::test]
+async fn who_came_late_is_not_refused_with_those_who_came_early() {
+    let place = sqlite_file().await;
+    let patience = Duration::from_secs(1);
+    let store = open(place.address(), &Options::default().patience(patience)).await.unwrap();
+    let mut shell = shell(&place).await;
+    let transaction = shell.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    let early = async {
+        let refused = store.insert(URL, Interest::Exact(b"early"), None).await;
+        transaction.rollback().await.unwrap();
+        refused
+    };
+    let late = async {
+        tokio::time::sleep(patience / 2).await;
+        store.insert(URL, Interest::Exact(b"late"), None).await
+    };
+    let (early, late) = tokio::join!(early, late);
+    assert!(matches!(early, Err(StoreError::Unavailable { .. })), "{early:?}");
+    late.unwrap().unwrap();
 }
 
 #[tokio::test]

@@ -170,9 +170,13 @@ pub(crate) async fn text_with_a_nul_is_kept_or_refused(place: Place) {
         Err(StoreError::Unfit { .. }) => {}
         Err(error) => panic!("{error}"),
     }
-    let wanted = [Wanted { interest: Interest::Glob("a\0b"), recovery: None }];
+    let wanted = [Wanted { interest: Interest::Glob("a\0b"), recovery: Some("c\0d") }];
     match store.replace(URL, &wanted).await {
-        Ok(changed) => assert_eq!(changed.len(), 1),
+        Ok(changed) => {
+            let row = store.rows(&changed).await.unwrap().remove(0);
+            assert_eq!((row.interest(), row.recovery.as_deref()), (Some(Interest::Glob("a\0b")), Some("c\0d")));
+            assert_eq!(store.replace(URL, &wanted).await.unwrap(), []);
+        }
         Err(StoreError::Unfit { .. }) => {}
         Err(error) => panic!("{error}"),
     }

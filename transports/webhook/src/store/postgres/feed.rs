@@ -1,7 +1,6 @@
 //! Changes, by LISTEN on a connection of its own.
 
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
@@ -11,6 +10,7 @@ use tokio::time::{sleep, timeout};
 
 use super::values::Failures;
 use crate::store::sql::feed::back_off;
+use crate::store::sql::late;
 use crate::store::{Answer, Change, Changes, RowId, StoreError};
 use crate::wire::InterestKind;
 
@@ -56,26 +56,38 @@ impl Source {
     async fn in_time<T>(&self, asked: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, StoreError> {
         match timeout(self.patience, asked).await {
             Ok(answer) => answer.map_err(|error| self.failures.of(error)),
-            Err(_) => Err(self.gone(io::Error::new(io::ErrorKind::TimedOut, "no answer in time"))),
+            Err(_) => Err(late(&self.failures.store, "no answer in time")),
         }
-    }
-
-    fn gone(&self, error: io::Error) -> StoreError {
-        StoreError::Unavailable { store: Arc::clone(&self.failures.store), source: Arc::new(error) }
     }
 
     /// What the listener hears next; an error if its connection is lost.
     async fn hear(&self, listener: &mut PgListener) -> Result<Change, StoreError> {
         loop {
             match timeout(IDLE, listener.try_recv()).await {
-                Ok(Ok(Some(notification))) => return Ok(gather(listener, &notification)),
-                Ok(Ok(None)) => {
-                    return Err(self.gone(io::Error::new(io::ErrorKind::ConnectionReset, "the connection was lost")));
+                Ok(heard) => {
+                    let first = self.heard(heard)?;
+                    return self.gather(listener, &first);
                 }
-                Ok(Err(error)) => return Err(self.failures.of(error)),
                 Err(_) => self.in_time(sqlx::query("SELECT 1").execute(&mut *listener)).await.map(drop)?,
             }
         }
+    }
+
+    fn heard(&self, heard: Result<Option<PgNotification>, sqlx::Error>) -> Result<PgNotification, StoreError> {
+        let lost = || sqlx::Error::from(io::Error::new(io::ErrorKind::ConnectionReset, "the connection was lost"));
+        heard.and_then(|heard| heard.ok_or_else(lost)).map_err(|error| self.failures.of(error))
+    }
+
+    /// This one and those that are there already. An end that comes with them is told now, and they with it, because
+    /// everything is read again: the listener tells an end once, and then connects anew by itself.
+    fn gather(&self, listener: &mut PgListener, first: &PgNotification) -> Result<Change, StoreError> {
+        let mut rows = Vec::new();
+        let mut all = !read(first.payload(), &mut rows);
+        while rows.len() < AT_ONCE {
+            let Some(heard) = listener.try_recv().now_or_never() else { break };
+            all |= !read(self.heard(heard)?.payload(), &mut rows);
+        }
+        Ok(if all { Change::Everything } else { Change::Rows(rows) })
     }
 }
 
@@ -118,17 +130,6 @@ async fn again(source: &Source) -> PgListener {
             Err(_) => failures = failures.saturating_add(1),
         }
     }
-}
-
-/// This one and those that are there already.
-fn gather(listener: &mut PgListener, first: &PgNotification) -> Change {
-    let mut rows = Vec::new();
-    let mut all = !read(first.payload(), &mut rows);
-    while rows.len() < AT_ONCE {
-        let Some(Ok(Some(more))) = listener.try_recv().now_or_never() else { break };
-        all |= !read(more.payload(), &mut rows);
-    }
-    if all { Change::Everything } else { Change::Rows(rows) }
 }
 
 /// Takes down a row. `false` if it tells none: then anything may have changed.

@@ -8,9 +8,9 @@ mod feed;
 mod schema;
 mod values;
 
-use std::io;
 use std::str::FromStr as _;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -22,7 +22,7 @@ use self::feed::{Source, follow};
 use self::values::Failures;
 use super::sql::home::Home;
 use super::sql::text::Dialect;
-use super::sql::{Care, Done, Engine, Statement, Tables};
+use super::sql::{Care, Done, Engine, Statement, Tables, late};
 use super::{Answer, Changes, Options, Store, StoreError};
 
 /// Connections at most, beside one for each who follows changes.
@@ -54,17 +54,15 @@ pub(super) async fn open(name: &Arc<str>, address: &str, options: &Options) -> R
 async fn connect_pool(source: &Source) -> Result<PgPool, StoreError> {
     let mut first =
         in_time(source, async { source.connect.connect().await.map_err(|error| source.failures.open(error)) }).await?;
-    values::migrate(&mut first, &source.failures).await?;
+    values::migrate(&mut first, &source.failures, source.patience).await?;
     drop(first);
     let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(source.patience);
     Ok(pool.connect_lazy_with(source.connect.clone()))
 }
 
 async fn in_time<T>(source: &Source, asked: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-    timeout(source.patience, asked).await.unwrap_or_else(|_| {
-        let late = io::Error::new(io::ErrorKind::TimedOut, "no answer in time");
-        Err(StoreError::Unavailable { store: Arc::clone(&source.failures.store), source: Arc::new(late) })
-    })
+    let answer = timeout(source.patience, asked).await;
+    answer.unwrap_or_else(|_| Err(late(&source.failures.store, "no answer in time")))
 }
 
 impl Postgres {
@@ -134,14 +132,13 @@ impl Engine for Postgres {
         &self.source.failures.store
     }
 
+    fn patience(&self) -> Duration {
+        self.source.patience
+    }
+
     fn close(&self) -> BoxFuture<'_, ()> {
-        async move {
-            if self.home.close() {
-                // It waits for what is under way, as long as that may take.
-                let _ = timeout(self.source.patience, self.pool.close()).await;
-                self.home.end();
-            }
-        }
-        .boxed()
+        // It waits for what is under way, as long as that may take.
+        let closing = async { _ = timeout(self.source.patience, self.pool.close()).await };
+        self.home.close(closing).boxed()
     }
 }

@@ -1,16 +1,18 @@
 //! Rows, errors, and the migrations.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::TryStreamExt as _;
 use sqlx::postgres::{PgArguments, PgConnection, PgRow};
 use sqlx::{
     Arguments as _, AssertSqlSafe, Connection as _, Either, Executor as _, Row as _, TypeInfo as _, ValueRef as _,
 };
+use tokio::time::timeout;
 
 use super::schema::MIGRATIONS;
 use crate::store::StoreError;
-use crate::store::sql::{Argument, Done, Record, Statement, Value, migrations};
+use crate::store::sql::{Argument, Done, Record, Statement, Value, late, migrations};
 
 /// Of the advisory lock under which tables are brought up to date. It means nothing.
 const MIGRATION_LOCK: i64 = 5_284_016_731_190_227;
@@ -81,6 +83,15 @@ impl Failures {
         }
     }
 
+    /// Another brings the tables up to date, and does not end.
+    fn locked(&self) -> StoreError {
+        let problem = format!(
+            "another broadcaster has brought its tables up to date for too long: `pg_locks` says who has the advisory lock \
+             {MIGRATION_LOCK}"
+        );
+        late(&self.store, &problem)
+    }
+
     pub(super) fn of(&self, error: sqlx::Error) -> StoreError {
         let store = Arc::clone(&self.store);
         let code = code(&error);
@@ -107,16 +118,33 @@ impl Failures {
 /// authorization, and a server that only reads.
 const PASSING: &[&str] = &["08", "53", "54", "40", "55", "57", "58", "28", "25", "3D", "XX"];
 
+/// Takes the lock of those who bring the tables up to date. `false` if another has it for too long.
+async fn lock(connection: &mut PgConnection, patience: Duration) -> Result<bool, sqlx::Error> {
+    let bound = sqlx::query("SELECT set_config('lock_timeout', $1, true)").bind(format!("{}ms", patience.as_millis()));
+    bound.execute(&mut *connection).await?;
+    let lock = sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(MIGRATION_LOCK);
+    match lock.execute(connection).await {
+        Ok(_) => Ok(true),
+        Err(error) if code(&error).as_deref() == Some("55P03") => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 fn code(error: &sqlx::Error) -> Option<String> {
     Some(error.as_database_error()?.code()?.into_owned())
 }
 
-/// Brings the tables up to date, as one transaction, while all others wait.
-pub(super) async fn migrate(connection: &mut PgConnection, failures: &Failures) -> Result<(), StoreError> {
+/// Brings the tables up to date, as one transaction, while all others wait. No lock is waited for longer than the patience.
+pub(super) async fn migrate(
+    connection: &mut PgConnection,
+    failures: &Failures,
+    patience: Duration,
+) -> Result<(), StoreError> {
     let failed = |error| failures.open(error);
     let mut transaction = connection.begin().await.map_err(failed)?;
-    let lock = sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(MIGRATION_LOCK);
-    lock.execute(&mut *transaction).await.map_err(failed)?;
+    if !timeout(patience, lock(&mut transaction, patience)).await.unwrap_or(Ok(false)).map_err(failed)? {
+        return Err(failures.locked());
+    }
     let recorded =
         "CREATE TABLE IF NOT EXISTS webhook_migrations (version bigint PRIMARY KEY, applied_at timestamptz NOT NULL)";
     sqlx::query(recorded).execute(&mut *transaction).await.map_err(failed)?;

@@ -34,13 +34,17 @@ impl Address {
             _ => return Err("the only parameter is `ca=FILE`, for `rqlites://`: certificates to trust".to_owned()),
         };
         let (user, nodes) = text.rsplit_once('@').map_or((None, text), |(user, nodes)| (Some(user), nodes));
-        let nodes = nodes.trim_end_matches('/').split(',').map(|node| node_of(tls, node)).collect::<Result<_, _>>()?;
+        let nodes = (1..).zip(nodes.trim_end_matches('/').split(','));
+        let nodes = nodes.map(|(number, node)| node_of(tls, number, node)).collect::<Result<_, _>>()?;
         Ok(Self { nodes, authorization: user.map(authorization).transpose()?, ca })
     }
 }
 
-fn node_of(tls: bool, node: &str) -> Result<Origin, String> {
-    let unreadable = || format!("`{node}` is no node: write `host:4001`, with commas between several");
+/// Its text is not told: it may be a user and a password without a host.
+fn node_of(tls: bool, number: usize, node: &str) -> Result<Origin, String> {
+    let unreadable = || {
+        format!("node {number} cannot be read: write `host:4001`, with commas between several, behind `user:password@`")
+    };
     Origin::read(tls, node.trim(), PORT).ok_or_else(unreadable)
 }
 
@@ -141,9 +145,19 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_said_without_the_password() {
-        for text in
-            ["", "//", "//a,", "//me@a", "//me:x%@a", "//me:x%zz@a", "//a?level=none", "//a:99999", "//a?ca=b", "//a b"]
-        {
+        for text in [
+            "",
+            "//",
+            "//me:x%",
+            "//a,",
+            "//me@a",
+            "//me:x%@a",
+            "//me:x%zz@a",
+            "//a?level=none",
+            "//a:99999",
+            "//a?ca=b",
+            "//a b",
+        ] {
             let problem = Address::read(false, text).unwrap_err();
             assert!(!problem.contains("x%"), "{problem}");
         }

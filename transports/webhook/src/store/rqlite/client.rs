@@ -34,7 +34,7 @@ pub(super) struct Client {
     leader: Mutex<Option<Arc<Node>>>,
     authorization: Option<HeaderValue>,
     tls: Option<TlsConnector>,
-    patience: Duration,
+    pub(super) patience: Duration,
 }
 
 /// Why an attempt has come to nothing.

@@ -160,14 +160,13 @@ impl Engine for Rqlite {
         &self.client.name
     }
 
+    fn patience(&self) -> Duration {
+        self.client.patience
+    }
+
     fn close(&self) -> BoxFuture<'_, ()> {
-        async {
-            if self.home.close() {
-                self.news.send_modify(|count| *count = count.wrapping_add(1));
-                self.home.end();
-            }
-        }
-        .boxed()
+        let closing = async { self.news.send_modify(|count| *count = count.wrapping_add(1)) };
+        self.home.close(closing).boxed()
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep_until};
 
 use super::{Record, Statement, Strange, damaged};
 use crate::store::{Answer, Change, Changes, RowId, StoreError};
@@ -44,6 +44,8 @@ pub(in crate::store) struct Feed<S> {
     /// The last that was told.
     seq: i64,
     failures: u32,
+    /// When to look again after a failure. It stands still, however often nobody waits for it any more.
+    retry_at: Option<Instant>,
     /// Whether the last try to read has failed, so that nobody knows what was missed.
     lost: bool,
 }
@@ -56,7 +58,8 @@ impl<S: Source> Feed<S> {
         dialect: super::text::Dialect,
     ) -> Result<Self, StoreError> {
         let (read, newest) = (dialect.text(READ), dialect.text(NEWEST));
-        let mut feed = Self { source, news, read, newest, look: true, seq: 0, failures: 0, lost: false };
+        let mut feed =
+            Self { source, news, read, newest, look: true, seq: 0, failures: 0, retry_at: None, lost: false };
         feed.seq = feed.newest().await?;
         Ok(feed)
     }
@@ -73,15 +76,15 @@ impl<S: Source> Feed<S> {
 
     async fn follow(&mut self) -> Result<Change, StoreError> {
         loop {
-            if self.failures > 0 {
-                sleep(back_off(self.failures)).await;
+            if let Some(retry_at) = self.retry_at {
+                sleep_until(retry_at).await;
             } else if !self.look && self.news.changed().await.is_err() {
                 return Err(StoreError::Closed);
             }
             self.look = true;
             match self.look().await {
                 Ok(change) => {
-                    self.failures = 0;
+                    (self.failures, self.retry_at) = (0, None);
                     if let Some(change) = change {
                         return Ok(change);
                     }
@@ -89,6 +92,7 @@ impl<S: Source> Feed<S> {
                 Err(StoreError::Closed) => return Err(StoreError::Closed),
                 Err(error) => {
                     self.failures = self.failures.saturating_add(1);
+                    self.retry_at = Some(Instant::now() + back_off(self.failures));
                     let told = std::mem::replace(&mut self.lost, true);
                     if !told {
                         return Err(error);
@@ -156,4 +160,58 @@ pub(in crate::store) fn back_off(failures: u32) -> Duration {
     let (first, most) = BACK_OFF;
     let most = most.min(first.saturating_mul(1 << failures.saturating_sub(1).min(10)));
     most.mul_f64(0.5 + fastrand::f64() / 2.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use tokio::time::timeout;
+
+    use super::super::text::Dialect;
+    use super::super::{Done, Value, late};
+    use super::*;
+
+    /// A table without changes, which may be away.
+    struct Table(Arc<str>, AtomicBool);
+
+    impl Source for Table {
+        fn read(&self, statements: Vec<Statement>) -> BoxFuture<'_, Result<Vec<Done>, StoreError>> {
+            let newest = || Done { rows: vec![Record::new(vec![Value::Integer(0)])], affected: 0 };
+            let answers = match (self.1.load(Ordering::SeqCst), statements.len()) {
+                (true, _) => Err(late(&self.0, "away")),
+                (false, 1) => Ok(vec![newest()]),
+                (false, _) => Ok(vec![newest(), Done::default()]),
+            };
+            std::future::ready(answers).boxed()
+        }
+
+        fn name(&self) -> &Arc<str> {
+            &self.0
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_often_stops_waiting_is_told_when_the_store_is_back() {
+        let table = Arc::new(Table("table".into(), AtomicBool::new(false)));
+        let (news, heard) = watch::channel(0);
+        let mut feed = Feed::begin(Arc::clone(&table), heard, Dialect::Sqlite).await.unwrap();
+        table.1.store(true, Ordering::SeqCst);
+        news.send_replace(1);
+        assert!(matches!(feed.next().await, Err(StoreError::Unavailable { .. })));
+        let hasty = Duration::from_millis(20);
+        for _ in 0..1000 {
+            assert!(timeout(hasty, feed.next()).await.is_err());
+        }
+        table.1.store(false, Ordering::SeqCst);
+        let back = async {
+            loop {
+                if let Ok(told) = timeout(hasty, feed.next()).await {
+                    return told;
+                }
+            }
+        };
+        let told = timeout(2 * BACK_OFF.1, back).await.expect("it has looked again");
+        assert_eq!(told.unwrap(), Change::Everything);
+    }
 }

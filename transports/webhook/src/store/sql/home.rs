@@ -3,11 +3,11 @@
 
 use std::future::Future;
 use std::io;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use tokio::runtime::{Builder, Handle};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{OnceCell, oneshot, watch};
 
 use crate::store::StoreError;
 
@@ -17,6 +17,7 @@ pub(in crate::store) struct Home {
     handle: Handle,
     end: Mutex<Option<oneshot::Sender<()>>>,
     closed: watch::Sender<bool>,
+    ended: OnceCell<()>,
 }
 
 impl Home {
@@ -30,7 +31,7 @@ impl Home {
             // A query that has its own thread may still be under way; nobody waits for it.
             runtime.shutdown_background();
         })?;
-        Ok(Self { handle, end: Mutex::new(Some(end)), closed: watch::Sender::new(false) })
+        Ok(Self { handle, end: Mutex::new(Some(end)), closed: watch::Sender::new(false), ended: OnceCell::new() })
     }
 
     /// Runs a future there, to its end even if nobody waits for it any more.
@@ -66,16 +67,18 @@ impl Home {
         *self.closed.borrow()
     }
 
-    /// Lets nothing begin any more. `false` if that was so already.
-    pub(in crate::store) fn close(&self) -> bool {
-        !self.closed.send_replace(true)
-    }
-
-    /// Ends the thread.
-    pub(in crate::store) fn end(&self) {
-        let end = self.end.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-        if let Some(end) = end {
-            let _ = end.send(());
-        }
+    /// Lets nothing begin any more, does what is to be done at the end, and ends the thread. Once, however often it is called:
+    /// who calls it later waits as well, and goes on with it if the first has stopped waiting.
+    pub(in crate::store) async fn close(&self, closing: impl Future<Output = ()>) {
+        self.closed.send_replace(true);
+        let close = async {
+            closing.await;
+            let end = self.end.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(end) = end {
+                // The thread waits for it.
+                let _ = end.send(());
+            }
+        };
+        self.ended.get_or_init(|| close).await;
     }
 }

@@ -16,7 +16,9 @@ mod nonces;
 mod tables;
 pub(super) mod text;
 
+use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
@@ -87,6 +89,9 @@ pub(super) trait Engine: Send + Sync + 'static {
 
     /// How it is named in errors.
     fn name(&self) -> &Arc<str>;
+
+    /// See [`Options`](super::Options).
+    fn patience(&self) -> Duration;
 
     /// See [`Store::close`](super::Store::close).
     fn close(&self) -> BoxFuture<'_, ()>;
@@ -187,6 +192,15 @@ impl Record {
         }
     }
 
+    /// A text, or bytes as one, whatever they are: a person may write either in a column of SQLite.
+    pub(super) fn loose_text(&mut self) -> Result<Box<str>, Strange> {
+        self.maybe_loose_text()?.ok_or(Strange)
+    }
+
+    pub(super) fn maybe_loose_text(&mut self) -> Result<Option<Box<str>>, Strange> {
+        Ok(self.maybe_bytes()?.map(|bytes| String::from_utf8_lossy(&bytes).into()))
+    }
+
     /// Bytes, or those of a text: SQLite lets a person write either in any column.
     pub(super) fn bytes(&mut self) -> Result<Box<[u8]>, Strange> {
         self.maybe_bytes()?.ok_or(Strange)
@@ -200,6 +214,12 @@ impl Record {
             Value::Integer(_) => Err(Strange),
         }
     }
+}
+
+/// The error for what has taken longer than the patience.
+pub(super) fn late(store: &Arc<str>, what: &str) -> StoreError {
+    let late = io::Error::new(io::ErrorKind::TimedOut, what);
+    StoreError::Unavailable { store: Arc::clone(store), source: Arc::new(late) }
 }
 
 /// The error for a row that no broadcaster has written.

@@ -1,7 +1,9 @@
 //! The statements, and where databases differ. Parameters are `$1`, `$2`, ...
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
+use super::hex;
 use crate::wire::InterestKind;
 
 /// How long nobody else gets a MISSED, in seconds; the original's.
@@ -92,7 +94,24 @@ impl Dialect {
         match (self, kind) {
             (Self::Sqlite, InterestKind::Exact) => format!("unhex({item})"),
             (Self::Postgres, InterestKind::Exact) => format!("decode({item}, 'hex')"),
-            _ => item.to_owned(),
+            (_, InterestKind::Glob) => self.listed_text(item),
+            (Self::Rqlite, InterestKind::Exact) => item.to_owned(),
+        }
+    }
+
+    /// A text of such a list. What SQLite a cluster has is not known, and older ones cut a text of JSON at U+0000: it is in hex.
+    fn listed_text(self, item: &str) -> String {
+        match self {
+            Self::Sqlite | Self::Postgres => item.to_owned(),
+            Self::Rqlite => format!("CAST(unhex({item}) AS TEXT)"),
+        }
+    }
+
+    /// A text as such a list has it.
+    pub(super) fn to_list(self, text: &str) -> Cow<'_, str> {
+        match self {
+            Self::Sqlite | Self::Postgres => text.into(),
+            Self::Rqlite => hex(text.as_bytes()).into(),
         }
     }
 
@@ -152,9 +171,12 @@ impl Texts {
         let text = |text: String| dialect.text(text);
         let same_url = dialect.same("url", "$1");
         let same = format!("{same_url} AND {}", dialect.same(interest, "$2"));
+        // Asked before, because triggers of SQLite tell of a row that is inserted, even if a conflict then keeps it out.
+        let same_item = dialect.same(interest, &dialect.interest(kind, "item.value ->> 0"));
         let columns = format!("id, url, {interest}, missed_url");
         let listed = dialect.list("$2");
         let item = dialect.interest(kind, "item.value ->> 0");
+        let recovery = dialect.listed_text("item.value ->> 1");
         let order = dialect.order(interest);
         let (to_change, not_in_work) = (dialect.to_change(), dialect.not_in_work());
         let after = dialect.after(interest, "$2");
@@ -173,7 +195,8 @@ impl Texts {
         Self {
             table,
             insert: text(format!(
-                "INSERT INTO {table} (url, {interest}, missed_url) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"
+                "INSERT INTO {table} (url, {interest}, missed_url) SELECT $1, $2, $3 \
+                 WHERE NOT EXISTS (SELECT 1 FROM {table} WHERE {same}) ON CONFLICT DO NOTHING"
             )),
             find: text(format!("SELECT id FROM {table} WHERE {same}")),
             find_to_remove: text(format!("SELECT id FROM {table} WHERE {same}{to_change}")),
@@ -189,12 +212,13 @@ impl Texts {
             )),
             correct: text(format!(
                 "UPDATE {table} SET missed_url = wanted.recovery \
-                 FROM (SELECT {item} AS interest, item.value ->> 1 AS recovery FROM {listed}) AS wanted \
+                 FROM (SELECT {item} AS interest, {recovery} AS recovery FROM {listed}) AS wanted \
                  WHERE {same_url} AND {interest} = wanted.interest AND missed_url IS DISTINCT FROM wanted.recovery"
             )),
             add_all: text(format!(
                 "INSERT INTO {table} (url, {interest}, missed_url) \
-                 SELECT $1, {item}, item.value ->> 1 FROM {listed} WHERE true ON CONFLICT DO NOTHING"
+                 SELECT $1, {item}, {recovery} FROM {listed} \
+                 WHERE NOT EXISTS (SELECT 1 FROM {table} WHERE {same_url} AND {same_item}) ON CONFLICT DO NOTHING"
             )),
             page: text(format!("SELECT {columns} FROM {table} WHERE id > $1 ORDER BY id LIMIT $2")),
             rows: text(format!(

@@ -21,14 +21,14 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout, timeout_at};
 
 use self::values::Failures;
 use self::writer::{Job, Writer};
 use super::sql::feed::{Feed, Source};
 use super::sql::home::Home;
 use super::sql::text::Dialect;
-use super::sql::{Care, Done, Engine, Statement, Tables};
+use super::sql::{Care, Done, Engine, Statement, Tables, late};
 use super::{Answer, Changes, Options, Store, StoreError};
 
 /// Connections that read at the same time.
@@ -47,6 +47,8 @@ struct Sqlite {
     readers: Option<SqlitePool>,
     jobs: mpsc::Sender<Job>,
     news: Arc<watch::Sender<u64>>,
+    failures: Failures,
+    patience: Duration,
 }
 
 /// Opens a file, or makes it. `:memory:` is a store that ends with this process.
@@ -54,7 +56,7 @@ pub(super) async fn open(name: &Arc<str>, path: &str, options: &Options) -> Resu
     let in_memory = path == ":memory:";
     let connect = connect_options(name, path, in_memory, options)?;
     let home = Home::start().map_err(|error| unavailable(name, error))?;
-    let failures = Failures::new(name);
+    let (failures, patience) = (Failures::new(name), options.patience);
     let opening = (connect.clone(), failures.clone());
     let (writer, readers) = home
         .run(async move {
@@ -62,7 +64,7 @@ pub(super) async fn open(name: &Arc<str>, path: &str, options: &Options) -> Resu
             let mut writer = connect.connect().await.map_err(|error| failures.open(error))?;
             values::migrate(&mut writer, &failures).await?;
             let readers = (!in_memory).then(|| {
-                let pool = SqlitePoolOptions::new().max_connections(READERS);
+                let pool = SqlitePoolOptions::new().max_connections(READERS).acquire_timeout(patience);
                 // Each only reads, which SQLite sees to itself.
                 pool.connect_lazy_with(connect.pragma("query_only", "on"))
             });
@@ -75,7 +77,7 @@ pub(super) async fn open(name: &Arc<str>, path: &str, options: &Options) -> Resu
     if !in_memory {
         home.keep(watch_file(connect, Arc::clone(&news)));
     }
-    let engine = Arc::new(Sqlite { name: Arc::clone(name), home, readers, jobs, news });
+    let engine = Arc::new(Sqlite { name: Arc::clone(name), home, readers, jobs, news, failures, patience });
     Ok(Arc::new(Tables::new(engine, Dialect::Sqlite)))
 }
 
@@ -136,33 +138,37 @@ impl Sqlite {
         if self.home.is_closed() {
             return Err(StoreError::Closed);
         }
+        let late = |_| late(&self.name, "no answer in time");
+        let until = Instant::now() + self.patience;
+        let place = timeout_at(until, self.jobs.reserve()).await.map_err(late)?.map_err(|_| StoreError::Closed)?;
         let (answer, answered) = oneshot::channel();
-        let job = Job { statements, care, reads, answer };
-        self.jobs.send(job).await.map_err(|_| StoreError::Closed)?;
-        answered.await.unwrap_or(Err(StoreError::Closed))
+        place.send(Job { statements, care, reads, until, answer });
+        // The writer refuses in time what it cannot begin with; then it may wait for a lock of the file as long again.
+        timeout_at(until + self.patience, answered).await.map_err(late)?.unwrap_or(Err(StoreError::Closed))
     }
 
     async fn query(&self, statements: Vec<Statement>) -> Result<Vec<Done>, StoreError> {
         let Some(readers) = self.readers.clone() else { return self.hand(statements, Care::Loose, true).await };
-        let failures = Failures::new(&self.name);
+        let (failures, patience) = (self.failures.clone(), self.patience);
         let asked = async move {
-            let mut connection = readers.acquire().await.map_err(|error| failures.of(error))?;
-            let mut done = Vec::with_capacity(statements.len());
-            for statement in statements {
-                done.push(values::run(&mut connection, statement).await.map_err(|error| failures.of(error))?);
-            }
-            Ok(done)
+            let all = async {
+                let mut connection = readers.acquire().await?;
+                let mut done = Vec::with_capacity(statements.len());
+                for statement in statements {
+                    done.push(values::run(&mut connection, statement).await?);
+                }
+                Ok(done)
+            };
+            let answer = timeout(patience, all).await.map_err(|_| late(&failures.store, "no answer in time"))?;
+            answer.map_err(|error| failures.of(error))
         };
         self.home.run(asked).await
     }
 
     async fn shut(&self) {
-        if !self.home.close() {
-            return;
-        }
         // The writer ends when it has written all that was before this.
         let (answer, answered) = oneshot::channel();
-        let last = Job { statements: Vec::new(), care: Care::Durable, reads: false, answer };
+        let last = Job { statements: Vec::new(), care: Care::Durable, reads: false, until: Instant::now(), answer };
         if self.jobs.send(last).await.is_ok() {
             let _ = answered.await;
         }
@@ -170,7 +176,6 @@ impl Sqlite {
             readers.close().await;
         }
         self.news.send_modify(|count| *count = count.wrapping_add(1));
-        self.home.end();
     }
 }
 
@@ -199,8 +204,12 @@ impl Engine for Sqlite {
         &self.name
     }
 
+    fn patience(&self) -> Duration {
+        self.patience
+    }
+
     fn close(&self) -> BoxFuture<'_, ()> {
-        self.shut().boxed()
+        self.home.close(self.shut()).boxed()
     }
 }
 

@@ -56,13 +56,15 @@ fn record(row: &SqliteRow) -> Result<Record, sqlx::Error> {
 /// Makes errors of the database those of a store.
 #[derive(Debug, Clone)]
 pub(super) struct Failures {
-    store: Arc<str>,
+    pub(super) store: Arc<str>,
 }
 
 /// Its result codes, without what extends them.
 const BUSY: i32 = 5;
 const LOCKED: i32 = 6;
+const NO_MEMORY: i32 = 7;
 const READ_ONLY: i32 = 8;
+const INTERRUPTED: i32 = 9;
 const IO: i32 = 10;
 const CORRUPT: i32 = 11;
 const FULL: i32 = 13;
@@ -97,7 +99,7 @@ impl Failures {
                     "{error}: it is no database of SQLite, or a broken one; name another file, or bring a copy back"
                 ),
             },
-            (_, Some(BUSY | LOCKED | READ_ONLY | IO | FULL | CANNOT_OPEN)) | (_, None) => {
+            (_, Some(BUSY | LOCKED | NO_MEMORY | READ_ONLY | INTERRUPTED | IO | FULL | CANNOT_OPEN)) | (_, None) => {
                 StoreError::Unavailable { store, source: Arc::new(error) }
             }
             (_, Some(_)) => StoreError::Damaged {

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use sqlx::Connection as _;
 use sqlx::sqlite::SqliteConnection;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
 
 use super::values::{self, Failures};
 use crate::store::StoreError;
-use crate::store::sql::{Care, Done, Statement};
+use crate::store::sql::{Care, Done, Statement, late};
 
 /// How many jobs share a transaction. Each waits for those before it.
 const TOGETHER: usize = 64;
@@ -20,7 +21,25 @@ pub(super) struct Job {
     pub(super) care: Care,
     /// Whether it changes nothing.
     pub(super) reads: bool,
+    /// When it is too late to begin with it.
+    pub(super) until: Instant,
     pub(super) answer: oneshot::Sender<Result<Vec<Done>, StoreError>>,
+}
+
+/// How a job has failed.
+enum Failed {
+    /// The others stand.
+    Alone(StoreError),
+    /// And with it the transaction.
+    Whole(StoreError),
+}
+
+impl From<Failed> for StoreError {
+    fn from(failed: Failed) -> Self {
+        match failed {
+            Failed::Alone(error) | Failed::Whole(error) => error,
+        }
+    }
 }
 
 pub(super) struct Writer {
@@ -29,23 +48,13 @@ pub(super) struct Writer {
     news: Arc<watch::Sender<u64>>,
     /// What the connection is set to.
     care: Care,
-}
-
-/// What waits has waited as long as those who were refused, while the file was locked. Returns the job that ends the writer,
-/// if it is among them.
-fn refuse(waiting: &mut mpsc::Receiver<Job>, error: &StoreError) -> Option<Job> {
-    while let Ok(job) = waiting.try_recv() {
-        if job.statements.is_empty() {
-            return Some(job);
-        }
-        let _ = job.answer.send(Err(error.clone()));
-    }
-    None
+    /// Why the last transaction has come to nothing, if it has.
+    failed: Option<StoreError>,
 }
 
 impl Writer {
     pub(super) fn new(connection: SqliteConnection, failures: Failures, news: Arc<watch::Sender<u64>>) -> Self {
-        Self { connection, failures, news, care: Care::Durable }
+        Self { connection, failures, news, care: Care::Durable, failed: None }
     }
 
     /// Until it is told to end, or nobody can ask it any more.
@@ -53,12 +62,10 @@ impl Writer {
         let mut jobs = Vec::with_capacity(TOGETHER);
         while waiting.recv_many(&mut jobs, TOGETHER).await > 0 {
             let end = jobs.iter().position(|job| job.statements.is_empty());
-            let mut last = end.map(|end| jobs.split_off(end)).unwrap_or_default();
-            if !jobs.is_empty()
-                && let Err(error) = self.write(std::mem::take(&mut jobs)).await
-                && last.is_empty()
-            {
-                last.extend(refuse(&mut waiting, &error));
+            let last = end.map(|end| jobs.split_off(end)).unwrap_or_default();
+            let in_time = self.refuse_late(std::mem::take(&mut jobs));
+            if !in_time.is_empty() {
+                self.write(in_time).await;
             }
             if !last.is_empty() {
                 // It brings the file up to date, so that a copy of it alone is complete.
@@ -76,31 +83,43 @@ impl Writer {
         let _ = self.connection.close().await;
     }
 
-    /// Fails if the transaction could not be begun.
-    async fn write(&mut self, jobs: Vec<Job>) -> Result<(), StoreError> {
+    /// Refuses what has waited too long for those before it, and returns the rest.
+    fn refuse_late(&self, jobs: Vec<Job>) -> Vec<Job> {
+        let now = Instant::now();
+        let (in_time, too_late): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| now < job.until);
+        for job in too_late {
+            let error =
+                self.failed.clone().unwrap_or_else(|| late(&self.failures.store, "the writer had no time for it"));
+            let _ = job.answer.send(Err(error));
+        }
+        in_time
+    }
+
+    async fn write(&mut self, jobs: Vec<Job>) {
         let is_alone = jobs.len() == 1;
         let changes = jobs.iter().any(|job| !job.reads);
         let mut answers = Vec::with_capacity(jobs.len());
-        let begun = self.begin(&jobs).await;
+        let mut whole = self.begin(&jobs).await;
         for job in jobs {
-            let result = match &begun {
+            let result = match &whole {
                 Ok(()) => self.one(job.statements, is_alone).await,
-                Err(error) => Err(error.clone()),
+                Err(error) => Err(Failed::Whole(error.clone())),
             };
+            if let (Ok(()), Err(Failed::Whole(error))) = (&whole, &result) {
+                whole = Err(error.clone());
+            }
             answers.push((job.answer, result));
         }
-        let ended = match begun {
-            Ok(()) => self.end(answers.iter().any(|(_, result)| result.is_ok())).await,
-            Err(_) => Ok(()),
-        };
-        if changes && begun.is_ok() && ended.is_ok() {
+        let worth = answers.iter().any(|(_, result)| result.is_ok());
+        let ended = self.end(whole, worth).await;
+        if changes && ended.is_ok() {
             self.news.send_modify(|count| *count = count.wrapping_add(1));
         }
         for (answer, result) in answers {
             // Whoever has asked may have gone.
-            let _ = answer.send(ended.clone().and(result));
+            let _ = answer.send(ended.clone().and(result.map_err(Failed::into)));
         }
-        begun
+        self.failed = ended.err();
     }
 
     async fn begin(&mut self, jobs: &[Job]) -> Result<(), StoreError> {
@@ -117,20 +136,34 @@ impl Writer {
         self.execute("BEGIN IMMEDIATE").await
     }
 
-    /// One job. If others are in the transaction, its failure undoes what it has done and no more.
-    async fn one(&mut self, statements: Vec<Statement>, is_alone: bool) -> Result<Vec<Done>, StoreError> {
+    /// One job. If others are in the transaction, its failure undoes what it has done and no more, where that can be.
+    async fn one(&mut self, statements: Vec<Statement>, is_alone: bool) -> Result<Vec<Done>, Failed> {
         let guarded = !is_alone && statements.len() > 1;
         if guarded {
-            self.execute("SAVEPOINT job").await?;
+            self.execute("SAVEPOINT job").await.map_err(Failed::Whole)?;
         }
         let result = self.all(statements).await;
+        if let Err(error) = &result
+            && self.is_undone().await
+        {
+            return Err(Failed::Whole(error.clone()));
+        }
         if guarded {
             if result.is_err() {
-                self.execute("ROLLBACK TO job").await?;
+                self.execute("ROLLBACK TO job").await.map_err(Failed::Whole)?;
             }
-            self.execute("RELEASE job").await?;
+            self.execute("RELEASE job").await.map_err(Failed::Whole)?;
         }
-        result
+        result.map_err(Failed::Alone)
+    }
+
+    /// Whether the transaction has ended by itself, as it does when the disk is full or broken. Only then another can begin.
+    async fn is_undone(&mut self) -> bool {
+        let is_undone = self.execute("BEGIN").await.is_ok();
+        if is_undone {
+            self.roll_back().await;
+        }
+        is_undone
     }
 
     async fn all(&mut self, statements: Vec<Statement>) -> Result<Vec<Done>, StoreError> {
@@ -142,13 +175,24 @@ impl Writer {
         Ok(done)
     }
 
-    async fn end(&mut self, worth: bool) -> Result<(), StoreError> {
-        let ended = self.execute(if worth { "COMMIT" } else { "ROLLBACK" }).await;
-        if ended.is_err() && worth {
-            // A full disk has ended it already, and says so here again.
-            let _ = self.execute("ROLLBACK").await;
+    /// Ends the transaction: what is not `worth` it, or has failed as a `whole`, is undone.
+    async fn end(&mut self, whole: Result<(), StoreError>, worth: bool) -> Result<(), StoreError> {
+        let ended = match whole {
+            Ok(()) if worth => self.execute("COMMIT").await,
+            whole => {
+                self.roll_back().await;
+                return whole;
+            }
+        };
+        if ended.is_err() {
+            self.roll_back().await;
         }
         ended
+    }
+
+    /// What was to be undone may be so already; that says nothing of why.
+    async fn roll_back(&mut self) {
+        let _ = self.execute("ROLLBACK").await;
     }
 
     async fn execute(&mut self, text: &'static str) -> Result<(), StoreError> {
@@ -156,3 +200,6 @@ impl Writer {
         done.map(drop).map_err(|error| self.failures.of(error))
     }
 }
+
+#[cfg(test)]
+mod tests;

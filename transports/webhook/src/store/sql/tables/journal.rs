@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
+use serde_json::Value as Json;
 
 use super::{Argument, Care, Record, Statement, Strange, Tables, limit, nth};
-use crate::store::sql::damaged;
+use crate::store::sql::text::Dialect;
+use crate::store::sql::{damaged, hex};
 use crate::store::{Answer, Attempt, AttemptFilter, DeadLetter, Journal, Outcome};
 
 const ATTEMPTS: &str = "webhook_attempts";
@@ -19,10 +21,7 @@ impl Journal for Tables {
             if attempts.is_empty() {
                 return Ok(());
             }
-            let text = format!("INSERT INTO {ATTEMPTS} ({ATTEMPT}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)");
-            let text = self.dialect.text(text);
-            let statements = attempts.iter().map(|attempt| Statement::new(&text, attempt_values(attempt)));
-            self.engine.write(statements.collect(), Care::Loose).await?;
+            self.engine.write(log(self.dialect, attempts), Care::Loose).await?;
             Ok(())
         }
         .boxed()
@@ -118,6 +117,34 @@ impl Journal for Tables {
             Ok(done.iter().map(|done| done.affected).sum())
         }
         .boxed()
+    }
+}
+
+/// The statements that add attempts. In PostgreSQL each would be an exchange with the server.
+fn log(dialect: Dialect, attempts: &[Attempt]) -> Vec<Statement> {
+    let insert = format!("INSERT INTO {ATTEMPTS} ({ATTEMPT})");
+    if dialect != Dialect::Postgres {
+        let text = dialect.text(format!("{insert} VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"));
+        return attempts.iter().map(|attempt| Statement::new(&text, attempt_values(attempt))).collect();
+    }
+    let text = format!(
+        "{insert} SELECT CAST(value ->> 0 AS bigint), value ->> 1, value ->> 2, decode(value ->> 3, 'hex'), \
+         decode(value ->> 4, 'hex'), value ->> 5, value ->> 6, CAST(value ->> 7 AS bigint), CAST(value ->> 8 AS bigint), \
+         CAST(value ->> 9 AS bigint) FROM {}",
+        dialect.list("$1")
+    );
+    let lines: Vec<Vec<Json>> =
+        attempts.iter().map(|attempt| attempt_values(attempt).iter().map(json).collect()).collect();
+    // Text and numbers can always be written.
+    vec![Statement::new(&text.into(), vec![serde_json::to_string(&lines).unwrap_or_default().into()])]
+}
+
+/// Bytes are in hex.
+fn json(value: &Argument) -> Json {
+    match value {
+        Argument::Integer(value) => (*value).into(),
+        Argument::Text(value) => value.as_deref().into(),
+        Argument::Bytes(value) => value.as_deref().map(hex).into(),
     }
 }
 

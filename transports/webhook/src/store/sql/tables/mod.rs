@@ -91,14 +91,11 @@ impl store::Nonces for Tables {
     }
 }
 
-/// The rest of a row of subscriptions after its number.
+/// The rest of a row of subscriptions after its number. A row that a person has written, and nobody can use, is told as it is:
+/// an error would take all others with it.
 fn subscription(kind: InterestKind, number: i64, record: &mut Record) -> Result<Row, Strange> {
-    let url = record.text()?;
-    let interest = match kind {
-        InterestKind::Exact => record.bytes()?,
-        InterestKind::Glob => record.text()?.into_boxed_bytes(),
-    };
-    Ok(Row { id: RowId { kind, number }, url, interest, recovery: record.maybe_text()? })
+    let (url, interest) = (record.loose_text()?, record.bytes()?);
+    Ok(Row { id: RowId { kind, number }, url, interest, recovery: record.maybe_loose_text()? })
 }
 
 /// The answer to the nth statement. Engines give as many as there were statements.

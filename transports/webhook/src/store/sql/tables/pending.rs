@@ -27,11 +27,10 @@ impl Pending for Tables {
         async move {
             for kind in [InterestKind::Exact, InterestKind::Glob] {
                 // Asked first, because nothing is due most of the time, and to lock is to write.
-                while !self.ask(&self.texts(kind).is_due, vec![now.into()]).await?.is_empty() {
-                    if let Some(due) = self.lock(kind, now).await? {
-                        return Ok(Some(due));
-                    }
-                    // Somebody else was quicker: whether there are more shows the next question.
+                let is_due = !self.ask(&self.texts(kind).is_due, vec![now.into()]).await?.is_empty();
+                // If nothing can be had, all that is due is in the hands of others: asking again would find it again.
+                if is_due && let Some(due) = self.lock(kind, now).await? {
+                    return Ok(Some(due));
                 }
             }
             Ok(None)

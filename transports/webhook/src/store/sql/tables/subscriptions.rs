@@ -6,6 +6,7 @@ use foldhash::{HashMap, HashMapExt as _, HashSet, HashSetExt as _};
 use futures_util::FutureExt as _;
 
 use super::{Care, Done, Record, Statement, Strange, Tables, limit, nth, subscription};
+use crate::store::sql::text::Dialect;
 use crate::store::sql::{Argument, damaged, hex};
 use crate::store::{Answer, Changes, Row, RowId, StoreError, Subscriptions, Wanted};
 use crate::wire::{Interest, InterestKind};
@@ -58,7 +59,7 @@ impl Subscriptions for Tables {
             statements.extend(self.dialect.in_turn().map(|text| Statement { text, arguments: vec![url.into()] }));
             let skipped = statements.len();
             for kind in KINDS {
-                let (texts, list) = (self.texts(kind), list(kind, wanted));
+                let (texts, list) = (self.texts(kind), list(self.dialect, kind, wanted));
                 let all = Statement::new(&texts.all_of_url, vec![url.into()]);
                 statements.push(all.clone());
                 for text in [&texts.keep_only, &texts.correct, &texts.add_all] {
@@ -179,13 +180,13 @@ fn value(interest: Interest<'_>) -> Argument {
 }
 
 /// What is wanted of one kind, as the statements read it: a list of interests, topics in hex, and recovery urls.
-fn list(kind: InterestKind, wanted: &[Wanted<'_>]) -> String {
+fn list(dialect: Dialect, kind: InterestKind, wanted: &[Wanted<'_>]) -> String {
     let rows = wanted.iter().filter(|wanted| wanted.interest.kind() == kind).map(|wanted| {
         let interest = match wanted.interest {
-            Interest::Exact(topic) => hex(topic),
-            Interest::Glob(glob) => glob.to_owned(),
+            Interest::Exact(topic) => hex(topic).into(),
+            Interest::Glob(glob) => dialect.to_list(glob),
         };
-        (interest, wanted.recovery)
+        (interest, wanted.recovery.map(|recovery| dialect.to_list(recovery)))
     });
     // Texts can always be written.
     serde_json::to_string(&rows.collect::<Vec<_>>()).unwrap_or_default()
