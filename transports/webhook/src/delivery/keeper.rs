@@ -86,13 +86,8 @@ impl Keeper {
 /// The store fails.
 pub async fn enable(store: &dyn Store, url: &str) -> Result<Option<Endpoint>, StoreError> {
     let stored = store.endpoint(url).await?;
-    match &stored {
-        Some(Endpoint { verified_at: Some(verified_at), allowed_rate, .. }) => {
-            let (verified_at, allowed_rate) = (Some(*verified_at), *allowed_rate);
-            store.remember(&Endpoint { url: url.into(), verified_at, allowed_rate, ..Endpoint::default() }).await?;
-        }
-        Some(_) => _ = store.dismiss(url).await?,
-        None => {}
+    if stored.is_some() {
+        store.enable(url).await?;
     }
     Ok(stored)
 }
@@ -196,8 +191,7 @@ impl Shared {
             failures,
             disabled_at: due,
             reason,
-            verified_at: before.verified_at,
-            allowed_rate: before.allowed_rate,
+            ..Endpoint::default()
         }
     }
 

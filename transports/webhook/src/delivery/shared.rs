@@ -242,7 +242,7 @@ impl Shared {
         })?;
         let allowed = match stored {
             Some(Endpoint { verified_at: Some(_), allowed_rate, .. }) => allowed_rate,
-            stored => self.ask(url, stored).await?,
+            _ => self.ask(url).await?,
         };
         if let Some(known) = known {
             known.vitals().verified(allowed, self.clock.now());
@@ -250,11 +250,10 @@ impl Shared {
         Ok(())
     }
 
-    async fn ask(&self, url: &str, stored: Option<Endpoint>) -> Result<Option<u32>, Report> {
+    async fn ask(&self, url: &str) -> Result<Option<u32>, Report> {
         let Verified { rate } = self.outgoing.verify(url).await?;
-        let mut endpoint = stored.unwrap_or_else(|| Endpoint { url: url.into(), ..Endpoint::default() });
-        endpoint.verified_at = Some(self.clock.now().epoch_secs());
-        endpoint.allowed_rate = rate.map(NonZeroU32::get);
+        let (verified_at, allowed_rate) = (Some(self.clock.now().epoch_secs()), rate.map(NonZeroU32::get));
+        let endpoint = Endpoint { url: url.into(), verified_at, allowed_rate, ..Endpoint::default() };
         if let Err(error) = self.store.remember(&endpoint).await {
             tracing::warn!(%error, url, "webhooks: that a url wants to be called is not remembered; it is asked again");
         }

@@ -191,8 +191,13 @@ pub trait Endpoints: Send + Sync {
     /// Some of them, by url.
     fn endpoints<'a>(&'a self, filter: &'a EndpointFilter) -> Answer<'a, Vec<Endpoint>>;
 
-    /// Remembers this in place of what was remembered of the url.
+    /// Adds this to what is remembered of the url, at once, so that nothing is lost if two do so: the earliest time since
+    /// which it fails and at which it was disabled, and the most failures; the reason, if this says that it fails; when it was
+    /// verified and its rate, if this says so.
     fn remember<'a>(&'a self, endpoint: &'a Endpoint) -> Answer<'a, ()>;
+
+    /// Forgets that a url has failed and was disabled, and no more. `false` if nothing is remembered of it.
+    fn enable<'a>(&'a self, url: &'a str) -> Answer<'a, bool>;
 
     /// Forgets all of a url.
     fn dismiss<'a>(&'a self, url: &'a str) -> Answer<'a, bool>;

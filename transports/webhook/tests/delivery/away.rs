@@ -78,6 +78,7 @@ pass_on!(Endpoints {
     fn endpoint<'a>(&'a self, url: &'a str) -> Option<Endpoint>;
     fn endpoints<'a>(&'a self, filter: &'a EndpointFilter) -> Vec<Endpoint>;
     fn remember<'a>(&'a self, endpoint: &'a Endpoint) -> ();
+    fn enable<'a>(&'a self, url: &'a str) -> bool;
     fn dismiss<'a>(&'a self, url: &'a str) -> bool;
 });
 

@@ -235,6 +235,10 @@ impl Endpoints for MemoryStore {
         unused()
     }
 
+    fn enable<'a>(&'a self, _: &'a str) -> Answer<'a, bool> {
+        unused()
+    }
+
     fn dismiss<'a>(&'a self, _: &'a str) -> Answer<'a, bool> {
         unused()
     }

@@ -80,6 +80,7 @@ macro_rules! every_store {
                 trimming_keeps_the_newest;
             endpoints:
                 what_is_remembered_of_a_url_comes_back
+                what_two_remember_of_a_url_at_once_is_all_kept
                 disabled_urls_are_listed_in_order;
         })*
     };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures_util::FutureExt as _;
 
-use super::{Care, Record, Strange, Tables, limit};
+use super::{Care, Record, Statement, Strange, Tables, limit};
 use crate::store::{Answer, Endpoint, EndpointFilter, Endpoints, StoreError};
 
 const TABLE: &str = "webhook_endpoints";
@@ -41,12 +41,24 @@ impl Endpoints for Tables {
 
     fn remember<'a>(&'a self, endpoint: &'a Endpoint) -> Answer<'a, ()> {
         async move {
+            let earliest = |column: &str| {
+                format!(
+                    "{column} = CASE WHEN {TABLE}.{column} <= excluded.{column} THEN {TABLE}.{column} \
+                     ELSE coalesce(excluded.{column}, {TABLE}.{column}) END"
+                )
+            };
             let text = format!(
                 "INSERT INTO {TABLE} (url, failing_since, failures, disabled_at, reason, verified_at, allowed_rate) \
-                 VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT {} DO UPDATE SET failing_since = excluded.failing_since, \
-                 failures = excluded.failures, disabled_at = excluded.disabled_at, reason = excluded.reason, \
-                 verified_at = excluded.verified_at, allowed_rate = excluded.allowed_rate",
-                self.dialect.unique_url()
+                 VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT {unique} DO UPDATE SET {failing}, {disabled}, \
+                 failures = CASE WHEN {TABLE}.failures > excluded.failures THEN {TABLE}.failures ELSE excluded.failures END, \
+                 reason = CASE WHEN excluded.failing_since IS NULL AND excluded.disabled_at IS NULL \
+                    THEN {TABLE}.reason ELSE excluded.reason END, \
+                 verified_at = coalesce(excluded.verified_at, {TABLE}.verified_at), \
+                 allowed_rate = CASE WHEN excluded.verified_at IS NULL \
+                    THEN {TABLE}.allowed_rate ELSE excluded.allowed_rate END",
+                unique = self.dialect.unique_url(),
+                failing = earliest("failing_since"),
+                disabled = earliest("disabled_at"),
             );
             let arguments = vec![
                 (&*endpoint.url).into(),
@@ -59,6 +71,21 @@ impl Endpoints for Tables {
             ];
             self.change(&self.dialect.text(text), arguments, Care::Durable).await?;
             Ok(())
+        }
+        .boxed()
+    }
+
+    fn enable<'a>(&'a self, url: &'a str) -> Answer<'a, bool> {
+        async move {
+            let this = self.dialect.same("url", "$1");
+            let forget = format!(
+                "UPDATE {TABLE} SET failing_since = NULL, failures = 0, disabled_at = NULL, reason = '' WHERE {this}"
+            );
+            // What says nothing any more.
+            let dismiss = format!("DELETE FROM {TABLE} WHERE {this} AND verified_at IS NULL");
+            let statement = |text: String| Statement::new(&self.dialect.text(text), vec![url.into()]);
+            let done = self.engine.write(vec![statement(forget), statement(dismiss)], Care::Durable).await?;
+            Ok(done.first().is_some_and(|done| done.affected > 0))
         }
         .boxed()
     }
