@@ -101,6 +101,12 @@ impl Delivery {
         self.shared.deliver(target, message).await
     }
 
+    /// Counts a message as one that was not tried because too many wait for its url; then a MISSED is due, if there is a
+    /// recovery url. Waits for nothing.
+    pub fn give_up(&self, target: &Target, message: &Message) {
+        self.shared.give_up(target, message);
+    }
+
     /// Forgets that a url has failed, and enables it: somebody there has just subscribed, or looked after it. Waits for nothing; the store, and
     /// with it other broadcasters, hear of it a little later. Does nothing if it is well.
     pub fn enable(&self, url: &str) {

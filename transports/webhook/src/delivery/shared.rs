@@ -120,6 +120,12 @@ impl Shared {
         report.into()
     }
 
+    pub(super) fn give_up(&self, target: &Target, message: &Message) {
+        let report = not_made(Outcome::Crowded, "too many messages wait for it");
+        self.counters.receive(report.outcome);
+        self.write_down(target, message, &report);
+    }
+
     async fn send(&self, permit: &Permit<'_>, url: &str, message: &Message) -> Report {
         if self.settings.verify
             && let Err(report) = self.be_sure(permit.known(), url).await

@@ -40,6 +40,8 @@ pub(crate) struct Called {
     pub(crate) gone: Mutex<Option<&'static str>>,
     /// Urls whose failures are forgotten.
     pub(crate) enabled: Mutex<Vec<String>>,
+    /// Urls that get no message because too many wait.
+    pub(crate) given_up: Mutex<Vec<String>>,
     /// Calls wait for a permit of this.
     pub(crate) gate: Semaphore,
     pub(crate) at_once: AtomicU32,
@@ -64,6 +66,7 @@ impl Default for Called {
             calls: Mutex::default(),
             gone: Mutex::default(),
             enabled: Mutex::default(),
+            given_up: Mutex::default(),
             gate: Semaphore::new(Semaphore::MAX_PERMITS),
             at_once: AtomicU32::new(0),
             most_at_once: AtomicU32::new(0),
@@ -88,6 +91,10 @@ impl Deliver for Called {
             Report { outcome, subscribers, status, detail: "".into(), took, identifier }.into()
         }
         .boxed()
+    }
+
+    fn give_up(&self, target: &Target, _: &Message) {
+        self.given_up.lock().unwrap().push(target.urls.receive.to_string());
     }
 
     fn enable(&self, url: &str) {
