@@ -158,7 +158,7 @@ impl Journal {
         for record in batch.drain(..) {
             match record {
                 Record::Attempt(attempt) => attempts.push(attempt),
-                Record::Letter(letter) => letters.push(letter),
+                Record::Letter(letter) => letters.push(*letter),
             }
         }
         let mut all = true;
@@ -173,19 +173,19 @@ impl Journal {
     /// Writes letters, some at a time: a store that can writes those as one. Returns whether all are written.
     async fn bury_all(
         &self,
-        letters: Vec<Box<Letter>>,
+        letters: Vec<Letter>,
         reached: bool,
         store: &dyn Store,
         stop: &watch::Receiver<bool>,
     ) -> bool {
         let written = letters.len() as u64;
         let all = AtomicBool::new(reached);
-        let bury = async |letter: Box<Letter>| {
+        let bury = async |letter: Letter| {
             let mut stop = stop.clone();
             if !all.load(Ordering::Relaxed) && *stop.borrow() {
                 return self.lose(1);
             }
-            let letter = seal(*letter).await;
+            let letter = seal(letter).await;
             if !self.insist(&Batch::Letter(&letter), store, &mut stop).await {
                 all.store(false, Ordering::Relaxed);
             }
