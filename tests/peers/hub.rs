@@ -1,6 +1,7 @@
 //! The hubs that the cases run against: Python's two, and ours.
 
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::json;
 
@@ -61,7 +62,10 @@ fn python(stack: Stack, port: u16) -> (u16, Peer) {
 
 fn ours(port: u16) -> (u16, Peer) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hive-cli"));
-    command.env("XDG_DATA_HOME", env!("CARGO_TARGET_TMPDIR"));
+    // A folder for each, because what one has stored is nothing to the next.
+    static FOLDERS: AtomicUsize = AtomicUsize::new(0);
+    let (run, number) = (std::process::id(), FOLDERS.fetch_add(1, Ordering::Relaxed));
+    command.env("XDG_DATA_HOME", format!("{}/hubs/{run}-{number}", env!("CARGO_TARGET_TMPDIR")));
     command.args(["--json", "serve", "--network", "net", "--port", &port.to_string()]);
     let mut process = Peer::start("hive-cli serve", command);
     let told = process.wait_until("servers", |line| line.get("servers").is_some());

@@ -11,6 +11,10 @@ pub trait Deliver: Send + Sync {
     /// Done when it is known what became of it.
     fn deliver<'a>(&'a self, target: &'a Target, message: &'a Message) -> BoxFuture<'a, Delivered>;
 
+    /// A message will not be delivered to a subscription, because too many wait: all that belongs to one that was not, is done
+    /// without trying. Waits for nothing.
+    fn give_up(&self, target: &Target, message: &Message);
+
     /// Somebody at this url has just subscribed: what is known of its failures does not count any more.
     fn enable(&self, url: &str);
 }

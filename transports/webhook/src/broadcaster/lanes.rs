@@ -106,9 +106,20 @@ impl Delivery {
     }
 
     /// It will not come.
-    fn missed(&self) {
-        if let To::Peer(peer) = &self.to {
-            peer.missed(&self.message.topic);
+    fn missed(&self, broadcaster: &Broadcaster) {
+        match &self.to {
+            To::Url(target) => broadcaster.deliver.give_up(target, &self.message),
+            To::Peer(peer) => peer.missed(&self.message.topic),
+        }
+    }
+}
+
+/// What still waits when a broadcaster closes is not delivered, and its subscribers hear of it.
+impl Drop for Lanes<'_> {
+    fn drop(&mut self) {
+        for delivery in self.lanes.values().flat_map(|lane| &lane.waiting) {
+            self.broadcaster.counters.dropped.add(1);
+            delivery.missed(self.broadcaster);
         }
     }
 }
@@ -198,7 +209,7 @@ impl<'b> Lanes<'b> {
     fn join(&mut self, delivery: Delivery) {
         if !self.make_room(&delivery) {
             self.broadcaster.counters.dropped.add(1);
-            delivery.missed();
+            delivery.missed(self.broadcaster);
             return;
         }
         let weight = delivery.weight();
@@ -222,7 +233,7 @@ impl<'b> Lanes<'b> {
             let Some(oldest) = oldest else { return false };
             self.bytes -= oldest.weight();
             self.broadcaster.counters.dropped.add(1);
-            oldest.missed();
+            oldest.missed(self.broadcaster);
         }
         true
     }

@@ -10,7 +10,7 @@ use crate::wire::glob::Glob;
 const PAGE: usize = 500;
 
 impl Broadcaster {
-    /// Subscribes a url. `false` if it has this subscription already; its recovery url is left as it is then.
+    /// Subscribes a url, and enables it. `false` if it has this subscription already; its recovery url is left as it is then.
     ///
     /// # Errors
     /// The pattern is none, or the store does not take it.
@@ -21,10 +21,19 @@ impl Broadcaster {
         recovery: Option<&str>,
     ) -> Result<bool, SubscribeError> {
         check(interest)?;
-        let Some(id) = self.store.insert(url, interest, recovery).await? else { return Ok(false) };
-        self.follower.refresh(vec![id]).await?;
+        let inserted = self.store.insert(url, interest, recovery).await?;
+        if let Some(id) = inserted {
+            self.follower.refresh(vec![id]).await?;
+        }
+        // Who has it already is there, too.
         self.deliver.enable(url);
-        Ok(true)
+        Ok(inserted.is_some())
+    }
+
+    /// Somebody who may subscribe this url has asked for its subscriptions, and leaves them as they are if they are right: what
+    /// is known of its failures does not count any more.
+    pub fn heard_from(&self, url: &str) {
+        self.deliver.enable(url);
     }
 
     /// Ends a subscription of a url. `false` if there is none.

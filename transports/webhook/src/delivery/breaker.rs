@@ -98,6 +98,14 @@ impl Breaker {
         self.state = State::Open { until };
     }
 
+    /// How long nothing passes, as far as that is known.
+    pub(super) fn held_for(&self, now: Duration) -> Duration {
+        match self.state {
+            State::Open { until } => until.saturating_sub(now),
+            State::Closed | State::Probing => Duration::ZERO,
+        }
+    }
+
     /// Failures in a row.
     pub(super) fn failures(&self) -> u32 {
         self.failures

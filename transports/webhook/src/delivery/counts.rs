@@ -17,6 +17,8 @@ pub struct Counts {
     pub crowded: u64,
     /// Answers that asked for the subscription to be removed.
     pub gone: u64,
+    /// How often it was written down that a subscription is to be told.
+    pub missed_written: u64,
     /// MISSED messages that were confirmed.
     pub missed_told: u64,
     /// MISSED messages that failed, and are tried again.
@@ -25,6 +27,10 @@ pub struct Counts {
     pub missed_given_up: u64,
     /// MISSED messages that were never written down, because the store was away for too long.
     pub missed_dropped: u64,
+    /// Sweeps that have looked for MISSED messages that are due.
+    pub sweeps: u64,
+    /// Messages that were not tried and not written down, because many to the same url were not tried.
+    pub untried_unwritten: u64,
     /// Attempts and dead letters that were never written down, because the store was away for too long.
     pub journal_dropped: u64,
     /// Urls that were disabled.
@@ -61,6 +67,9 @@ pub(super) struct Counters {
     pub(super) missed_failed: Counter,
     pub(super) missed_given_up: Counter,
     pub(super) missed_dropped: Counter,
+    pub(super) missed_written: Counter,
+    pub(super) sweeps: Counter,
+    pub(super) untried_unwritten: Counter,
     pub(super) disabled: Counter,
 }
 

@@ -5,11 +5,12 @@
 //! the queue is counted and forgotten. A store that did not answer may have written all the same, so that an attempt or a
 //! letter can be there twice.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use futures_util::{StreamExt as _, stream};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use super::retry::{Retry, stopped};
 use super::settings::JournalSettings;
@@ -20,6 +21,9 @@ use crate::store::{Attempt, DeadLetter, Store, StoreError};
 
 /// Records that are written at once at most. An attempt is about 300 bytes.
 const BATCH: usize = 512;
+
+/// Letters that are written at once at most. Each may have a body of [`JournalSettings::letter_bytes`].
+const TOGETHER: usize = 16;
 
 /// What a record takes beside its texts, about.
 const OVERHEAD: usize = 200;
@@ -45,6 +49,10 @@ pub(super) struct Journal {
     settings: JournalSettings,
     bytes: AtomicUsize,
     dropped: AtomicU64,
+    /// Letters since the last trim.
+    letters: AtomicU64,
+    /// Many letters were written since the last trim.
+    pub(super) full: Notify,
 }
 
 impl Journal {
@@ -56,6 +64,8 @@ impl Journal {
             settings,
             bytes: AtomicUsize::new(0),
             dropped: AtomicU64::new(0),
+            letters: AtomicU64::new(0),
+            full: Notify::new(),
         }
     }
 
@@ -148,23 +158,50 @@ impl Journal {
         for record in batch.drain(..) {
             match record {
                 Record::Attempt(attempt) => attempts.push(attempt),
-                Record::Letter(letter) => letters.push(letter),
+                Record::Letter(letter) => letters.push(*letter),
             }
         }
         let mut all = true;
         if !attempts.is_empty() {
             all &= self.insist(&Batch::Attempts(&attempts), store, stop).await;
         }
-        for letter in letters {
-            if !all && *stop.borrow() {
-                self.lose(1);
-                continue;
-            }
-            let letter = seal(*letter).await;
-            all &= self.insist(&Batch::Letter(&letter), store, stop).await;
-        }
+        all &= self.bury_all(letters, all, store, stop).await;
         self.bytes.fetch_sub(size, Ordering::Relaxed);
         all
+    }
+
+    /// Writes letters, some at a time: a store that can writes those as one. Returns whether all are written.
+    async fn bury_all(
+        &self,
+        letters: Vec<Letter>,
+        reached: bool,
+        store: &dyn Store,
+        stop: &watch::Receiver<bool>,
+    ) -> bool {
+        let written = letters.len() as u64;
+        let all = AtomicBool::new(reached);
+        let bury = async |letter: Letter| {
+            let mut stop = stop.clone();
+            if !all.load(Ordering::Relaxed) && *stop.borrow() {
+                return self.lose(1);
+            }
+            let letter = seal(letter).await;
+            if !self.insist(&Batch::Letter(&letter), store, &mut stop).await {
+                all.store(false, Ordering::Relaxed);
+            }
+        };
+        stream::iter(letters).for_each_concurrent(TOGETHER, bury).await;
+        self.count_letters(written);
+        all.into_inner()
+    }
+
+    /// A store that takes many letters between two trims is trimmed when a tenth more than is to be kept has come.
+    fn count_letters(&self, letters: u64) {
+        let most = (self.settings.keep_letters / 10).max(1);
+        if self.letters.fetch_add(letters, Ordering::Relaxed).saturating_add(letters) >= most {
+            self.letters.store(0, Ordering::Relaxed);
+            self.full.notify_one();
+        }
     }
 
     /// Tries until it is done, or cannot be, or it is time to stop; then once more. Returns whether it is done.

@@ -13,10 +13,12 @@ use std::time::Duration;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::time::{MissedTickBehavior, interval_at};
 
+use super::misses::Noted;
 use super::retry::stopped;
 use super::shared::Shared;
 use super::vitals::Failing;
-use crate::store::{Endpoint, EndpointFilter, Store, StoreError};
+use crate::index::{self, Target};
+use crate::store::{Endpoint, EndpointFilter, Row, Store, StoreError};
 
 /// Notes that wait at most. Beyond that they are dropped, as if the store were away.
 const NOTES: usize = 4096;
@@ -67,11 +69,13 @@ impl Keeper {
         Self { sender, receiver: Mutex::new(Some(receiver)), round: AtomicU32::new(0) }
     }
 
-    /// Leaves a note, or not, if there are too many.
-    pub(super) fn tell(&self, note: Note) {
-        if self.sender.try_send(note).is_err() {
+    /// Leaves a note. `false` if there are too many.
+    pub(super) fn tell(&self, note: Note) -> bool {
+        let left = self.sender.try_send(note).is_ok();
+        if !left {
             tracing::debug!("webhooks: a note about a url is dropped; it is made again when the url is called");
         }
+        left
     }
 }
 
@@ -97,7 +101,7 @@ impl Shared {
         let [mut look, mut read, mut tidy] = [self.settings.sweep_interval, READ_ALL, TIDY].map(every);
         loop {
             let result = tokio::select! {
-                biased;
+                // In no order, so that many notes do not keep it from reading.
                 Some(note) = notes.recv() => self.heed(note).await,
                 () = stopped(&mut stop) => break,
                 _ = tidy.tick() => self.forget_strangers().await,
@@ -132,7 +136,7 @@ impl Shared {
                 let result = enable(&*self.store, &url).await;
                 if let Some(known) = self.urls.find(&url) {
                     // What could not be written is noted again with the next success.
-                    known.vitals().stored = result.is_err();
+                    known.vitals().told(result.is_ok());
                 }
                 result.map(drop)
             }
@@ -169,6 +173,7 @@ impl Shared {
         known.vitals().hear(&after, self.clock.now(), &self.settings);
         if after.disabled_at.is_some() {
             self.disabled(&after);
+            self.tell_owner(&after.url).await?;
         }
         Ok(())
     }
@@ -200,6 +205,26 @@ impl Shared {
         );
         self.counters.disabled.add(1);
         self.tell_disabled(&Disabled { url: url.clone(), since, reason: reason.clone() });
+    }
+
+    /// Tells each subscription of a url that was disabled that it will miss what comes now. For a pattern the topic is the
+    /// pattern's own text: no message of a topic was missed.
+    async fn tell_owner(&self, url: &str) -> Result<(), StoreError> {
+        let (quiet, mut last) = (self.settings.probe_disabled, None::<Row>);
+        loop {
+            let rows = self.store.of_url(url, last.as_ref().and_then(Row::interest), PAGE).await?;
+            for row in &rows {
+                let urls = index::Urls { receive: row.url.clone(), recovery: row.recovery.clone() };
+                let target = Target { id: row.id, urls: urls.into() };
+                let noted = self.misses.note_now(&target, &(&*row.interest).into(), self.clock.now(), quiet);
+                self.counters.missed_dropped.add(usize::from(noted == Noted::NoRoom));
+            }
+            let is_last = rows.len() < PAGE;
+            last = rows.into_iter().last();
+            if is_last {
+                return Ok(());
+            }
+        }
     }
 
     /// Takes note of what the store remembers: of urls that are disabled, or of all.
@@ -237,6 +262,11 @@ impl Shared {
                 if self.store.of_url(&endpoint.url, None, 1).await?.is_empty() {
                     self.store.dismiss(&endpoint.url).await?;
                 }
+            }
+        }
+        for url in self.urls.lonely(self.clock.now()) {
+            if self.store.of_url(&url, None, 1).await?.is_empty() {
+                self.urls.forget(&url);
             }
         }
         Ok(())

@@ -1,8 +1,9 @@
 //! MISSED messages that are to be written into the store.
 //!
 //! A subscription has one pending MISSED at most, so this is a table by subscription: a later miss takes the place of an
-//! earlier one that was not written yet. While one is pending that is not due, another does not put it off: else a url
-//! that fails under steady traffic would never be told. A task writes; whoever delivers waits for nothing.
+//! earlier one that was not written yet. One that is due here goes to the store once more, which knows whether it is still
+//! pending, and then keeps its time: else a url that fails under steady traffic would never be told. A task writes;
+//! whoever delivers waits for nothing.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -14,11 +15,15 @@ use tokio::sync::Notify;
 
 use super::backoff::BackOff;
 use super::clock::Now;
+use super::counts::Counter;
 use crate::index::{Target, Urls};
 use crate::store::{RowId, Store, StoreError};
 
 /// Subscriptions that are in the table at most: about 20 MB with short topics.
 const MOST: usize = 100_000;
+
+/// Bytes of their topics at most.
+const MOST_BYTES: usize = 32 << 20;
 
 /// Writes to the store at once.
 const CONCURRENCY: usize = 8;
@@ -46,6 +51,8 @@ struct Table {
     rows: HashMap<RowId, Miss>,
     /// Those that are not written.
     unwritten: Vec<RowId>,
+    /// Those of the topics. One that several rows share counts for each: it stays as long as the last of them.
+    bytes: usize,
 }
 
 /// What became of a miss that was noted.
@@ -87,31 +94,52 @@ impl Misses {
         noted
     }
 
-    /// Writes what is to be written. Returns how much was.
+    /// Notes that a subscription is to be told now, unless it is to be told anyway, and nothing more for `quiet`.
+    pub(super) fn note_now(&self, target: &Target, topic: &Arc<[u8]>, now: Now, quiet: Duration) -> Noted {
+        if target.urls.recovery.is_none() {
+            return Noted::Nobody;
+        }
+        let secs = now.epoch_secs();
+        let quiet_until = secs.saturating_add(quiet.as_secs());
+        let (urls, topic) = (Arc::clone(&target.urls), Arc::clone(topic));
+        let mut table = self.table();
+        if let Some(pending) = table.rows.get_mut(&target.id).filter(|miss| miss.urls == urls && secs < miss.retry_at) {
+            pending.quiet_until = pending.quiet_until.max(quiet_until);
+            return Noted::Already;
+        }
+        let noted = table.note(target.id, Miss { urls, topic, retry_at: secs, quiet_until, written: false }, now);
+        drop(table);
+        if noted == Noted::Yes {
+            self.some.notify_one();
+        }
+        noted
+    }
+
+    /// Writes what is to be written, and counts it.
     ///
     /// # Errors
     /// The store failed; what was not written is kept for the next call.
-    pub(super) async fn write(&self, store: &dyn Store) -> Result<usize, StoreError> {
+    pub(super) async fn write(&self, store: &dyn Store, written: &Counter) -> Result<(), StoreError> {
         let mut results = stream::iter(self.take())
             .map(async |(id, topic, retry_at)| (id, store.miss(id, &topic, 0, retry_at).await))
             .buffer_unordered(CONCURRENCY);
-        let (mut written, mut problem) = (0, None);
+        let mut problem = None;
         while let Some((id, result)) = results.next().await {
             match result {
-                Ok(true) => written += 1,
-                Ok(false) => _ = self.table().rows.remove(&id),
+                Ok(true) => written.add(1),
+                Ok(false) => self.table().forget(id),
                 Err(error) => {
                     self.table().again(id);
                     problem = Some(error);
                 }
             }
         }
-        problem.map_or(Ok(written), Err)
+        problem.map_or(Ok(()), Err)
     }
 
     /// What is to be written.
     fn take(&self) -> Vec<(RowId, Arc<[u8]>, u64)> {
-        let Table { rows, unwritten } = &mut *self.table();
+        let Table { rows, unwritten, .. } = &mut *self.table();
         let taken = unwritten.drain(..).filter_map(|id| {
             let miss = rows.get_mut(&id)?;
             miss.written = true;
@@ -123,7 +151,12 @@ impl Misses {
     /// Forgets what is over.
     pub(super) fn tidy(&self, now: Now) {
         let secs = now.epoch_secs();
-        self.table().rows.retain(|_, miss| !miss.written || secs < miss.retry_at.max(miss.quiet_until));
+        let Table { rows, bytes, .. } = &mut *self.table();
+        rows.retain(|_, miss| {
+            let keep = !miss.written || secs < miss.retry_at.max(miss.quiet_until);
+            *bytes -= if keep { 0 } else { miss.topic.len() };
+            keep
+        });
     }
 
     /// How many are not written.
@@ -134,9 +167,11 @@ impl Misses {
 
 impl Table {
     fn note(&mut self, id: RowId, fresh: Miss, now: Now) -> Noted {
-        let (secs, room) = (now.epoch_secs(), self.rows.len() < MOST);
+        let more = fresh.topic.len();
+        let (secs, room) = (now.epoch_secs(), self.bytes.saturating_add(more) <= MOST_BYTES);
+        let seats = self.rows.len() < MOST;
         match self.rows.entry(id) {
-            Entry::Vacant(_) if !room => return Noted::NoRoom,
+            Entry::Vacant(_) if !room || !seats => return Noted::NoRoom,
             Entry::Vacant(vacant) => {
                 vacant.insert(fresh);
                 self.unwritten.push(id);
@@ -146,6 +181,10 @@ impl Table {
                 if !old.gives_way_to(&fresh, secs) {
                     return Noted::Already;
                 }
+                if !room {
+                    return Noted::NoRoom;
+                }
+                self.bytes -= old.topic.len();
                 if old.written {
                     self.unwritten.push(id);
                 }
@@ -154,7 +193,14 @@ impl Table {
                 *old = Miss { retry_at, ..fresh };
             }
         }
+        self.bytes += more;
         Noted::Yes
+    }
+
+    fn forget(&mut self, id: RowId) {
+        if let Some(miss) = self.rows.remove(&id) {
+            self.bytes -= miss.topic.len();
+        }
     }
 
     /// It was not written after all.
@@ -206,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn steady_failures_do_not_put_off_what_is_pending() {
+    fn steady_failures_do_not_put_off_what_is_not_due_yet() {
         let misses = Misses::default();
         assert_eq!(note(&misses, "a", "one", 100, 0), Noted::Yes);
         assert_eq!(taken(&misses), [("one".into(), 102)]);
@@ -243,6 +289,23 @@ mod tests {
         taken(&misses);
         assert_eq!(note(&misses, "b", "one", 101, 3600), Noted::Yes);
         assert_eq!(taken(&misses), [("one".into(), 103)]);
+    }
+
+    #[test]
+    fn topics_take_no_more_memory_than_their_bound_and_what_is_over_gives_it_back() {
+        let (misses, topic) = (Misses::default(), Arc::<[u8]>::from(vec![b'a'; 1 << 16]));
+        let note = |number: i64, secs| {
+            let target = target("a");
+            let target = Target { id: RowId { number, ..target.id }, ..target };
+            misses.note(&target, &topic, at(secs), Duration::ZERO, &BACK_OFF)
+        };
+        let most = i64::try_from(MOST_BYTES >> 16).unwrap();
+        assert!((0..most).all(|number| note(number, 100) == Noted::Yes));
+        assert_eq!(note(most, 100), Noted::NoRoom);
+        taken(&misses);
+        misses.tidy(at(1000));
+        assert_eq!(misses.table().bytes, 0);
+        assert_eq!(note(most, 1000), Noted::Yes);
     }
 
     #[test]

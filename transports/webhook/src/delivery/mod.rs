@@ -5,7 +5,7 @@
 //!   `shared`: one message, from the question whether its url may be called to what is written down of it.
 //! - `urls`, `vitals`: what is known of each url. `breaker`, `bucket`: whether it is called. `keeper`: the part of it that
 //!   the store remembers, and all broadcasters share.
-//! - `misses`, `backoff`, `sweep`: telling subscribers that they missed something. `journal`: what is written down.
+//! - `misses`, `backoff`, `sweep`: telling subscribers that they missed something. `origins`: hosts that do not answer that. `journal`: what is written down.
 //!   `replay`: dead letters, once more. `forbidden`: telling of urls that may not be called.
 //!
 //! A url that is well costs a delivery one look into a table without locks. Nothing that a delivery does waits for the
@@ -21,6 +21,7 @@ mod forbidden;
 mod journal;
 mod keeper;
 mod misses;
+mod origins;
 mod replay;
 mod retry;
 mod settings;
@@ -100,7 +101,13 @@ impl Delivery {
         self.shared.deliver(target, message).await
     }
 
-    /// Forgets that a url has failed, and enables it: somebody there has just subscribed. Waits for nothing; the store, and
+    /// Counts a message as one that was not tried because too many wait for its url; then a MISSED is due, if there is a
+    /// recovery url. Waits for nothing.
+    pub fn give_up(&self, target: &Target, message: &Message) {
+        self.shared.give_up(target, message);
+    }
+
+    /// Forgets that a url has failed, and enables it: somebody there has just subscribed, or looked after it. Waits for nothing; the store, and
     /// with it other broadcasters, hear of it a little later. Does nothing if it is well.
     pub fn enable(&self, url: &str) {
         self.shared.enable(url);

@@ -19,7 +19,7 @@ pub struct DeliverySettings {
     pub breaker: BreakerSettings,
     /// How often one url is called at most; `None` leaves it to the subscribers.
     pub rate: Option<Rate>,
-    /// A url that has failed for so long, and as often in a row as opens the breaker, is disabled; `None` never does.
+    /// A url that has failed for so long, and at least five times in a row, is disabled; `None` never does.
     pub disable_after: Option<Duration>,
     /// How often a disabled url is tried with a message, and how often each of its subscriptions is told that something was
     /// missed.

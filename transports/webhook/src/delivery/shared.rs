@@ -1,5 +1,6 @@
 //! One message to one subscription.
 
+use std::borrow::Cow;
 use std::num::NonZeroU32;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -14,13 +15,14 @@ use super::forbidden::Forbidden;
 use super::journal::Journal;
 use super::keeper::{Disabled, Keeper, Note};
 use super::misses::{Misses, Noted};
+use super::origins::Origins;
 use super::settings::{DeliverySettings, Log};
 use super::urls::{Permit, Url, Urls};
 use super::vitals::Refusal;
 use crate::index::Target;
 use crate::message::Message;
-use crate::outgoing::{Outgoing, Report, Verified};
-use crate::store::{Attempt, Endpoint, Outcome, Store};
+use crate::outgoing::{Outgoing, Report, Verified, origin};
+use crate::store::{Attempt, Due, Endpoint, Outcome, Store};
 
 /// Whom to tell that a url was disabled.
 type OnDisabled = Box<dyn Fn(&Disabled) + Send + Sync>;
@@ -36,6 +38,7 @@ pub(super) struct Shared {
     pub(super) journal: Journal,
     pub(super) counters: Counters,
     pub(super) keeper: Keeper,
+    pub(super) origins: Origins,
     forbidden: Forbidden,
     on_disabled: OnceLock<OnDisabled>,
     stop: watch::Sender<bool>,
@@ -62,6 +65,7 @@ impl Shared {
             clock,
             misses: Misses::default(),
             counters: Counters::default(),
+            origins: Origins::default(),
             forbidden: Forbidden::default(),
             on_disabled: OnceLock::new(),
             stop: watch::Sender::new(false),
@@ -116,6 +120,12 @@ impl Shared {
         report.into()
     }
 
+    pub(super) fn give_up(&self, target: &Target, message: &Message) {
+        let report = not_made(Outcome::Crowded, "too many messages wait for it");
+        self.counters.receive(report.outcome);
+        self.write_down(target, message, &report);
+    }
+
     async fn send(&self, permit: &Permit<'_>, url: &str, message: &Message) -> Report {
         if self.settings.verify
             && let Err(report) = self.be_sure(permit.known(), url).await
@@ -142,7 +152,7 @@ impl Shared {
     /// A url has answered.
     pub(super) fn well(&self, permit: Permit<'_>, url: &str) {
         if permit.succeeded(url) {
-            self.keeper.tell(Note::Well { url: url.into() });
+            self.tell_well(url);
         }
     }
 
@@ -155,13 +165,35 @@ impl Shared {
             return self.log(&tried, report);
         }
         let disabled = self.urls.find(url).is_some_and(|known| known.vitals().is_disabled());
-        if !(disabled && report.outcome == Outcome::Held) {
-            self.log(&tried, report);
-            self.journal.bury(target, message, report, self.clock.now().epoch_ms);
+        if !(disabled && report.outcome == Outcome::Held)
+            && let Some(report) = self.worth_writing(url, report)
+        {
+            self.log(&tried, &report);
+            self.journal.bury(target, message, &report, self.clock.now().epoch_ms);
         }
         let quiet = if disabled { self.settings.probe_disabled } else { Duration::ZERO };
         let noted = self.misses.note(target, &message.topic, self.clock.now(), quiet, &self.settings.missed);
         self.counters.missed_dropped.add(usize::from(noted == Noted::NoRoom));
+    }
+
+    /// The report of a message that did not arrive, as it is written down; `None` if too many to this url were not tried: a
+    /// burst to one url that fails must not fill the store, nor push what others are to find out of it.
+    pub(super) fn worth_writing<'a>(&self, url: &str, report: &'a Report) -> Option<Cow<'a, Report>> {
+        if !is_untried(report.outcome) {
+            return Some(Cow::Borrowed(report));
+        }
+        let others = self.urls.enter(url).and_then(|known| known.vitals().write_untried(self.clock.now()));
+        match others {
+            None => {
+                self.counters.untried_unwritten.add(1);
+                None
+            }
+            Some(0) => Some(Cow::Borrowed(report)),
+            Some(others) => {
+                let detail = format!("{}; before it {others} more, which are not written down", report.detail).into();
+                Some(Cow::Owned(Report { detail, ..report.clone() }))
+            }
+        }
     }
 
     /// Writes an attempt down, if such are wanted.
@@ -174,6 +206,28 @@ impl Shared {
         if wanted {
             self.journal.attempt(attempt(tried, report, self.clock.now().epoch_ms));
         }
+    }
+
+    /// Makes sure that a recovery url wants to be called. That the receive url of its host does is enough.
+    pub(super) async fn be_sure_to_tell(&self, permit: &Permit<'_>, due: &Due, recovery: &str) -> Result<(), Report> {
+        if !self.settings.verify {
+            return Ok(());
+        }
+        let receive = &*due.row.url;
+        let same_host = origin(receive).is_some_and(|receive| origin(recovery) == Some(receive));
+        if same_host && self.was_sure(receive).await {
+            return Ok(());
+        }
+        self.be_sure(permit.known(), recovery).await
+    }
+
+    /// Whether a url has shown that it wants to be called. Of what a store that is away knows, the next question tells.
+    async fn was_sure(&self, url: &str) -> bool {
+        if self.urls.find(url).is_some_and(|known| known.vitals().is_verified()) {
+            return true;
+        }
+        let stored = self.store.endpoint(url).await;
+        stored.is_ok_and(|stored| stored.is_some_and(|endpoint| endpoint.verified_at.is_some()))
     }
 
     /// Makes sure that a url wants to be called: by what is known of it, by what the store remembers, or by asking it.
@@ -214,8 +268,18 @@ impl Shared {
 
     pub(super) fn enable(&self, url: &str) {
         let Some(known) = self.urls.find(url) else { return };
-        if known.vitals().recover() {
-            self.keeper.tell(Note::Well { url: url.into() });
+        let tell = known.vitals().recover();
+        if tell {
+            self.tell_well(url);
+        }
+    }
+
+    /// The store is to know that a url is well.
+    fn tell_well(&self, url: &str) {
+        if !self.keeper.tell(Note::Well { url: url.into() })
+            && let Some(known) = self.urls.find(url)
+        {
+            known.vitals().told(false);
         }
     }
 
@@ -231,6 +295,9 @@ impl Shared {
             missed_failed: counters.missed_failed.get(),
             missed_given_up: counters.missed_given_up.get(),
             missed_dropped: counters.missed_dropped.get(),
+            missed_written: counters.missed_written.get(),
+            sweeps: counters.sweeps.get(),
+            untried_unwritten: counters.untried_unwritten.get(),
             journal_dropped: self.journal.dropped(),
             disabled: counters.disabled.get(),
             urls_without_room: self.urls.unknown(),
@@ -247,6 +314,11 @@ impl Refusal {
             Self::Crowded => not_made(Outcome::Crowded, "its rate is used up"),
         }
     }
+}
+
+/// Whether a message was not tried.
+pub(super) fn is_untried(outcome: Outcome) -> bool {
+    matches!(outcome, Outcome::Held | Outcome::Crowded | Outcome::OwnFault)
 }
 
 /// Why a url fails, for people.

@@ -6,11 +6,12 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use super::breaker::Passage;
 use super::delivered::not_made;
 use super::keeper::every;
 use super::retry::{Retry, stopped};
-use super::shared::{Shared, Tried};
-use crate::outgoing::Report;
+use super::shared::{Shared, Tried, is_untried};
+use crate::outgoing::{Report, origin};
 use crate::store::{Due, Outcome, Settled};
 
 /// A MISSED is given up before the store gives it to somebody else, which it does after 30 seconds.
@@ -42,7 +43,10 @@ impl Shared {
                     let shared = Arc::clone(self);
                     under_way.spawn(async move { shared.tell(due).await });
                 }
-                Ok(None) => break,
+                Ok(None) => {
+                    self.counters.sweeps.add(1);
+                    break;
+                }
                 Err(error) => {
                     tracing::warn!(%error, "webhooks: it is not known which MISSED are due; the next sweep looks again");
                     break;
@@ -56,10 +60,12 @@ impl Shared {
     async fn tell(&self, due: Due) {
         let settled = match &due.row.recovery {
             Some(recovery) => {
-                let report = self.missed(recovery, &due.topic).await;
+                let (report, held_for) = self.missed(recovery, &due).await;
                 let tried = Tried { receive: false, url: recovery, topic: &due.topic, bytes: 0 };
-                self.log(&tried, &report);
-                self.judge(&due, report.outcome)
+                if let Some(report) = self.worth_writing(recovery, &report) {
+                    self.log(&tried, &report);
+                }
+                self.judge(&due, report.outcome, held_for)
             }
             None => Settled::Done,
         };
@@ -68,29 +74,65 @@ impl Shared {
         }
     }
 
-    async fn missed(&self, recovery: &str, topic: &[u8]) -> Report {
-        let permit = match self.urls.pass(recovery, self.clock.now()) {
-            Ok(permit) => permit,
-            Err(refusal) => return refusal.report(),
+    /// Tries it, unless its host or its url is left alone; then it also says for how long that is.
+    async fn missed(&self, recovery: &str, due: &Due) -> (Report, Duration) {
+        let host = origin(recovery);
+        let passage = match host.as_ref().map(|host| self.origins.pass(host, self.clock.now().elapsed)) {
+            Some(Err(held_for)) => return (not_made(Outcome::Held, "its host does not answer"), held_for),
+            Some(Ok(passage)) => passage,
+            None => Passage::Free,
         };
-        let report = tokio::time::timeout(LONGEST, self.outgoing.missed(recovery, topic)).await;
+        let tried = self.missed_at(recovery, due).await;
+        if let Some(host) = &host {
+            self.origins.settle(host, passage, tried.0.outcome, self.clock.now().elapsed);
+        }
+        tried
+    }
+
+    async fn missed_at(&self, recovery: &str, due: &Due) -> (Report, Duration) {
+        let now = self.clock.now();
+        let permit = match self.urls.pass(recovery, now) {
+            Ok(permit) => permit,
+            Err(refusal) => {
+                let held_for = self.urls.find(recovery).map(|known| known.vitals().held_for(now));
+                return (refusal.report(), held_for.unwrap_or_default());
+            }
+        };
+        let asked = async {
+            match self.be_sure_to_tell(&permit, due, recovery).await {
+                Ok(()) => self.outgoing.missed(recovery, &due.topic).await,
+                Err(report) => report,
+            }
+        };
+        let report = tokio::time::timeout(LONGEST, asked).await;
         let report = report.unwrap_or_else(|_| not_made(Outcome::TimedOut, "there was no answer in 25 seconds"));
         match report.outcome {
-            Outcome::Crowded | Outcome::OwnFault => drop(permit),
+            outcome if is_untried(outcome) => drop(permit),
             // Which urls are disabled is decided by the messages that they should get.
             Outcome::Confirmed => self.well(permit, recovery),
             _ => _ = permit.failed(recovery, self.clock.now()),
         }
-        report
+        (report, Duration::ZERO)
     }
 
-    fn judge(&self, due: &Due, outcome: Outcome) -> Settled {
+    fn judge(&self, due: &Due, outcome: Outcome, held_for: Duration) -> Settled {
         if outcome == Outcome::Confirmed {
             self.counters.missed_told.add(1);
             return Settled::Done;
         }
+        let now_ms = self.clock.now().epoch_ms;
+        if is_untried(outcome) {
+            // Nobody was asked, so that it is no try.
+            let held_until =
+                now_ms.saturating_add(u64::try_from(held_for.as_millis()).unwrap_or(u64::MAX)).div_ceil(1000);
+            let retry_at = self.settings.missed.retry_at(due.attempts, now_ms).unwrap_or_default();
+            return Settled::Later {
+                attempts: due.attempts,
+                retry_at: retry_at.max(held_until).max(now_ms / 1000 + 1),
+            };
+        }
         let attempts = due.attempts.saturating_add(1);
-        match self.settings.missed.retry_at(attempts, self.clock.now().epoch_ms) {
+        match self.settings.missed.retry_at(attempts, now_ms) {
             Some(retry_at) => {
                 self.counters.missed_failed.add(1);
                 Settled::Later { attempts, retry_at }
@@ -114,13 +156,13 @@ impl Shared {
                 () = stopped(&mut stop) => break,
             }
             let mut retry = Retry::new("webhooks: a MISSED cannot be written down");
-            while let Err(error) = self.misses.write(&*self.store).await {
+            while let Err(error) = self.misses.write(&*self.store, &self.counters.missed_written).await {
                 if !retry.wait(&error, &mut stop).await {
                     break;
                 }
             }
         }
-        let _ = self.misses.write(&*self.store).await;
+        let _ = self.misses.write(&*self.store, &self.counters.missed_written).await;
         let lost = self.misses.unwritten();
         if lost > 0 {
             self.counters.missed_dropped.add(lost);
@@ -133,7 +175,10 @@ impl Shared {
         let mut ticks = every(self.settings.journal.trim_interval);
         let trim = async {
             loop {
-                ticks.tick().await;
+                tokio::select! {
+                    _ = ticks.tick() => {}
+                    () = self.journal.full.notified() => {}
+                }
                 self.journal.trim(&*self.store, self.clock.now().epoch_secs()).await;
             }
         };

@@ -90,8 +90,19 @@ impl Urls {
         self.known.pin().retain(|_, known| {
             let mut vitals = known.vitals();
             look(&mut vitals);
-            !vitals.is_idle(now)
+            !vitals.is_idle(now, &self.settings)
         });
+    }
+
+    /// Urls that fail, that nobody calls now, and of which the store knows nothing.
+    pub(super) fn lonely(&self, now: Now) -> Vec<Box<str>> {
+        let known = self.known.pin();
+        known.iter().filter(|(_, known)| known.vitals().is_lonely(now)).map(|(url, _)| url.clone()).collect()
+    }
+
+    /// Forgets a url.
+    pub(super) fn forget(&self, url: &str) {
+        self.known.pin().remove(url);
     }
 
     /// How often there was no room for what is known of a url.

@@ -12,6 +12,10 @@ use crate::store::Endpoint;
 /// disabled, and a failing url costs the store at most one write in this time.
 const NOTE_EVERY: Duration = Duration::from_secs(60);
 
+/// Of messages to one url that were not tried so many are written down: the first hundred, then one every ten seconds. A
+/// short outage leaves all its dead letters; a long one does not push those of other urls out of the store.
+const UNTRIED: Rate = Rate { every: Duration::from_secs(10), burst: 100 };
+
 /// Nobody called for so long: what is known is forgotten, if the store or the next call can tell it again.
 const IDLE: Duration = Duration::from_secs(600);
 
@@ -30,6 +34,11 @@ pub(super) struct Vitals {
     /// When that was last noted or asked to be.
     noted: Option<Duration>,
     used: Duration,
+    /// It is well here, and the store does not know that yet: what it says of failures is old.
+    untold: bool,
+    written: Bucket,
+    /// How many messages were not tried, and not written down either, since the last that was.
+    unwritten: u32,
     /// The round of reading the store in which it was last seen there.
     pub(super) seen: u32,
 }
@@ -75,6 +84,7 @@ impl Vitals {
         if opened && self.disabled {
             self.breaker.hold(now.elapsed.saturating_add(settings.probe_disabled));
         }
+        self.untold = false;
         let since = *self.failing_since.get_or_insert(now.epoch_secs());
         let every = settings.disable_after.map_or(NOTE_EVERY, |after| after.min(NOTE_EVERY));
         let lasts = now.epoch_secs().saturating_sub(since) >= every.as_secs();
@@ -100,7 +110,29 @@ impl Vitals {
     pub(super) fn recover(&mut self) -> bool {
         self.breaker.succeeded();
         (self.failing_since, self.disabled, self.noted) = (None, false, None);
-        std::mem::take(&mut self.stored)
+        let stored = std::mem::take(&mut self.stored);
+        self.untold |= stored;
+        stored
+    }
+
+    /// The store was told that it is well, or could not be told; then the next success tells it.
+    pub(super) fn told(&mut self, told: bool) {
+        (self.untold, self.stored) = (!told, !told);
+    }
+
+    /// Whether a message that was not tried is to be written down; then it says how many were not since the last that was.
+    pub(super) fn write_untried(&mut self, now: Now) -> Option<u32> {
+        self.used = now.elapsed;
+        if self.written.take(now.elapsed, UNTRIED) {
+            return Some(std::mem::take(&mut self.unwritten));
+        }
+        self.unwritten = self.unwritten.saturating_add(1);
+        None
+    }
+
+    /// How long nothing may go, as far as that is known.
+    pub(super) fn held_for(&self, now: Now) -> Duration {
+        self.breaker.held_for(now.elapsed)
     }
 
     /// It is disabled from now on, or still is.
@@ -134,6 +166,9 @@ impl Vitals {
         if endpoint.verified_at.is_some() {
             (self.verified, self.allowed) = (true, endpoint.allowed_rate);
         }
+        if self.untold {
+            return;
+        }
         if let Some(since) = endpoint.failing_since {
             self.failing_since = Some(self.failing_since.map_or(since, |mine| mine.min(since)));
             self.stored = true;
@@ -154,11 +189,22 @@ impl Vitals {
         (self.stored, self.noted) = (false, None);
     }
 
-    /// Whether nothing is lost if it is forgotten now.
-    pub(super) fn is_idle(&self, now: Now) -> bool {
-        let nothing = self.breaker.failures() == 0 && !self.stored && !self.disabled;
-        let idle = now.elapsed.saturating_sub(self.used) >= IDLE;
-        idle && nothing && self.bucket.is_full(now.elapsed)
+    /// Whether nothing is lost if it is forgotten now. One that fails is forgotten when nobody has called it for as long as it
+    /// takes to disable it.
+    pub(super) fn is_idle(&self, now: Now, settings: &DeliverySettings) -> bool {
+        let nothing = !self.stored && !self.disabled;
+        let patience = match self.breaker.failures() {
+            0 => IDLE,
+            _ => settings.disable_after.unwrap_or_default().max(settings.breaker.hold_max).max(IDLE),
+        };
+        let idle = now.elapsed.saturating_sub(self.used) >= patience;
+        idle && nothing && self.bucket.is_full(now.elapsed) && self.written.is_full(now.elapsed)
+    }
+
+    /// Whether it fails, nobody calls it now, and nobody but this broadcaster knows.
+    pub(super) fn is_lonely(&self, now: Now) -> bool {
+        let unused = now.elapsed.saturating_sub(self.used) >= IDLE;
+        unused && self.breaker.failures() > 0 && !self.stored && !self.disabled
     }
 }
 
@@ -237,13 +283,40 @@ mod tests {
     }
 
     #[test]
+    fn what_fails_is_forgotten_when_nobody_calls_it_for_as_long_as_would_disable_it() {
+        let settings = DeliverySettings::default();
+        let mut vitals = Vitals::default();
+        vitals.pass(at(0), &settings).unwrap();
+        fail(&mut vitals, 0);
+        assert!(!vitals.is_idle(at(3 * DAY - 1), &settings));
+        assert!(vitals.is_idle(at(3 * DAY), &settings));
+        let settings = DeliverySettings { disable_after: None, ..settings };
+        assert!(vitals.is_idle(at(600), &settings));
+    }
+
+    #[test]
+    fn a_url_that_is_well_is_not_disabled_by_what_the_store_said_before_it_was_told() {
+        let (settings, mut vitals) = (DeliverySettings::default(), Vitals::default());
+        let old = Endpoint { failing_since: Some(5), disabled_at: Some(6), failures: 7, ..Endpoint::default() };
+        vitals.hear(&old, at(0), &settings);
+        assert!(vitals.recover());
+        vitals.hear(&old, at(1), &settings);
+        assert!(!vitals.is_disabled());
+        vitals.told(false);
+        assert!(vitals.recover(), "the next success tells it again");
+        vitals.told(true);
+        vitals.hear(&old, at(2), &settings);
+        assert!(vitals.is_disabled());
+    }
+
+    #[test]
     fn only_what_is_well_and_long_unused_is_forgotten() {
         let settings = DeliverySettings { rate: Some(Rate::per_minute(1)), ..Default::default() };
         let mut vitals = Vitals::default();
         assert_eq!(vitals.pass(at(0), &settings), Ok(Passage::Free));
-        assert!(!vitals.is_idle(at(599)));
-        assert!(vitals.is_idle(at(600)));
+        assert!(!vitals.is_idle(at(599), &settings));
+        assert!(vitals.is_idle(at(600), &settings));
         fail(&mut vitals, 0);
-        assert!(!vitals.is_idle(at(DAY)));
+        assert!(!vitals.is_idle(at(DAY), &settings));
     }
 }

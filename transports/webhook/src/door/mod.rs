@@ -49,6 +49,7 @@ use self::stats::Counters;
 pub use self::stats::DoorStats;
 use crate::broadcaster::Broadcaster;
 use crate::config::Config;
+use crate::delivery::{Counts, Delivery};
 use crate::session::Sessions;
 
 /// The most that a store has at the end for what is yet to be written.
@@ -80,6 +81,8 @@ struct Common {
 struct Opened {
     broadcaster: Arc<Broadcaster>,
     sessions: Arc<Sessions>,
+    /// What calls urls, if the door knows.
+    delivery: Option<Delivery>,
 }
 
 impl WebhookDoor {
@@ -93,7 +96,7 @@ impl WebhookDoor {
     #[must_use]
     pub fn of(broadcaster: Arc<Broadcaster>, config: Config) -> Self {
         let sessions = Sessions::new(Arc::clone(&broadcaster), config.sessions());
-        Self::with(config, Some(Arc::new(Opened { broadcaster, sessions })), None)
+        Self::with(config, Some(Arc::new(Opened { broadcaster, sessions, delivery: None })), None)
     }
 
     fn with(config: Config, opened: Option<Arc<Opened>>, hub: Option<Hub>) -> Self {
@@ -145,7 +148,10 @@ impl WebhookDoor {
     /// The numbers now.
     #[must_use]
     pub fn stats(&self) -> DoorStats {
-        self.common.counters.read(self.sessions(), &self.common.config.memory)
+        let opened = self.common.opened.load();
+        let delivery = opened.as_ref().and_then(|opened| opened.delivery.as_ref());
+        let deliveries = delivery.map_or_else(Counts::default, Delivery::counts);
+        DoorStats { deliveries, ..self.common.counters.read(self.sessions(), &self.common.config.memory) }
     }
 
     fn service(&self, embedded: bool) -> Scope {

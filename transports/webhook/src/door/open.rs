@@ -91,7 +91,7 @@ async fn open(config: &Config, hub: &Hub) -> Result<(Opened, Delivery), String> 
         max_deliveries: config.max_deliveries,
     });
     let sessions = Sessions::new(Arc::clone(&broadcaster), config.sessions());
-    Ok((Opened { broadcaster, sessions }, delivery))
+    Ok((Opened { broadcaster, sessions, delivery: Some(delivery.clone()) }, delivery))
 }
 
 /// Makes an event of each url that is disabled.
@@ -112,6 +112,10 @@ fn announce(delivery: &Delivery, hub: &Hub, whom: Announce) {
 impl Deliver for Delivery {
     fn deliver<'a>(&'a self, target: &'a Target, message: &'a Message) -> BoxFuture<'a, Delivered> {
         Self::deliver(self, target, message).boxed()
+    }
+
+    fn give_up(&self, target: &Target, message: &Message) {
+        Self::give_up(self, target, message);
     }
 
     fn enable(&self, url: &str) {

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use tokio::sync::Notify;
 
 use crate::budget::Budget;
+use crate::delivery::Counts;
 
 /// A door's numbers. Counts go from its start on. What became of messages is in the broadcaster's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -23,6 +24,8 @@ pub struct DoorStats {
     pub memory: usize,
     /// Messages that went to a file because all of them together had enough memory.
     pub out_of_memory: u64,
+    /// What became of messages to urls, if the door has opened its broadcaster itself.
+    pub deliveries: Counts,
 }
 
 #[derive(Debug, Default)]
@@ -61,6 +64,7 @@ impl Counters {
             refused: self.refused.load(Ordering::Relaxed),
             memory: memory.used(),
             out_of_memory: memory.refused(),
+            deliveries: Counts::default(),
         }
     }
 }

@@ -57,6 +57,7 @@ pub(super) async fn check_all(request: &Request<'_>, body: Incoming) -> Result<H
     let check = CheckSubscriptions::read(&body)?;
     request.admit(&check.claim(), check.tracing).await?;
     let etag = request.broadcaster.etag(check.url).await?;
+    request.broadcaster.heard_from(check.url);
     let claim = Claim::CheckSubscriptionsResponse { etag: &etag };
     signed(request.broadcaster, &claim, b"", |proof, out| Response::CheckSubscriptions { proof, etag }.write(out))
 }

@@ -51,10 +51,16 @@ use self::hosts::{Bounds, Crowded, Hosts, Turn};
 use self::names::Lookup;
 use self::report::Failure;
 use self::request::{Always, Call};
+pub(crate) use self::target::Origin;
 use self::target::Target;
 use crate::message::{Body, Message};
 use crate::store::Outcome;
 use crate::wire::bodies::{Missed, ReceiveHead};
+
+/// Scheme, host and port of a url in one spelling; `None` if it is none that is called.
+pub(crate) fn origin(url: &str) -> Option<Arc<Origin>> {
+    Target::read(url).ok().map(|target| target.origin)
+}
 
 /// How large a message is for which the total timeout grows by a second.
 const A_SECOND: u64 = 1 << 20;

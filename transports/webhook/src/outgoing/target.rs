@@ -23,7 +23,7 @@ pub(super) struct Target {
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
-pub(super) struct Origin {
+pub(crate) struct Origin {
     pub(super) tls: bool,
     pub(super) host: Host,
     pub(super) port: u16,

@@ -126,17 +126,20 @@ pub trait Changes: Send {
     fn next(&mut self) -> Answer<'_, Change>;
 }
 
-/// MISSED messages that are due later. Each row has at most one: a later one takes its place.
+/// MISSED messages that are due later. Each row has at most one.
 pub trait Pending: Send + Sync {
     /// Notes that a message of this topic was missed, and when to tell. `retry_at` is seconds since the epoch. `false` if the
     /// row is gone.
+    ///
+    /// While one is pending, a later miss changes its topic, and neither its time nor how often it was tried: whoever fails
+    /// under steady traffic is told all the same. While one is being told, the later one is due at `retry_at`, as another.
     fn miss<'a>(&'a self, id: RowId, topic: &'a [u8], attempts: u32, retry_at: u64) -> Answer<'a, bool>;
 
     /// Takes one that is due, if there is any: nobody else gets it until it is settled, or for 30 seconds.
     fn due(&self, now: u64) -> Answer<'_, Option<Due>>;
 
-    /// Gives back what [`due`](Self::due) has given. Does nothing if its time was over and another has it, or if a later miss
-    /// took its place.
+    /// Gives back what [`due`](Self::due) has given. Does nothing if its time was over and another has it. If another message
+    /// was missed meanwhile, that stays pending: as one that was never tried, or as the one that is tried again.
     fn settle(&self, lock: i64, settled: Settled) -> Answer<'_, ()>;
 }
 

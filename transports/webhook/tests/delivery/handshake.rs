@@ -39,6 +39,42 @@ async fn who_was_asked_is_not_asked_again_after_a_restart() {
     assert_eq!(subscriber.options(), 1);
 }
 
+/// A recovery url could be anybody's, and was called without having been asked.
+#[tokio::test]
+async fn a_recovery_url_is_told_only_if_it_wants_to_be_called() {
+    let bed = Bed::new(careful()).await;
+    let (receiver, stranger) = (Subscriber::start(Manner::Confirm(1)).await, Subscriber::start(Manner::Fail).await);
+    let own = bed.subscribe(&receiver.url("/receive"), Some(&receiver.url("/recover")), "own").await;
+    let other = bed.subscribe(&receiver.url("/other"), Some(&stranger.url("/recover")), "other").await;
+    for (target, topic) in [(&own, "own"), (&other, "other")] {
+        // It allows one message a minute; the second is missed.
+        assert_eq!(bed.deliver(target, topic).await.count, 1);
+        assert_eq!(bed.deliver(target, topic).await.report.outcome, Outcome::Crowded);
+    }
+    let asked = receiver.options();
+    until("both are written", async || bed.delivery.counts().missed_written == 2).await;
+    bed.time.forward(10);
+    until("the stranger is asked, and the other told", async || {
+        stranger.options() >= 1 && bed.delivery.counts().missed_told == 1
+    })
+    .await;
+    assert_eq!((receiver.topics("/recover"), receiver.options()), (vec!["own".to_owned()], asked));
+    until("it has failed", async || bed.delivery.counts().missed_failed >= 1).await;
+    assert!(stranger.topics("/recover").is_empty());
+}
+
+/// Neither did the url that was to get the message: the host of both is the same stranger.
+#[tokio::test]
+async fn a_recovery_url_of_a_host_that_was_never_asked_is_not_told() {
+    let (bed, stranger) = (Bed::new(careful()).await, Subscriber::start(Manner::Fail).await);
+    let target = bed.subscribe(&stranger.url("/receive"), Some(&stranger.url("/recover")), "news").await;
+    bed.deliver(&target, "news").await;
+    until("it is written", async || bed.delivery.counts().missed_written == 1).await;
+    bed.time.forward(10);
+    until("it has failed", async || bed.delivery.counts().missed_failed == 1).await;
+    assert!(stranger.topics("/recover").is_empty());
+}
+
 #[tokio::test]
 async fn who_does_not_want_to_be_called_gets_no_message_and_stays_subscribed() {
     let (bed, subscriber) = (Bed::new(careful()).await, Subscriber::start(Manner::Fail).await);

@@ -77,6 +77,39 @@ async fn what_does_not_fit_into_the_queue_is_counted_and_forgotten() {
     assert!(bed.attempts().await.is_empty());
 }
 
+/// Each wrote an attempt and a letter with its body.
+#[tokio::test]
+async fn a_burst_to_a_url_that_is_left_alone_does_not_fill_the_store() {
+    let (bed, bad) = (Bed::new(quick()).await, Subscriber::start(Manner::Fail).await);
+    let target = bed.subscribe(&bad.url("/receive"), None, "bad").await;
+    for _ in 0..505 {
+        bed.deliver(&target, "bad").await;
+    }
+    // Then it is tried once more, and held once more.
+    bed.time.forward(10);
+    for _ in 0..2 {
+        bed.deliver(&target, "bad").await;
+    }
+    bed.delivery.drain().await;
+    let attempts = bed.attempts().await;
+    let held = attempts.iter().filter(|attempt| attempt.outcome == Outcome::Held).collect::<Vec<_>>();
+    assert_eq!((attempts.len(), held.len(), bed.letters().await.len()), (107, 101, 107));
+    assert!(held.iter().any(|attempt| attempt.detail.contains("400 more")));
+    assert_eq!(bed.delivery.counts().untried_unwritten, 400);
+}
+
+#[tokio::test]
+async fn letters_do_not_wait_for_the_next_trim_to_be_too_many() {
+    let journal = JournalSettings { keep_letters: 10, ..JournalSettings::default() };
+    let (bed, bad) = (Bed::new(DeliverySettings { journal, ..quick() }).await, Subscriber::start(Manner::Fail).await);
+    let target = bed.subscribe(&bad.url("/receive"), None, "bad").await;
+    for _ in 0..50 {
+        bed.deliver(&target, "bad").await;
+    }
+    until("all are written and trimmed", async || bed.attempts().await.len() == 50 && bed.letters().await.len() <= 10)
+        .await;
+}
+
 #[tokio::test]
 async fn what_is_old_goes() {
     let journal = JournalSettings { trim_interval: std::time::Duration::from_secs(1), ..JournalSettings::default() };

@@ -8,7 +8,7 @@ use eventhive_webhook::wire::responses::Response;
 use eventhive_webhook::wire::tracing::Traces;
 
 use crate::harness::{Heard, Making, exchange, post, serve, until};
-use crate::requests::{URL, notify, notify_body, subscribe};
+use crate::requests::{URL, etag, notify, notify_body, subscribe};
 
 const OTHER: &str = "http://10.9.9.9:3003/v1/receive_for_websockets";
 
@@ -53,6 +53,19 @@ async fn a_message_goes_to_many_urls_at_a_time_and_to_no_more_than_that() {
     called.gate.add_permits(100);
     assert_eq!(notifying.await.unwrap(), 20);
     assert_eq!(called.most_at_once.load(Ordering::SeqCst), 8);
+}
+
+/// Only a subscription that was new did; who comes back and finds all in order stayed disabled.
+#[actix_web::test]
+async fn who_subscribes_again_or_finds_its_subscriptions_right_is_enabled() {
+    let served = serve().await;
+    let enabled = || std::mem::take(&mut *served.called.enabled.lock().unwrap());
+    assert_eq!(subscribe(&served, URL, Exact(b"a")).await, 200);
+    assert_eq!(enabled(), [URL]);
+    assert_eq!(subscribe(&served, URL, Exact(b"a")).await, 409);
+    assert_eq!(enabled(), [URL]);
+    etag(&served, URL).await;
+    assert_eq!(enabled(), [URL]);
 }
 
 #[actix_web::test]

@@ -38,6 +38,10 @@ pub(crate) struct Called {
     pub(crate) calls: Mutex<Vec<Call>>,
     /// What urls of this part answer.
     pub(crate) gone: Mutex<Option<&'static str>>,
+    /// Urls whose failures are forgotten.
+    pub(crate) enabled: Mutex<Vec<String>>,
+    /// Urls that get no message because too many wait.
+    pub(crate) given_up: Mutex<Vec<String>>,
     /// Calls wait for a permit of this.
     pub(crate) gate: Semaphore,
     pub(crate) at_once: AtomicU32,
@@ -61,6 +65,8 @@ impl Default for Called {
         Self {
             calls: Mutex::default(),
             gone: Mutex::default(),
+            enabled: Mutex::default(),
+            given_up: Mutex::default(),
             gate: Semaphore::new(Semaphore::MAX_PERMITS),
             at_once: AtomicU32::new(0),
             most_at_once: AtomicU32::new(0),
@@ -87,7 +93,13 @@ impl Deliver for Called {
         .boxed()
     }
 
-    fn enable(&self, _: &str) {}
+    fn give_up(&self, target: &Target, _: &Message) {
+        self.given_up.lock().unwrap().push(target.urls.receive.to_string());
+    }
+
+    fn enable(&self, url: &str) {
+        self.enabled.lock().unwrap().push(url.to_owned());
+    }
 }
 
 /// A websocket.

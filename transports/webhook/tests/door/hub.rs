@@ -118,8 +118,25 @@ async fn what_does_not_fit_is_dropped_by_the_policy_and_counted() {
         if overflow != Overflow::DropNewest {
             assert_eq!(bodies.last().unwrap(), last.as_bytes());
         }
+        assert_eq!(served.called.given_up.lock().unwrap().len() as u64, stats().dropped, "subscribers hear of each");
         assert_eq!(stats().dropped > 50, overflow != Overflow::Block, "{overflow:?}: {}", stats().dropped);
     }
+}
+
+/// It was dropped without a word.
+#[actix_web::test]
+async fn what_waits_when_a_broadcaster_closes_is_told_as_missed() {
+    let (hub, served) = joined(HubSettings::default(), Making::default()).await;
+    assert_eq!(subscribe(&served, URL, Exact(b"a")).await, 200);
+    let gate = &served.called.gate;
+    gate.forget_permits(gate.available_permits());
+    for number in 0..10 {
+        hub.ready().await;
+        hub.publish(Draft::bytes("a", number.to_string())).unwrap();
+    }
+    until("all are taken", || served.broadcaster.stats().from_hub == 10).await;
+    served.broadcaster.close();
+    until("those that wait are given up", || served.called.given_up.lock().unwrap().len() == 9).await;
 }
 
 #[actix_web::test]

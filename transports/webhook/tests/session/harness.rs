@@ -44,6 +44,8 @@ impl Deliver for Urls {
         .boxed()
     }
 
+    fn give_up(&self, _: &Target, _: &Message) {}
+
     fn enable(&self, _: &str) {}
 }
 

@@ -59,10 +59,11 @@ macro_rules! every_store {
                 who_waits_is_told_at_once_that_the_store_is_closed;
             pending:
                 a_missed_message_is_due_when_its_time_has_come
-                a_later_miss_takes_the_place_of_an_earlier_one
+                a_later_miss_does_not_put_off_what_is_pending
                 what_is_due_is_given_to_one
                 what_was_not_settled_is_due_again
-                a_settlement_after_a_later_miss_does_nothing
+                a_miss_while_one_is_told_is_told_after_it
+                a_miss_while_one_is_tried_does_not_begin_its_tries_anew
                 a_miss_of_a_row_that_is_gone_is_none
                 a_pattern_remembers_the_topic_that_was_missed;
             nonces:

@@ -28,14 +28,18 @@ pub(crate) async fn a_missed_message_is_due_when_its_time_has_come(place: Place)
     }
 }
 
-pub(crate) async fn a_later_miss_takes_the_place_of_an_earlier_one(place: Place) {
+pub(crate) async fn a_later_miss_does_not_put_off_what_is_pending(place: Place) {
     let store = place.open().await;
-    let id = add(&*store, Interest::Exact(b"topic")).await;
-    store.miss(id, b"topic", 7, NOW).await.unwrap();
-    store.miss(id, b"topic", 0, NOW + 10).await.unwrap();
-    assert_eq!(store.due(NOW).await.unwrap(), None);
-    assert_eq!(store.due(NOW + 10).await.unwrap().unwrap().attempts, 0);
-    assert_eq!(store.due(NOW + 10).await.unwrap(), None);
+    for interest in [Interest::Exact(b"last"), Interest::Glob("*")] {
+        let id = add(&*store, interest).await;
+        store.miss(id, b"first", 7, NOW).await.unwrap();
+        store.miss(id, b"last", 0, NOW + 10).await.unwrap();
+        let due = store.due(NOW).await.unwrap().unwrap();
+        assert_eq!((&*due.topic, due.attempts), (&b"last"[..], 7));
+        assert_eq!(store.due(NOW + 20).await.unwrap(), None);
+        store.settle(due.lock, Settled::Done).await.unwrap();
+        assert_eq!(store.due(NOW + 1000).await.unwrap(), None);
+    }
 }
 
 pub(crate) async fn what_is_due_is_given_to_one(place: Place) {
@@ -77,14 +81,36 @@ pub(crate) async fn what_was_not_settled_is_due_again(place: Place) {
     assert_eq!(store.due(NOW + 40).await.unwrap().unwrap().attempts, 1);
 }
 
-pub(crate) async fn a_settlement_after_a_later_miss_does_nothing(place: Place) {
+pub(crate) async fn a_miss_while_one_is_told_is_told_after_it(place: Place) {
     let store = place.open().await;
-    let id = add(&*store, Interest::Exact(b"topic")).await;
-    store.miss(id, b"topic", 5, NOW).await.unwrap();
+    // Also where whoever notes it has a clock that is behind.
+    for (retry_at, told_at) in [(NOW + 2, NOW + 2), (NOW - 5, NOW + 1)] {
+        for interest in [Interest::Exact(b"last"), Interest::Glob("*")] {
+            let id = add(&*store, interest).await;
+            store.miss(id, b"first", 5, NOW).await.unwrap();
+            let due = store.due(NOW).await.unwrap().unwrap();
+            store.miss(id, b"last", 0, retry_at).await.unwrap();
+            store.miss(id, b"last", 0, NOW + 90).await.unwrap();
+            assert_eq!(store.due(NOW + 20).await.unwrap(), None, "nobody else gets it meanwhile");
+            store.settle(due.lock, Settled::Done).await.unwrap();
+            assert_eq!(store.due(told_at - 1).await.unwrap(), None);
+            let due = store.due(told_at).await.unwrap().unwrap();
+            assert_eq!((&*due.topic, due.attempts), (&b"last"[..], 0));
+            store.remove_row(id).await.unwrap();
+        }
+    }
+}
+
+pub(crate) async fn a_miss_while_one_is_tried_does_not_begin_its_tries_anew(place: Place) {
+    let store = place.open().await;
+    let id = add(&*store, Interest::Glob("*")).await;
+    store.miss(id, b"first", 5, NOW).await.unwrap();
     let due = store.due(NOW).await.unwrap().unwrap();
-    store.miss(id, b"topic", 0, NOW + 1).await.unwrap();
-    store.settle(due.lock, Settled::Done).await.unwrap();
-    assert_eq!(store.due(NOW + 1).await.unwrap().unwrap().attempts, 0);
+    store.miss(id, b"last", 0, NOW + 2).await.unwrap();
+    store.settle(due.lock, Settled::Later { attempts: 6, retry_at: NOW + 60 }).await.unwrap();
+    assert_eq!(store.due(NOW + 59).await.unwrap(), None);
+    let due = store.due(NOW + 60).await.unwrap().unwrap();
+    assert_eq!((&*due.topic, due.attempts), (&b"last"[..], 6));
 }
 
 pub(crate) async fn a_miss_of_a_row_that_is_gone_is_none(place: Place) {

@@ -6,6 +6,9 @@ use std::sync::Arc;
 use super::hex;
 use crate::wire::InterestKind;
 
+/// How long nobody else gets a MISSED, in seconds; the original's.
+pub(super) const LOCK_SECS: u64 = 30;
+
 /// How a database writes what SQL leaves open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::store) enum Dialect {
@@ -178,10 +181,15 @@ impl Texts {
         let (to_change, not_in_work) = (dialect.to_change(), dialect.not_in_work());
         let after = dialect.after(interest, "$2");
         let due = "missed_next_retry_at <= $1 AND (missed_lock_expires_at IS NULL OR missed_lock_expires_at < $1)";
+        // It was taken at this time, and was due then. A time to tell that is later than this is that of a later miss.
+        let taken = format!("missed_lock_expires_at - {LOCK_SECS}");
+        let later_miss = format!("missed_next_retry_at > {taken}");
         // The topic that was missed has a column only where the row does not tell it.
         let (set_topic, no_topic) = match kind {
-            InterestKind::Exact => ("", ""),
-            InterestKind::Glob => ("missed_topic = $4, ", "missed_topic = NULL, "),
+            InterestKind::Exact => ("", String::new()),
+            InterestKind::Glob => {
+                ("missed_topic = $4, ", format!("missed_topic = CASE WHEN {later_miss} THEN missed_topic END, "))
+            }
         };
         let unlocked = "missed_lock_id = NULL, missed_lock_expires_at = NULL";
         Self {
@@ -219,7 +227,11 @@ impl Texts {
             )),
             count: text(format!("SELECT count(*) FROM {table}")),
             miss: text(format!(
-                "UPDATE {table} SET {set_topic}missed_attempts = $2, missed_next_retry_at = $3, {unlocked} WHERE id = $1"
+                "UPDATE {table} SET {set_topic}missed_attempts = coalesce(missed_attempts, $2), missed_next_retry_at = CASE \
+                 WHEN missed_next_retry_at IS NULL THEN $3 \
+                 WHEN missed_next_retry_at <= {taken} AND $3 > {taken} THEN $3 \
+                 WHEN missed_next_retry_at <= {taken} THEN {taken} + 1 \
+                 ELSE missed_next_retry_at END WHERE id = $1"
             )),
             is_due: text(format!("SELECT id FROM {table} WHERE {due} LIMIT 1")),
             lock: text(format!(
@@ -228,7 +240,8 @@ impl Texts {
             )),
             locked: text(format!("SELECT {columns}, {topic}, missed_attempts FROM {table} WHERE missed_lock_id = $1")),
             done: text(format!(
-                "UPDATE {table} SET {no_topic}missed_attempts = NULL, missed_next_retry_at = NULL, {unlocked} \
+                "UPDATE {table} SET {no_topic}missed_attempts = CASE WHEN {later_miss} THEN 0 END, \
+                 missed_next_retry_at = CASE WHEN {later_miss} THEN missed_next_retry_at END, {unlocked} \
                  WHERE missed_lock_id = $1"
             )),
             later: text(format!(

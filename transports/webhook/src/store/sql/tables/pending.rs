@@ -7,11 +7,9 @@ use futures_util::FutureExt as _;
 
 use super::{Care, Statement, Strange, Tables, nth};
 use crate::store::sql::damaged;
+use crate::store::sql::text::LOCK_SECS;
 use crate::store::{Answer, Due, Pending, RowId, Settled, StoreError};
 use crate::wire::InterestKind;
-
-/// How long nobody else gets a MISSED, in seconds; the original's.
-const LOCK_SECS: u64 = 30;
 
 impl Pending for Tables {
     fn miss<'a>(&'a self, id: RowId, topic: &'a [u8], attempts: u32, retry_at: u64) -> Answer<'a, bool> {
