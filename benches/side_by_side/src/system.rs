@@ -180,14 +180,17 @@ servers:
   bench:
     create: always
     pubsub_type: KIND
-    init: {host: 127.0.0.1, port: PORT}
+    init: {host: 127.0.0.1, port: PORTALLOW}
 ";
 
 fn command(system: System, port: u16, folder: &TempDir) -> io::Result<Command> {
     let port = port.to_string();
     let config = folder.path().join("door.yaml");
     if matches!(system, System::Http | System::Webhook) {
-        std::fs::write(&config, ONE_DOOR.replace("KIND", system.name()).replace("PORT", &port))?;
+        // The sink listens on this machine.
+        let allow = if system.takes_webhooks() { ", allow: [loopback]" } else { "" };
+        let door = ONE_DOOR.replace("KIND", system.name()).replace("PORTALLOW", &format!("{port}{allow}"));
+        std::fs::write(&config, door)?;
     }
     let mut command = Command::new(match system {
         System::Nats => "nats-server".to_owned(),

@@ -52,6 +52,9 @@ use crate::config::Config;
 use crate::delivery::{Counts, Delivery};
 use crate::session::Sessions;
 
+/// How long a request waits for a door that is being opened.
+const STARTING: Duration = Duration::from_secs(2);
+
 /// The most that a store has at the end for what is yet to be written.
 const LAST_WRITES: Duration = Duration::from_secs(10);
 
@@ -71,10 +74,33 @@ struct Common {
     counters: Arc<Counters>,
     /// `None` until it has been opened.
     opened: ArcSwapOption<Opened>,
+    /// Tells that it has been opened.
+    open: watch::Sender<bool>,
     /// Whether what [`Door::begin`] starts is to end.
     stopping: watch::Sender<bool>,
     /// Whether it has.
     ended: watch::Sender<bool>,
+}
+
+impl Common {
+    /// What answers requests, if it has been opened, or is within a moment: who starts a door and its clients at once, or
+    /// restarts it, need not see that it reads its subscriptions. `loaded`: with all of them.
+    async fn opened(&self, loaded: bool) -> Option<Arc<Opened>> {
+        let opened = self.opened.load_full().filter(|opened| !loaded || opened.broadcaster.is_ready());
+        if opened.is_some() {
+            return opened;
+        }
+        let opened = async {
+            // Its sender is `self`, which is there.
+            let _ = self.open.subscribe().wait_for(|open| *open).await;
+            let opened = self.opened.load_full()?;
+            if loaded {
+                opened.broadcaster.ready().await;
+            }
+            Some(opened)
+        };
+        tokio::time::timeout(STARTING, opened).await.ok()?
+    }
 }
 
 /// What answers requests.
@@ -86,7 +112,7 @@ struct Opened {
 }
 
 impl WebhookDoor {
-    /// A door to `hub`. It answers 503 until [`begin`](Door::begin) has opened its store.
+    /// A door to `hub`. Requests wait for two seconds, and get 503 then, until [`begin`](Door::begin) has opened its store.
     #[must_use]
     pub fn new(hub: Hub, config: Config) -> Self {
         Self::with(config, None, Some(hub))
@@ -101,7 +127,8 @@ impl WebhookDoor {
 
     fn with(config: Config, opened: Option<Arc<Opened>>, hub: Option<Hub>) -> Self {
         let (stopping, ended) = (watch::Sender::new(false), watch::Sender::new(true));
-        let common = Common { config, counters: Arc::default(), opened: opened.into(), stopping, ended };
+        let open = watch::Sender::new(opened.is_some());
+        let common = Common { config, counters: Arc::default(), opened: opened.into(), open, stopping, ended };
         Self { common: Arc::new(common), hub: Mutex::new(hub) }
     }
 

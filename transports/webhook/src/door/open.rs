@@ -38,6 +38,7 @@ pub(super) async fn run(common: Arc<Common>, hub: Hub) {
     if let Some((opened, delivery)) = opened {
         let broadcaster = Arc::clone(&opened.broadcaster);
         common.opened.store(Some(Arc::new(opened)));
+        common.open.send_replace(true);
         if *stopping.borrow() {
             // Whoever drains may have looked before it was there.
             broadcaster.close();

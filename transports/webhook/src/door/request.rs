@@ -73,12 +73,10 @@ async fn serve(
     http: HttpRequest,
     payload: web::Payload,
 ) -> Result<HttpResponse, Refusal> {
-    let opened = common.opened.load_full().ok_or(Refusal::UNAVAILABLE)?;
+    // A session has no way to say that a message is to be sent again.
+    let needs_all = matches!(endpoint, Endpoint::Websocket | Endpoint::Notify);
+    let opened = common.opened(needs_all).await.ok_or(Refusal::UNAVAILABLE)?;
     if endpoint == Endpoint::Websocket {
-        // A session has no way to say that a message is to be sent again.
-        if !opened.broadcaster.is_ready() {
-            return Err(Refusal::UNAVAILABLE);
-        }
         return opened.sessions.upgrade(http, payload).or_else(|error| Ok(error.error_response()));
     }
     let Common { config, counters, .. } = common;
