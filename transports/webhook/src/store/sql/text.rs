@@ -17,7 +17,6 @@ pub(in crate::store) enum Dialect {
     Sqlite,
     /// SQLite, whose topics are text: their bytes in lower-case hex, which sorts as they do.
     Rqlite,
-    #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "it comes with the feature `postgres`"))]
     Postgres,
 }
 
