@@ -164,13 +164,23 @@ impl Search {
         if let Err(why) = &found {
             self.shared.table().failed(&self.asked, why);
         }
+        // First: who asks after the answer is to have a new one.
+        self.end();
         self.sender.send_replace(Some(found));
+    }
+
+    /// Whoever asks from now on begins a lookup of their own.
+    fn end(&self) {
+        let mut table = self.shared.table();
+        if table.asked.get(&self.asked).is_some_and(|sender| sender.same_channel(&self.sender)) {
+            table.asked.remove(&self.asked);
+        }
     }
 }
 
 impl Drop for Search {
     fn drop(&mut self) {
-        self.shared.table().asked.remove(&self.asked);
+        self.end();
     }
 }
 

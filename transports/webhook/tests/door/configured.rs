@@ -263,7 +263,7 @@ async fn that_a_url_was_disabled_is_an_event_for_those_whom_the_settings_name() 
         let database = format!("sqlite:{}/w.db", folder.path().display());
         let hub = Hub::new(HubSettings::default());
         let (operator, other) = (told(&hub, true).await, told(&hub, false).await);
-        let keys = "disable_after_secs: 1\nbreaker: {failures: 0}";
+        let keys = "allow: [loopback]\ndisable_after_secs: 1\nbreaker: {failures: 0}";
         let yaml = format!("port: 0\ndatabase: '{database}'\nannounce_disabled: {whom}\n{keys}\n");
         let (listeners, address) = serving(plan_at(&hub, &yaml).unwrap());
         let body = subscribe_body(url, Exact(b"a"), None);
