@@ -57,7 +57,7 @@ pub struct Config {
     pub host: String,
     /// Web origins whose pages may use the door; `*` is any.
     pub origins: Vec<String>,
-    /// Where subscriptions live, as [`store::open`](crate::store::open) takes it.
+    /// Where subscriptions live, as [`store::open`] takes it.
     pub database: String,
     /// Where the secrets are.
     pub secrecy: Secrecy,
