@@ -2,6 +2,7 @@
 //! actor stands still with its socket.
 
 use std::cell::Cell;
+use std::net::IpAddr;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -79,7 +80,12 @@ const LONGEST_CLOSE: Duration = Duration::from_secs(10);
 const CLOSING_TICK: Duration = Duration::from_millis(100);
 
 impl Live {
-    pub(super) fn new(sessions: Arc<Sessions>, connection: Option<Arc<Connection>>, place: Place) -> Self {
+    pub(super) fn new(
+        sessions: Arc<Sessions>,
+        connection: Option<Arc<Connection>>,
+        address: Option<IpAddr>,
+        place: Place,
+    ) -> Self {
         let now = Instant::now();
         Self {
             queue: Arc::new(Queue::new(Arc::clone(&sessions))),
@@ -87,7 +93,7 @@ impl Live {
             requests: Inbox::default(),
             outbox: Outbox::default(),
             window: Window::default(),
-            speech: Speech::new(Arc::clone(&sessions)),
+            speech: Speech::new(Arc::clone(&sessions), address),
             connection,
             _place: place,
             opened_at: now,
