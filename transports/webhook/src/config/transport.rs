@@ -43,7 +43,12 @@ impl DoorTransport for Webhook {
         Outgoing::new(config.outgoing.clone()).map_err(|error| vec![settings.problem(error.key, &*error.problem)])?;
         let schemes = config.secrecy.read().map_err(|what| vec![settings.problem("secrets_file", what)])?;
         let host = settings.text("host").unwrap_or_default().to_owned();
-        let warnings = open_to_all(settings, &host, |direction| schemes.of(direction).is_none());
+        let mut warnings = open_to_all(settings, &host, |direction| schemes.of(direction).is_none());
+        if warnings.is_empty() && config.secrecy.is_hollow(&schemes) {
+            let message = "there is no secret in it: whatever runs on this machine may subscribe any url and publish; \
+                           `hive-cli setup webhook` makes secrets";
+            warnings.push(settings.problem("secrets_file", message));
+        }
         let standard = Limits::default();
         let limits = Limits {
             workers: settings.size("workers"),
