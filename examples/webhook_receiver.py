@@ -2,8 +2,9 @@
 
     python webhook_receiver.py [PORT]
 
-It listens on 127.0.0.1, port 8000 if none is given, confirms what is posted to it, and prints it. It has no secrets, so it is
-for a broadcaster that has none either, such as `hive-cli serve` without a configuration. README says how to subscribe it.
+It listens on 127.0.0.1, port 8000 if none is given and a free one for 0, confirms what is posted to it, and prints it. It has no
+secrets, so it is for a broadcaster that has none either, such as `hive-cli serve` without a configuration. README says how to
+subscribe it.
 """
 
 import base64
@@ -63,4 +64,9 @@ class Receiver(BaseHTTPRequestHandler):
 
 if __name__ == "__main__":
     port = int(sys.argv[1]) if len(sys.argv) > 1 else 8000
-    ThreadingHTTPServer(("127.0.0.1", port), Receiver).serve_forever()
+    server = ThreadingHTTPServer(("127.0.0.1", port), Receiver)
+    print(f"listening on http://127.0.0.1:{server.server_port}", flush=True)
+    try:
+        server.serve_forever()
+    except KeyboardInterrupt:
+        pass
