@@ -25,7 +25,7 @@ use tokio::sync::mpsc;
 use crate::harness::{exchange, post};
 use crate::requests::{count, notify_body, subscribe_body};
 
-fn settings(yaml: &str) -> Settings {
+pub(crate) fn settings(yaml: &str) -> Settings {
     let node = eventhive_yaml::read(0, yaml).unwrap().unwrap();
     Settings::check("servers.x.init", &node, Webhook.keys()).unwrap()
 }
