@@ -6,6 +6,7 @@
 mod tables;
 
 use eventhive_listener::TLS_KEYS;
+use eventhive_listener::door::{MAX_CONNECTIONS, REQUEST_TIMEOUT, SEND_TIMEOUT, WORKERS};
 use eventhive_listener::proxies::{PROXY_PROTOCOL, TRUSTED_PROXIES};
 use eventhive_transport::settings::PORT;
 use eventhive_transport::{Key, KeyKind};
@@ -314,17 +315,8 @@ pub const DOOR: &[Key] = &[
         "8388608",
         "Messages that were compressed with a larger window are refused.",
     ),
-    Key::with_default("max_connections", COUNT, "25000", "TCP connections of the listener; further ones wait."),
-    Key::with_default("request_timeout_secs", TIME, "10", "How long a client may take for the head of a request."),
-    Key::with_default(
-        "send_timeout_secs",
-        TIME,
-        "30",
-        "How long the network may leave sent bytes unconfirmed before the connection is ended.",
-    ),
-    Key::optional(
-        "workers",
-        KeyKind::Integer { min: 1, max: 1024 },
-        "Threads of the listener; as many as there are cores if not set.",
-    ),
+    MAX_CONNECTIONS,
+    REQUEST_TIMEOUT,
+    SEND_TIMEOUT,
+    WORKERS,
 ];

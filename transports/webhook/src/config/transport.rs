@@ -49,19 +49,12 @@ impl DoorTransport for Webhook {
                            `hive-cli setup webhook` makes secrets";
             warnings.push(settings.problem("secrets_file", message));
         }
-        let standard = Limits::default();
-        let limits = Limits {
-            workers: settings.size("workers"),
-            max_connections: settings.size("max_connections").unwrap_or(standard.max_connections),
-            request_timeout: settings.seconds("request_timeout_secs").unwrap_or(standard.request_timeout),
-            send_timeout: settings.seconds("send_timeout_secs").unwrap_or(standard.send_timeout),
-        };
         let listen = Listen {
             host,
             port: settings.integer("port").and_then(|port| u16::try_from(port).ok()).unwrap_or(PORT_NUMBER),
             tls,
             proxies: proxies.of_connections(),
-            limits,
+            limits: Limits::from_settings(settings),
         };
         let path = format!("{}/v1", config.endpoint);
         let door = Arc::new(WebhookDoor::new(hub.clone(), config));
