@@ -358,7 +358,8 @@ fn without_a_configuration_the_store_is_that_of_serve_without_one() {
     assert!(before.code == 4 && before.err.contains("eventhive/webhook-hive.db"), "{before:?}");
     let mut serving = Running::start_in(folder.path(), &["serve", "--port", "0"]);
     serving.told("subscriptions to webhooks are kept in sqlite:");
-    serving.line();
+    // It listens before it has made its store.
+    serving.told("the subscriptions were read from the store");
     let listed = webhooks(&folder, &["list"]);
     assert!(listed.code == 0 && listed.err.contains("nobody is subscribed"), "{listed:?}");
 }
