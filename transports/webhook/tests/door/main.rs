@@ -10,6 +10,8 @@ mod durable;
 mod exchanges;
 mod harness;
 mod hub;
+#[cfg(feature = "sqlite")]
+mod keys;
 mod memory;
 mod requests;
 mod statuses;
