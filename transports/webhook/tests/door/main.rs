@@ -10,6 +10,8 @@ mod durable;
 mod exchanges;
 mod harness;
 mod hub;
+mod lanes;
+mod log;
 mod memory;
 mod requests;
 mod statuses;
