@@ -3,6 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod bodies;
+#[path = "../session/harness.rs"]
+#[allow(dead_code, reason = "it is another test's too")]
+mod client;
 #[cfg(feature = "sqlite")]
 mod configured;
 mod delivering;
@@ -16,3 +19,4 @@ mod memory;
 mod requests;
 mod statuses;
 mod waiting;
+mod websockets;
