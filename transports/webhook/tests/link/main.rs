@@ -2,6 +2,7 @@
 //! websocket, and with both.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "test code fails by panicking")]
 
+mod closing;
 mod door;
 #[path = "../support/lonely.rs"]
 mod lonely;
