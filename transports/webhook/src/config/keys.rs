@@ -198,13 +198,15 @@ pub const DOOR: &[Key] = &[
         "hub_queue_bytes",
         BYTES,
         "16777216",
-        "What may wait of events from other doors while urls are slow.",
+        "What may wait of events from other doors while urls are slow, an eighth of it for one url: at least eight times \
+         `hub_max_message_bytes`, and 525,816 more.",
     ),
     Key::with_default(
         "hub_overflow",
         KeyKind::Choice(&["drop_oldest", "drop_newest", "block"]),
         "drop_oldest",
-        "What happens to events from other doors that do not fit: `block` holds up their publishers for up to 5 seconds.",
+        "What happens to events from other doors that do not fit: `block` holds up their publishers for up to 5 seconds, then \
+         drops what waits for a url that has not answered for so long.",
     ),
     Key::with_default(
         "hub_max_message_bytes",
