@@ -210,6 +210,24 @@ pub struct DeadLetter {
     pub body: Option<Box<[u8]>>,
 }
 
+/// How many dead letters of one url are kept. The newest is, whatever its size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LettersOfUrl {
+    /// At most as many.
+    pub letters: u64,
+    /// With at most so many bytes in their bodies.
+    pub bytes: u64,
+}
+
+/// A dead letter that is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Buried {
+    /// Its number.
+    pub number: i64,
+    /// How many older ones of its url were forgotten for it.
+    pub forgotten: u64,
+}
+
 /// What is remembered of a url.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Endpoint {
