@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use eventhive_tls::Io;
-use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
+use rustls::{CertificateError, ClientConfig};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
@@ -75,14 +75,14 @@ impl Dialer {
 
     /// Agrees on TLS.
     pub(super) async fn encrypt(&self, origin: &Origin, stream: TcpStream) -> Result<Box<dyn Io>, Failure> {
-        let failed = |error: &dyn std::fmt::Display| Failure::new(Outcome::Unreachable, format!("no TLS: {error}"));
         let name = match &origin.host {
             Host::Address(address) => ServerName::from(*address),
-            Host::Name(name) => ServerName::try_from(name.to_string()).map_err(|error| failed(&error))?,
+            Host::Name(name) => ServerName::try_from(name.to_string())
+                .map_err(|error| Failure::new(Outcome::Unreachable, format!("no TLS: {error}")))?,
         };
         match self.tls.connect(name, stream).await {
             Ok(stream) => Ok(Box::new(stream)),
-            Err(error) => Err(failed(&error)),
+            Err(error) => Err(no_tls(&error)),
         }
     }
 }
@@ -115,6 +115,17 @@ pub(super) async fn connect<T, F: Future<Output = Result<T, Failure>>>(
 
 fn late(what: &str) -> Failure {
     Failure::new(Outcome::TimedOut, format!("no connection in time: {what}"))
+}
+
+/// Why TLS was not agreed on. For an authority that nobody knows the library has a word, and no advice.
+fn no_tls(error: &io::Error) -> Failure {
+    const UNKNOWN: rustls::Error = rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer);
+    let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>());
+    let advice = match cause {
+        Some(cause) if *cause == UNKNOWN => ": no authority that is trusted here has issued it; `tls_ca` names others",
+        _ => "",
+    };
+    Failure::new(outcome(error), format!("no TLS: {error}{advice}"))
 }
 
 /// "Too many open files" in this process, and in the system; and "no buffer space available", on Linux.
