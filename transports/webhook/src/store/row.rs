@@ -131,7 +131,7 @@ pub enum Outcome {
     /// It was not tried, because too many are under way or the rate is used up.
     Crowded,
     /// It failed here, by no fault of the url: a message that cannot be read, an authorization that can be neither made nor
-    /// looked up. It counts against no url.
+    /// looked up, a machine with no room for another connection. It counts against no url.
     OwnFault,
 }
 
