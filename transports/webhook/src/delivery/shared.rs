@@ -299,6 +299,7 @@ impl Shared {
             sweeps: counters.sweeps.get(),
             untried_unwritten: counters.untried_unwritten.get(),
             journal_dropped: self.journal.dropped(),
+            letters_forgotten: self.journal.forgotten(),
             disabled: counters.disabled.get(),
             urls_without_room: self.urls.unknown(),
             urls: self.urls.len() as u64,
