@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use eventhive_webhook::store::{self, Attempt, DeadLetter, Endpoint, Options, Outcome, Store};
+use eventhive_webhook::store::{self, Attempt, DeadLetter, Endpoint, LettersOfUrl, Options, Outcome, Store};
 use eventhive_webhook::wire::bodies::{Head as _, NotifyHead, ReceiveHead, Subscribe};
 use eventhive_webhook::wire::digest::hash;
 use eventhive_webhook::wire::responses::Response;
@@ -19,6 +19,7 @@ use crate::support::{Ended, Running, ended, folder_with, program, run_in};
 
 const STORE: &str = "sqlite:subscriptions.db";
 const URL: &str = "http://127.0.0.1:1/v1/receive";
+const KEEP: LettersOfUrl = LettersOfUrl { letters: 100, bytes: 1 << 20 };
 
 /// A server that may call loopback.
 const CONFIGURATION: &str = "servers:
@@ -240,9 +241,9 @@ fn attempts_are_shown_by_url_outcome_and_time() {
 fn dead_letters_are_listed_and_sent_once_more() {
     let url = subscriber();
     let folder = folder(async |store| {
-        store.bury(&letter(&url, Some(b"old"))).await.unwrap();
-        store.bury(&letter(&url, None)).await.unwrap();
-        store.bury(&letter(URL, Some(b"old"))).await.unwrap();
+        store.bury(&letter(&url, Some(b"old")), KEEP).await.unwrap();
+        store.bury(&letter(&url, None), KEEP).await.unwrap();
+        store.bury(&letter(URL, Some(b"old")), KEEP).await.unwrap();
     });
     let listed = webhooks(&folder, &["list", "--dead", "--json"]);
     assert_eq!(lines(&listed).len(), 3, "{listed:?}");

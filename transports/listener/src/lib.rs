@@ -41,7 +41,7 @@ mod share;
 pub mod tls;
 pub mod websocket;
 
-pub use addresses::{PerAddress, Place};
+pub use addresses::{PerAddress, Place, counted};
 pub use connection::Connection;
 pub use count::Count;
 pub use door::{Door, DoorPlan, DoorTransport, Limits, Listen, TLS_KEYS, TlsFiles};

@@ -16,16 +16,18 @@
 //! - [`Authority`]: who may say it; `denials`: what the log has of who may not. [`Tracer`]: what a notifier is told.
 //! - [`Peer`]: websockets. `own`: the rows by which other broadcasters reach them.
 //! - `follow`: from the store's changes to the index.
-//! - `bridge`: events of other doors, and to them; `lanes`: where they wait for their urls.
-//! - `stats`: the numbers.
+//! - `bridge`: to other doors. `carry`: events of theirs; `lanes`: where they wait for whom they are for.
+//! - `stats`: the numbers. `losses`: many of them in few lines of the log.
 
 mod authority;
 mod bridge;
+mod carry;
 mod deliver;
 mod denials;
 mod error;
 mod follow;
 mod lanes;
+mod losses;
 mod notify;
 mod own;
 mod peer;
@@ -117,11 +119,20 @@ impl Broadcaster {
     /// Follows the store, keeps the rows of its own websockets, and takes events from the hub, until it is
     /// [closed](Self::close). Runs once, in a tokio [`LocalSet`](tokio::task::LocalSet), as actix has one on each thread.
     pub async fn run(self: &Arc<Self>) {
-        tokio::join!(follow::follow(self), own::keep(self), bridge::carry(self));
+        tokio::join!(follow::follow(self), own::keep(self), carry::carry(self));
     }
 
-    /// Ends [`run`](Self::run), after what it has under way. The rows of its own websockets are removed; notifies are
-    /// refused from now on. The store is left open.
+    /// Takes no more events of other doors, but those that were published before, and resolves when these were delivered. All
+    /// else goes on.
+    pub async fn settle(&self) {
+        if let Some(bridge) = &self.bridge {
+            bridge.settle().await;
+        }
+    }
+
+    /// Ends [`run`](Self::run). The rows of its own websockets are removed; notifies are refused from now on. Events of other
+    /// doors that are under way or wait are given up, and told as missed; [`settle`](Self::settle) before leaves none. The store
+    /// is left open.
     pub fn close(&self) {
         self.closing.send_replace(true);
     }

@@ -20,8 +20,11 @@ pub struct BroadcasterStats {
     pub too_large_for_hub: u64,
     /// Messages that were not given to other doors, because the hub was full or closed.
     pub refused_by_hub: u64,
-    /// Deliveries of other doors' events that were dropped, because the url is too slow.
+    /// Deliveries of other doors' events that were dropped: for the most part because the url or websocket is too slow, or
+    /// because the broadcaster closed.
     pub dropped: u64,
+    /// Times that nobody knows which events of other doors were lost.
+    pub gaps: u64,
     /// Deliveries that were confirmed, by whom calls urls.
     pub confirmed: u64,
     /// Deliveries that were not.
@@ -44,6 +47,7 @@ pub(super) struct Counters {
     pub(super) too_large_for_hub: Count,
     pub(super) refused_by_hub: Count,
     pub(super) dropped: Count,
+    pub(super) gaps: Count,
     pub(super) confirmed: Count,
     pub(super) failed: Count,
     pub(super) gone: Count,
@@ -62,6 +66,7 @@ impl Counters {
             too_large_for_hub: self.too_large_for_hub.get(),
             refused_by_hub: self.refused_by_hub.get(),
             dropped: self.dropped.get(),
+            gaps: self.gaps.get(),
             confirmed: self.confirmed.get(),
             failed: self.failed.get(),
             gone: self.gone.get(),

@@ -118,11 +118,12 @@ pub const DOOR: &[Key] = &[
         "outgoing_http_timeout_total",
         TIME,
         "30",
-        "How long a whole request to a url may take, its wait for its turn included, in seconds; a second more for each MiB.",
+        "How long a whole request to a url may take, its wait for its turn included, in seconds; a second more for each MiB \
+         that was written of it.",
     ),
     Key::with_default("outgoing_http_timeout_sock_read", TIME, "5", "How long a url may be silent, in seconds."),
     Key::with_default("outgoing_http_timeout_sock_connect", TIME, "5", "How long connecting may take, in seconds."),
-    Key::with_default("outgoing_per_host", COUNT, "128", "Requests to one host at a time."),
+    Key::with_default("outgoing_per_host", COUNT, "128", "Requests to one host (scheme, name and port) at a time."),
     Key::with_default(
         "outgoing_waiting_per_host",
         KeyKind::Integer { min: 0, max: 10_000_000 },
@@ -133,7 +134,8 @@ pub const DOOR: &[Key] = &[
         "outgoing_requests",
         COUNT,
         "1024",
-        "Requests to all hosts at a time, and as many connections that are kept for later.",
+        "Requests to all hosts at a time, and as many connections that are kept for later. A quarter of them, or \
+         `outgoing_per_host` if that is more, may be to one address (of IPv6, one /64), whatever names lead there.",
     ),
     Key::optional(
         "tls_ca",
@@ -198,13 +200,15 @@ pub const DOOR: &[Key] = &[
         "hub_queue_bytes",
         BYTES,
         "16777216",
-        "What may wait of events from other doors while urls are slow.",
+        "What may wait of events from other doors while urls are slow, an eighth of it for one url: at least eight times \
+         `hub_max_message_bytes`, and 525,816 more.",
     ),
     Key::with_default(
         "hub_overflow",
         KeyKind::Choice(&["drop_oldest", "drop_newest", "block"]),
         "drop_oldest",
-        "What happens to events from other doors that do not fit: `block` holds up their publishers for up to 5 seconds.",
+        "What happens to events from other doors that do not fit: `block` holds up their publishers for up to 5 seconds, then \
+         drops what waits for a url that has not answered for so long.",
     ),
     Key::with_default(
         "hub_max_message_bytes",

@@ -33,6 +33,8 @@ pub struct Counts {
     pub untried_unwritten: u64,
     /// Attempts and dead letters that were never written down, because the store was away for too long.
     pub journal_dropped: u64,
+    /// Dead letters that were forgotten because their url had too many of them.
+    pub letters_forgotten: u64,
     /// Urls that were disabled.
     pub disabled: u64,
     /// How often there was no room for what is to be known of a url.

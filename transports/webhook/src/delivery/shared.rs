@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 
 use super::clock::Clock;
 use super::counts::{Counters, Counts};
-use super::delivered::{Delivered, not_made};
+use super::delivered::{Delivered, GivenUp, not_made};
 use super::forbidden::Forbidden;
 use super::journal::Journal;
 use super::keeper::{Disabled, Keeper, Note};
@@ -120,8 +120,8 @@ impl Shared {
         report.into()
     }
 
-    pub(super) fn give_up(&self, target: &Target, message: &Message) {
-        let report = not_made(Outcome::Crowded, "too many messages wait for it");
+    pub(super) fn give_up(&self, target: &Target, message: &Message, why: GivenUp) {
+        let report = why.report();
         self.counters.receive(report.outcome);
         self.write_down(target, message, &report);
     }
@@ -299,6 +299,7 @@ impl Shared {
             sweeps: counters.sweeps.get(),
             untried_unwritten: counters.untried_unwritten.get(),
             journal_dropped: self.journal.dropped(),
+            letters_forgotten: self.journal.forgotten(),
             disabled: counters.disabled.get(),
             urls_without_room: self.urls.unknown(),
             urls: self.urls.len() as u64,

@@ -219,7 +219,14 @@ impl Door for WebhookDoor {
                     opened.sessions.drain(delivering).await;
                 }
             };
-            let delivered = tokio::time::timeout(delivering, common.counters.idle());
+            let deliveries = async {
+                common.counters.idle().await;
+                if let Some(opened) = common.opened.load_full() {
+                    // Only now: as long as something is under way here, other doors may have more.
+                    opened.broadcaster.settle().await;
+                }
+            };
+            let delivered = tokio::time::timeout(delivering, deliveries);
             if tokio::join!(delivered, sessions).0.is_err() {
                 tracing::warn!("messages were given up that were being delivered");
             }

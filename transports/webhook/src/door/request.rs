@@ -54,18 +54,28 @@ pub(super) async fn answer(common: &Common, http: HttpRequest, payload: web::Pay
         Some(endpoint) => endpoint,
     };
     common.counters.requests.fetch_add(1, Ordering::Relaxed);
-    if origin::is_foreign(http.headers(), &common.config.origins, &common.config.host) {
+    let answered = answer_endpoint(common, endpoint, http, payload, embedded).await;
+    if answered.status().is_client_error() || answered.status().is_server_error() {
         common.counters.refused.fetch_add(1, Ordering::Relaxed);
+    }
+    answered
+}
+
+async fn answer_endpoint(
+    common: &Common,
+    endpoint: Endpoint,
+    http: HttpRequest,
+    payload: web::Payload,
+    embedded: bool,
+) -> HttpResponse {
+    if origin::is_foreign(http.headers(), &common.config.origins, &common.config.host) {
         return foreign();
     }
     let method = if endpoint == Endpoint::Websocket { Method::GET } else { Method::POST };
     if *http.method() != method {
         return method_not_allowed(&method);
     }
-    let answered = serve(common, endpoint, http, payload).await.unwrap_or_else(|refusal| {
-        common.counters.refused.fetch_add(1, Ordering::Relaxed);
-        refusal.response()
-    });
+    let answered = serve(common, endpoint, http, payload).await.unwrap_or_else(|refusal| refusal.response());
     if embedded { left_as_it_is(answered) } else { answered }
 }
 

@@ -8,7 +8,7 @@
 //! | messages of which a signed receipt is impossible | in larger parts, and beyond that told as MISSED |
 //! | answers wait while acknowledgements are missing | they go at once, also between parts; acknowledgements are handled while a notify takes its time |
 //! | a subscription is confirmed before it begins, so that what is published meanwhile is lost | nothing is sent before it is confirmed, and nothing is lost after |
-//! | messages may follow the end of their subscription | what was published before comes before the confirmation, and nothing after |
+//! | messages may follow the end of their subscription | what was published before comes before the confirmation, but for other doors' events that still wait for a crowded websocket, which are left out; and nothing comes after |
 //! | a subscriber that sends too fast is closed | it is read no further for a while |
 //! | no dictionary is ever trained | they are |
 //!

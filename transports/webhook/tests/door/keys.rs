@@ -119,6 +119,10 @@ const CONFIG: &[Row<Config>] = &[
     ("log.keep_days", "log: {keep_days: 2}", |c| c.delivery.journal.keep == secs(172_800)),
     ("log.keep_attempts", "log: {keep_attempts: 5019}", |c| c.delivery.journal.keep_attempts == 5019),
     ("log.keep_letters", "log: {keep_letters: 5020}", |c| c.delivery.journal.keep_letters == 5020),
+    ("log.keep_letters_per_url", "log: {keep_letters_per_url: 5022}", |c| {
+        c.delivery.journal.keep_letters_per_url == 5022
+    }),
+    ("log.keep_bytes_per_url", "log: {keep_bytes_per_url: 50230}", |c| c.delivery.journal.keep_bytes_per_url == 50230),
     ("log.letter_bytes", "log: {letter_bytes: 5021}", |c| c.delivery.journal.letter_bytes == 5021),
     ("hub_queue_bytes", "hub_queue_bytes: 5022", |c| c.hub_queue_bytes == 5022),
     ("hub_overflow", "hub_overflow: block", |c| c.hub_overflow == Overflow::Block),

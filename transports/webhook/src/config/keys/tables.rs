@@ -2,7 +2,7 @@
 
 use eventhive_transport::{Key, KeyKind};
 
-use super::{COUNT, COUNT_OR_NONE, TIME, TIME_OR_NONE};
+use super::{BYTES, COUNT, COUNT_OR_NONE, TIME, TIME_OR_NONE};
 
 /// `to_broadcaster:` and `to_subscriber:`
 pub const AUTH: &[Key] = &[
@@ -80,6 +80,18 @@ pub const LOG: &[Key] = &[
     ),
     Key::with_default("keep_attempts", COUNT_OR_NONE, "100000", "Attempts that are kept at most."),
     Key::with_default("keep_letters", COUNT_OR_NONE, "10000", "Dead letters that are kept at most; 0: none is."),
+    Key::with_default(
+        "keep_letters_per_url",
+        COUNT,
+        "1000",
+        "Dead letters of one url that are kept at most: its oldest go first.",
+    ),
+    Key::with_default(
+        "keep_bytes_per_url",
+        BYTES,
+        "16777216",
+        "Bytes that their bodies may have in all. The newest is kept in any case.",
+    ),
     Key::with_default(
         "letter_bytes",
         KeyKind::Integer { min: 0, max: 1 << 30 },

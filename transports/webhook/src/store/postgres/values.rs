@@ -3,41 +3,23 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::TryStreamExt as _;
-use sqlx::postgres::{PgArguments, PgConnection, PgRow};
-use sqlx::{
-    Arguments as _, AssertSqlSafe, Connection as _, Either, Executor as _, Row as _, TypeInfo as _, ValueRef as _,
-};
+use sqlx::postgres::{PgArguments, PgConnection, PgQueryResult, PgRow};
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, Row as _, TypeInfo as _, ValueRef as _};
 use tokio::time::timeout;
 
 use super::schema::MIGRATIONS;
 use crate::store::StoreError;
-use crate::store::sql::{Argument, Done, Record, Statement, Value, late, migrations};
+use crate::store::sql::{Done, Record, Statement, Value, driver, late, migrations};
 
 /// Of the advisory lock under which tables are brought up to date. It means nothing.
 const MIGRATION_LOCK: i64 = 5_284_016_731_190_227;
 
 /// Runs a statement.
 pub(super) async fn run(connection: &mut PgConnection, statement: Statement) -> Result<Done, sqlx::Error> {
-    let mut arguments = PgArguments::default();
-    for argument in statement.arguments {
-        let added = match argument {
-            Argument::Integer(value) => arguments.add(value),
-            Argument::Text(value) => arguments.add(value.map(String::from)),
-            Argument::Bytes(value) => arguments.add(value.map(Vec::from)),
-        };
-        added.map_err(sqlx::Error::Encode)?;
-    }
-    let mut done = Done::default();
+    let arguments: PgArguments = driver::arguments(statement.arguments)?;
     // The text is made of constants; values are arguments.
-    let mut answers = connection.fetch_many(sqlx::query_with(AssertSqlSafe(statement.text), arguments));
-    while let Some(answer) = answers.try_next().await? {
-        match answer {
-            Either::Left(result) => done.affected += result.rows_affected(),
-            Either::Right(row) => done.rows.push(record(&row)?),
-        }
-    }
-    Ok(done)
+    let answers = connection.fetch_many(sqlx::query_with(AssertSqlSafe(statement.text), arguments));
+    driver::done(answers, PgQueryResult::rows_affected, record).await
 }
 
 fn record(row: &PgRow) -> Result<Record, sqlx::Error> {

@@ -13,7 +13,7 @@ pub(super) const LOCK_SECS: u64 = 30;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::store) enum Dialect {
     /// SQLite, whose topics are bytes.
-    #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "it comes with the feature `sqlite`"))]
+    #[cfg_attr(not(any(feature = "sqlite", test)), expect(dead_code, reason = "it comes with the feature `sqlite`"))]
     Sqlite,
     /// SQLite, whose topics are text: their bytes in lower-case hex, which sorts as they do.
     Rqlite,
@@ -111,6 +111,14 @@ impl Dialect {
         match self {
             Self::Sqlite | Self::Postgres => text.into(),
             Self::Rqlite => hex(text.as_bytes()).into(),
+        }
+    }
+
+    /// A text for people as this database can keep it: PostgreSQL has no U+0000, and one would keep the whole statement from it.
+    pub(super) fn without_nul(self, text: &str) -> Cow<'_, str> {
+        match self {
+            Self::Postgres if text.contains('\0') => text.replace('\0', "\u{fffd}").into(),
+            Self::Sqlite | Self::Rqlite | Self::Postgres => text.into(),
         }
     }
 

@@ -2,37 +2,19 @@
 
 use std::sync::Arc;
 
-use futures_util::TryStreamExt as _;
-use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
-use sqlx::{
-    Arguments as _, AssertSqlSafe, Connection as _, Either, Executor as _, Row as _, TypeInfo as _, ValueRef as _,
-};
+use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteQueryResult, SqliteRow};
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, Row as _, TypeInfo as _, ValueRef as _};
 
 use super::schema::MIGRATIONS;
 use crate::store::StoreError;
-use crate::store::sql::{Argument, Done, Record, Statement, Value, migrations};
+use crate::store::sql::{Done, Record, Statement, Value, driver, migrations};
 
 /// Runs a statement.
 pub(super) async fn run(connection: &mut SqliteConnection, statement: Statement) -> Result<Done, sqlx::Error> {
-    let mut arguments = SqliteArguments::default();
-    for argument in statement.arguments {
-        let added = match argument {
-            Argument::Integer(value) => arguments.add(value),
-            Argument::Text(value) => arguments.add(value.map(String::from)),
-            Argument::Bytes(value) => arguments.add(value.map(Vec::from)),
-        };
-        added.map_err(sqlx::Error::Encode)?;
-    }
-    let mut done = Done::default();
+    let arguments: SqliteArguments = driver::arguments(statement.arguments)?;
     // The text is made of constants; values are arguments.
-    let mut answers = connection.fetch_many(sqlx::query_with(AssertSqlSafe(statement.text), arguments));
-    while let Some(answer) = answers.try_next().await? {
-        match answer {
-            Either::Left(result) => done.affected += result.rows_affected(),
-            Either::Right(row) => done.rows.push(record(&row)?),
-        }
-    }
-    Ok(done)
+    let answers = connection.fetch_many(sqlx::query_with(AssertSqlSafe(statement.text), arguments));
+    driver::done(answers, SqliteQueryResult::rows_affected, record).await
 }
 
 fn record(row: &SqliteRow) -> Result<Record, sqlx::Error> {
