@@ -153,6 +153,31 @@ fn a_url_that_nobody_has_subscribed_is_said_to_be_unknown() {
 }
 
 #[test]
+fn a_store_that_no_server_has_made_is_not_made_by_looking() {
+    let folder = TempDir::new().unwrap();
+    std::fs::write(folder.path().join("eventhive.yaml"), CONFIGURATION).unwrap();
+    let file = folder.path().join("subscriptions.db");
+    for verb in ["list", "attempts"] {
+        let missing = webhooks(&folder, &[verb]);
+        assert!(missing.code == 4 && missing.err.contains("`hive-cli serve` makes"), "{missing:?}");
+        std::fs::write(&file, "").unwrap();
+        let empty = webhooks(&folder, &[verb]);
+        assert!(empty.code == 2 && empty.err.contains("`hive-cli serve` makes them"), "{empty:?}");
+        assert_eq!(std::fs::read(&file).unwrap(), b"");
+        std::fs::remove_file(&file).unwrap();
+    }
+}
+
+#[test]
+fn what_is_to_be_sent_once_more_has_to_be_said() {
+    let folder = folder(async |_| {});
+    for arguments in [&["replay"][..], &["replay", "1", "--url", URL]] {
+        let refused = webhooks(&folder, arguments);
+        assert!(refused.code == 2 && refused.err.contains("NUMBER|--url"), "{refused:?}");
+    }
+}
+
+#[test]
 fn a_limit_is_for_dead_letters_alone() {
     let folder = folder(async |_| {});
     assert_eq!(webhooks(&folder, &["list", "--dead", "--limit", "1"]).code, 0);

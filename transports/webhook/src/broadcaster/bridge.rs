@@ -16,25 +16,24 @@
 //! topic concerns here.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use eventhive_hub::{Draft, Hub, Outbound, Outgoing, PublishRefused, Relay, SessionId, SessionSettings, Tracker};
-use eventhive_transport::{Filter, Overflow, Topic};
-use futures_util::StreamExt as _;
-use tokio::time::{sleep, timeout};
+use eventhive_hub::{Draft, Hub, PublishRefused, SessionId};
+use eventhive_transport::{Overflow, Topic};
+use tokio::sync::watch;
+use tokio::time::timeout;
 
-use super::lanes::Lanes;
+use super::NotifyError;
+use super::lanes::{ENTRY_BYTES, SHARE};
 use super::stats::Counters;
-use super::{Broadcaster, NotifyError};
 use crate::message::Message;
 
 /// How long a message waits for a hub that has no room.
 const ROOM: Duration = Duration::from_secs(5);
 
-/// The wait before a session that the hub has ended is opened again.
-const AGAIN: Duration = Duration::from_millis(500);
+/// The longest topic that the protocol can tell, in bytes.
+const LONGEST_TOPIC: usize = 65_535;
 
 /// How a broadcaster joins a hub.
 #[derive(Debug, Clone)]
@@ -45,17 +44,33 @@ pub struct BridgeSettings {
     pub queue_bytes: usize,
     /// What happens when that is full.
     pub overflow: Overflow,
+    /// With [`Overflow::Block`]: how long the hub's publishers wait for a url that takes nothing; then the oldest events for it
+    /// are dropped.
+    pub longest_block: Duration,
     /// Larger messages are not given to it, in bytes.
     pub max_message: usize,
 }
 
+impl BridgeSettings {
+    /// The least `queue_bytes` with which an event that is as large as messages that are given to the hub finds room at each
+    /// url, in bytes.
+    #[must_use]
+    pub const fn least_queue_bytes(max_message: usize) -> usize {
+        max_message.saturating_add(LONGEST_TOPIC + ENTRY_BYTES).saturating_mul(SHARE)
+    }
+}
+
 /// A broadcaster's place at a hub.
 pub(super) struct Bridge {
-    settings: BridgeSettings,
-    /// The number of its session; 0 is none.
-    session: AtomicU64,
+    pub(super) settings: BridgeSettings,
+    /// The number of its session, or of the last one that it had; 0 is none.
+    pub(super) session: AtomicU64,
     /// Whether it has been said that the hub takes nothing.
     refusing: AtomicBool,
+    /// Whether it is to take no more events, and end with those that it has.
+    pub(super) settling: watch::Sender<bool>,
+    /// Whether events are taken from the hub, or delivered.
+    pub(super) carrying: watch::Sender<bool>,
 }
 
 /// What became of a message at the hub.
@@ -74,8 +89,16 @@ impl Handed {
 }
 
 impl Bridge {
-    pub(super) const fn new(settings: BridgeSettings) -> Self {
-        Self { settings, session: AtomicU64::new(0), refusing: AtomicBool::new(false) }
+    pub(super) fn new(settings: BridgeSettings) -> Self {
+        let (settling, carrying) = (watch::Sender::new(false), watch::Sender::new(false));
+        Self { settings, session: AtomicU64::new(0), refusing: AtomicBool::new(false), settling, carrying }
+    }
+
+    /// Takes no more events, and resolves when those that it has were delivered.
+    pub(super) async fn settle(&self) {
+        self.settling.send_replace(true);
+        // Its sender is `self`, which is there.
+        let _ = self.carrying.subscribe().wait_for(|carrying| !carrying).await;
     }
 
     pub(super) fn is_private(&self, topic: &[u8]) -> bool {
@@ -149,85 +172,6 @@ impl Bridge {
             (None, Some(reason)) => Err(NotifyError::NotStored(reason.clone())),
             (None, None) => Ok(()),
         }
-    }
-}
-
-/// Takes events from the hub until the broadcaster or the hub closes.
-pub(super) async fn carry(broadcaster: &Arc<Broadcaster>) {
-    let Some(bridge) = &broadcaster.bridge else { return };
-    let hub = &bridge.settings.hub;
-    let carrying = async {
-        // Nobody is left out who is still being read from the store: events wait in the session's queue.
-        let (worker, settings) = (hub.worker(), session_settings(broadcaster, bridge));
-        while !hub.is_closing() {
-            let (session, outgoing) = worker.open(settings.clone());
-            bridge.session.store(session.id().into(), Ordering::Release);
-            match session.subscribe(Filter::All) {
-                Ok(_) => pump(broadcaster, bridge, outgoing).await,
-                Err(error) => tracing::warn!(%error, "webhooks get no events of other doors for now"),
-            }
-            bridge.session.store(0, Ordering::Release);
-            sleep(AGAIN).await;
-        }
-    };
-    tokio::select! {
-        () = carrying => {}
-        () = broadcaster.closed() => {}
-    }
-}
-
-fn session_settings(broadcaster: &Arc<Broadcaster>, bridge: &Bridge) -> SessionSettings {
-    let (index, rows_of_peers) = (Arc::clone(&broadcaster.index), broadcaster.own.is_some());
-    let relay: Arc<dyn Relay> = Arc::new(move |topic: &Topic| index.count(topic.as_bytes(), rows_of_peers) as u64);
-    SessionSettings {
-        queue_bytes: bridge.settings.queue_bytes,
-        overflow: bridge.settings.overflow,
-        deduplicate: true,
-        relay: Some(relay),
-        ..SessionSettings::default()
-    }
-}
-
-async fn pump(broadcaster: &Arc<Broadcaster>, bridge: &Bridge, mut outgoing: Outgoing) {
-    broadcaster.ready().await;
-    let mut lanes = Lanes::new(broadcaster, bridge.settings.queue_bytes, bridge.settings.overflow);
-    loop {
-        tokio::select! {
-            item = outgoing.next(), if lanes.have_room() => match item {
-                Some(Outbound::Event { message, tracker }) => {
-                    let _handing = broadcaster.handing.read().await;
-                    take(broadcaster, &mut lanes, &message, tracker);
-                }
-                Some(Outbound::Own(_)) => {}
-                None => break,
-            },
-            () = lanes.step(), if !lanes.are_idle() => {}
-        }
-    }
-    while !lanes.are_idle() {
-        lanes.step().await;
-    }
-}
-
-fn take(
-    broadcaster: &Arc<Broadcaster>,
-    lanes: &mut Lanes<'_>,
-    event: &eventhive_hub::Message,
-    tracker: Option<Tracker>,
-) {
-    broadcaster.counters.from_hub.add(1);
-    let found = broadcaster.index.find(event.topic().as_bytes());
-    let targets = broadcaster.to_call(found.targets);
-    if targets.is_empty() && found.peers.is_empty() {
-        return;
-    }
-    // Hashed only if somebody wants it.
-    let message = Message::new(event.topic().as_bytes(), event.payload().clone());
-    for peer in found.peers {
-        lanes.give(peer, &message, tracker.as_ref());
-    }
-    for target in targets {
-        lanes.call(target, message.clone(), tracker.clone());
     }
 }
 

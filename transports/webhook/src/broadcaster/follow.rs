@@ -139,7 +139,7 @@ impl Following<'_> {
                 self.serve(request, requests).await;
             }
         }
-        reload.finish();
+        reload.finish().iter().for_each(|removed| self.broadcaster.row_is_gone(removed));
         Ok(())
     }
 
@@ -180,7 +180,8 @@ impl Following<'_> {
             let mut there = HashSet::with_capacity(rows.len());
             there.extend(rows.iter().map(|row| row.id));
             for id in ids.iter().filter(|id| !there.contains(id)) {
-                self.broadcaster.index.remove(*id);
+                let removed = self.broadcaster.index.remove(*id);
+                removed.iter().for_each(|removed| self.broadcaster.row_is_gone(removed));
             }
         }
         Ok(())

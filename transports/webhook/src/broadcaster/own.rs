@@ -2,14 +2,17 @@
 //!
 //! For each topic and pattern that a websocket wants there is one row with this broadcaster's own receiver url. A subscription
 //! of a websocket is answered when its row is there; the row goes some time after the last websocket that wanted it. Every
-//! minute, and at the start, all rows of the url are made what the websockets want: what a crash has left goes, and what
-//! another broadcaster has removed, because it came when nobody wanted it, comes back.
+//! minute, and at the start, all rows of the url are made what the websockets want: what a crash has left goes.
+//!
+//! A row that somebody else has removed, such as another broadcaster that came when nobody wanted it, comes back as soon as the
+//! store tells that it is gone. What other broadcasters took in meanwhile did not come here, so its websockets are told that
+//! they may have missed something: the topic, or, since which of its topics it was is not known, the pattern's text.
 //!
 //! Messages that are published here reach websockets without their rows.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::mem;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use eventhive_transport::Backoff;
@@ -18,7 +21,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::{Broadcaster, SubscribeError};
-use crate::index::OwnedInterest;
+use crate::index::{OwnedInterest, Removed};
 use crate::store::{StoreError, Wanted};
 use crate::wire::Interest;
 use crate::wire::endpoint::Endpoint;
@@ -61,12 +64,14 @@ pub(super) struct Own {
     advertised: Advertised,
     /// What may differ from what is wanted. Not more than what websockets want, or wanted since the last look.
     doubtful: Mutex<HashMap<OwnedInterest, Waiting>>,
+    /// Those of them whose rows somebody else has removed. Until they are back, also if that fails.
+    lost: Mutex<HashSet<OwnedInterest>>,
     told: Notify,
 }
 
 impl Own {
     pub(super) fn new(advertised: Advertised) -> Self {
-        Self { advertised, doubtful: Mutex::default(), told: Notify::new() }
+        Self { advertised, doubtful: Mutex::default(), lost: Mutex::default(), told: Notify::new() }
     }
 
     pub(super) const fn advertised(&self) -> &Advertised {
@@ -90,6 +95,10 @@ impl Own {
         settled.await.map_err(|_| StoreError::Closed)?
     }
 
+    fn lost(&self) -> MutexGuard<'_, HashSet<OwnedInterest>> {
+        self.lost.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn take(&self) -> HashMap<OwnedInterest, Waiting> {
         mem::take(&mut self.doubtful.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -108,6 +117,23 @@ pub(super) async fn keep(broadcaster: &Arc<Broadcaster>) {
     let removed = timeout(LAST_WRITE, broadcaster.store.replace(&own.advertised.receiver, &[])).await;
     if !matches!(removed, Ok(Ok(_))) {
         tracing::warn!(url = %own.advertised.receiver, "the subscriptions for websockets were left in the store; the next start removes them");
+    }
+}
+
+impl Broadcaster {
+    /// The store has a row no longer. If it is one of our own, and somebody here wants it, it has to come back.
+    pub(super) fn row_is_gone(&self, removed: &Removed) {
+        let (Some(own), Some(interest)) = (&self.own, &removed.of_peers) else { return };
+        if removed.urls.receive == own.advertised.receiver {
+            own.lost().insert(interest.clone());
+            own.doubt(interest.clone());
+        }
+    }
+
+    /// Tells the websockets that want just this that they may have missed something.
+    pub(super) fn missed_of(&self, interest: &OwnedInterest) {
+        let topic: Arc<[u8]> = interest.borrowed().as_bytes().into();
+        self.index.peers_of(interest.borrowed()).iter().for_each(|peer| peer.missed(&topic));
     }
 }
 
@@ -156,7 +182,17 @@ impl Keeper<'_> {
         interests.sort_unstable();
         let recovery = Some(&*self.own.advertised.recovery);
         let wanted: Vec<_> = interests.iter().map(|one| Wanted { interest: one.borrowed(), recovery }).collect();
-        self.broadcaster.replace(&self.own.advertised.receiver, &wanted).await
+        let lost = self.own.lost().clone();
+        self.broadcaster.replace(&self.own.advertised.receiver, &wanted).await?;
+        lost.into_iter().for_each(|interest| self.is_back(&interest));
+        Ok(())
+    }
+
+    /// Tells websockets of a row that was lost, and has been put back.
+    fn is_back(&self, interest: &OwnedInterest) {
+        if self.own.lost().remove(interest) {
+            self.broadcaster.missed_of(interest);
+        }
     }
 
     /// Makes one row what is wanted now; `false` if that was not possible.
@@ -167,6 +203,13 @@ impl Keeper<'_> {
         } else {
             store.remove(receiver, interest.borrowed()).await
         };
+        match &written {
+            // It was not there, or it was removed.
+            Ok(Some(_)) => self.is_back(&interest),
+            // Somebody else has put it back, or it is not wanted any more.
+            Ok(None) => _ = self.own.lost().remove(&interest),
+            Err(_) => {}
+        }
         let result = written.map(|_| ());
         let done = result.is_ok();
         for waiting in waiting {

@@ -1,6 +1,6 @@
 //! A broadcaster's numbers.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use eventhive_listener::Count;
 
 use crate::index::IndexStats;
 
@@ -20,8 +20,11 @@ pub struct BroadcasterStats {
     pub too_large_for_hub: u64,
     /// Messages that were not given to other doors, because the hub was full or closed.
     pub refused_by_hub: u64,
-    /// Deliveries of other doors' events that were dropped, because the url is too slow.
+    /// Deliveries of other doors' events that were dropped: for the most part because the url or websocket is too slow, or
+    /// because the broadcaster closed.
     pub dropped: u64,
+    /// Times that nobody knows which events of other doors were lost.
+    pub gaps: u64,
     /// Deliveries that were confirmed, by whom calls urls.
     pub confirmed: u64,
     /// Deliveries that were not.
@@ -44,26 +47,13 @@ pub(super) struct Counters {
     pub(super) too_large_for_hub: Count,
     pub(super) refused_by_hub: Count,
     pub(super) dropped: Count,
+    pub(super) gaps: Count,
     pub(super) confirmed: Count,
     pub(super) failed: Count,
     pub(super) gone: Count,
     pub(super) to_peers: Count,
     pub(super) refused_by_peers: Count,
     pub(super) denied: Count,
-}
-
-#[derive(Debug, Default)]
-pub(crate) struct Count(AtomicU64);
-
-impl Count {
-    /// Counts, and gives the number with these.
-    pub(crate) fn add(&self, more: u64) -> u64 {
-        self.0.fetch_add(more, Ordering::Relaxed) + more
-    }
-
-    pub(crate) fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
 }
 
 impl Counters {
@@ -76,6 +66,7 @@ impl Counters {
             too_large_for_hub: self.too_large_for_hub.get(),
             refused_by_hub: self.refused_by_hub.get(),
             dropped: self.dropped.get(),
+            gaps: self.gaps.get(),
             confirmed: self.confirmed.get(),
             failed: self.failed.get(),
             gone: self.gone.get(),

@@ -22,7 +22,7 @@ use eventhive_transport::{Overflow, Problem, Settings};
 pub use auth::Secrecy;
 pub use transport::Webhook;
 
-use crate::broadcaster::Advertised;
+use crate::broadcaster::{Advertised, BridgeSettings};
 use crate::budget::Budget;
 use crate::compression::MAX_MESSAGE_BYTES;
 use crate::delivery::DeliverySettings;
@@ -143,11 +143,15 @@ impl Config {
         let session = session::session(settings).map_err(|found| problems.extend(found));
         let database = settings.text("database").map_or(default.database, str::to_owned);
         problems.extend(check_database(&database).map(|what| settings.problem("database", what)));
+        let size = |name, or| settings.size(name).unwrap_or(or);
+        let hub_queue_bytes = size("hub_queue_bytes", default.hub_queue_bytes);
+        let hub_max_message = size("hub_max_message_bytes", default.hub_max_message);
+        let small = check_hub_queue(hub_queue_bytes, hub_max_message);
+        problems.extend(small.map(|what| settings.problem("hub_queue_bytes", what)));
         let (true, Ok(outgoing), Ok(advertised), Ok(session)) = (problems.is_empty(), outgoing, advertised, session)
         else {
             return Err(problems);
         };
-        let size = |name, or| settings.size(name).unwrap_or(or);
         Ok(Self {
             endpoint: before_v1(&endpoint).to_owned(),
             host: settings.text("host").unwrap_or_default().to_owned(),
@@ -169,12 +173,12 @@ impl Config {
                 Some("never") => Announce::Never,
                 _ => Announce::Private,
             },
-            hub_queue_bytes: size("hub_queue_bytes", default.hub_queue_bytes),
+            hub_queue_bytes,
             hub_overflow: settings
                 .text("hub_overflow")
                 .and_then(|word| Overflow::from_str(word).ok())
                 .unwrap_or(default.hub_overflow),
-            hub_max_message: size("hub_max_message_bytes", default.hub_max_message),
+            hub_max_message,
             session,
         })
     }
@@ -206,6 +210,16 @@ fn check_database(address: &str) -> Option<String> {
     }
     let folder = Path::new(store::sqlite_file(address)?).parent().filter(|folder| !folder.as_os_str().is_empty())?;
     (!folder.is_dir()).then(|| format!("there is no folder `{}`: make it", folder.display()))
+}
+
+/// What is wrong with the room for other doors' events.
+fn check_hub_queue(bytes: usize, max_message: usize) -> Option<String> {
+    let least = BridgeSettings::least_queue_bytes(max_message);
+    let what =
+        "one url has an eighth of it, in which the largest event (`hub_max_message_bytes`) and its topic have to fit";
+    (bytes < least).then(|| {
+        format!("{bytes} is too little for `hub_max_message_bytes: {max_message}`: {what}; set {least} or more")
+    })
 }
 
 /// Whether only this machine reaches a server at `host`.

@@ -16,6 +16,24 @@ pub struct Delivered {
     pub report: Report,
 }
 
+/// Why a message is not delivered that could be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GivenUp {
+    /// Too many wait for its url.
+    Crowded,
+    /// The broadcaster stops: before it was tried, or before it was answered.
+    Stopped,
+}
+
+impl GivenUp {
+    pub(super) fn report(self) -> Report {
+        match self {
+            Self::Crowded => not_made(Outcome::Crowded, "too many messages wait for it"),
+            Self::Stopped => not_made(Outcome::OwnFault, "the broadcaster was stopped before it was answered"),
+        }
+    }
+}
+
 impl From<Report> for Delivered {
     fn from(report: Report) -> Self {
         Self { count: report.subscribers, gone: report.outcome == Outcome::Unsubscribed, report }

@@ -39,7 +39,7 @@ pub use breaker::BreakerSettings;
 pub use bucket::Rate;
 pub use clock::{Clock, Now};
 pub use counts::Counts;
-pub use delivered::Delivered;
+pub use delivered::{Delivered, GivenUp};
 pub use keeper::{Disabled, enable};
 pub use replay::{Replay, ReplayError, replay};
 pub use settings::{DeliverySettings, JournalSettings, Log};
@@ -101,10 +101,10 @@ impl Delivery {
         self.shared.deliver(target, message).await
     }
 
-    /// Counts a message as one that was not tried because too many wait for its url; then a MISSED is due, if there is a
-    /// recovery url. Waits for nothing.
-    pub fn give_up(&self, target: &Target, message: &Message) {
-        self.shared.give_up(target, message);
+    /// Counts a message as one that did not arrive, without trying; then a MISSED is due, if there is a recovery url. Waits for
+    /// nothing.
+    pub fn give_up(&self, target: &Target, message: &Message, why: GivenUp) {
+        self.shared.give_up(target, message, why);
     }
 
     /// Forgets that a url has failed, and enables it: somebody there has just subscribed, or looked after it. Waits for nothing; the store, and

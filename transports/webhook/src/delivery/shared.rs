@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 
 use super::clock::Clock;
 use super::counts::{Counters, Counts};
-use super::delivered::{Delivered, not_made};
+use super::delivered::{Delivered, GivenUp, not_made};
 use super::forbidden::Forbidden;
 use super::journal::Journal;
 use super::keeper::{Disabled, Keeper, Note};
@@ -120,8 +120,8 @@ impl Shared {
         report.into()
     }
 
-    pub(super) fn give_up(&self, target: &Target, message: &Message) {
-        let report = not_made(Outcome::Crowded, "too many messages wait for it");
+    pub(super) fn give_up(&self, target: &Target, message: &Message, why: GivenUp) {
+        let report = why.report();
         self.counters.receive(report.outcome);
         self.write_down(target, message, &report);
     }
@@ -173,7 +173,7 @@ impl Shared {
         }
         let quiet = if disabled { self.settings.probe_disabled } else { Duration::ZERO };
         let noted = self.misses.note(target, &message.topic, self.clock.now(), quiet, &self.settings.missed);
-        self.counters.missed_dropped.add(usize::from(noted == Noted::NoRoom));
+        self.counters.missed_dropped.add(u64::from(noted == Noted::NoRoom));
     }
 
     /// The report of a message that did not arrive, as it is written down; `None` if too many to this url were not tried: a

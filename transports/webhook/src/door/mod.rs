@@ -219,7 +219,14 @@ impl Door for WebhookDoor {
                     opened.sessions.drain(delivering).await;
                 }
             };
-            let delivered = tokio::time::timeout(delivering, common.counters.idle());
+            let deliveries = async {
+                common.counters.idle().await;
+                if let Some(opened) = common.opened.load_full() {
+                    // Only now: as long as something is under way here, other doors may have more.
+                    opened.broadcaster.settle().await;
+                }
+            };
+            let delivered = tokio::time::timeout(delivering, deliveries);
             if tokio::join!(delivered, sessions).0.is_err() {
                 tracing::warn!("messages were given up that were being delivered");
             }
@@ -240,7 +247,11 @@ impl Door for WebhookDoor {
     }
 
     fn reload(&self) -> Vec<String> {
-        let replaced = self.common.config.secrecy.read().map(|schemes| {
+        let secrecy = &self.common.config.secrecy;
+        let replaced = secrecy.read().map(|schemes| {
+            if secrecy.is_hollow(&schemes) {
+                tracing::warn!("webhooks: there is no secret in `secrets_file` any more: everything is accepted");
+            }
             if let Some(broadcaster) = self.broadcaster() {
                 broadcaster.authority().replace(schemes);
             }

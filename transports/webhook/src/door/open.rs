@@ -12,7 +12,7 @@ use tokio::time::sleep;
 use super::{Common, Opened};
 use crate::broadcaster::{Authority, BridgeSettings, Broadcaster, Deliver, Parts, SystemClock};
 use crate::config::{Announce, Config};
-use crate::delivery::{Delivered, Delivery, Disabled};
+use crate::delivery::{Delivered, Delivery, Disabled, GivenUp};
 use crate::index::Target;
 use crate::message::Message;
 use crate::outgoing::Outgoing;
@@ -24,6 +24,9 @@ const AFTER_FAILURE: (Duration, Duration) = (Duration::from_millis(500), Duratio
 
 /// The topic of an event that a url was disabled.
 const DISABLED: &str = "webhooks/disabled";
+
+/// How long publishers at other doors wait for slow urls, where that is configured: as long as they may be silent.
+const LONGEST_BLOCK: Duration = Duration::from_secs(5);
 
 /// How often authorizations are forgotten that have outlived their time.
 const FORGET: Duration = Duration::from_secs(60);
@@ -86,6 +89,7 @@ async fn open(config: &Config, hub: &Hub) -> Result<(Opened, Delivery), String> 
             hub: hub.clone(),
             queue_bytes: config.hub_queue_bytes,
             overflow: config.hub_overflow,
+            longest_block: LONGEST_BLOCK,
             max_message: config.hub_max_message,
         }),
         advertised: config.advertised.clone(),
@@ -115,8 +119,8 @@ impl Deliver for Delivery {
         Self::deliver(self, target, message).boxed()
     }
 
-    fn give_up(&self, target: &Target, message: &Message) {
-        Self::give_up(self, target, message);
+    fn give_up(&self, target: &Target, message: &Message, why: GivenUp) {
+        Self::give_up(self, target, message, why);
     }
 
     fn enable(&self, url: &str) {

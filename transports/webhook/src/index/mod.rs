@@ -56,6 +56,15 @@ pub struct Target {
     pub urls: Arc<Urls>,
 }
 
+/// A row that was taken out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Removed {
+    /// Who was called.
+    pub urls: Arc<Urls>,
+    /// What it was for, if a peer wants that, too.
+    pub of_peers: Option<OwnedInterest>,
+}
+
 /// Whom a topic concerns.
 #[derive(Debug, Clone)]
 pub struct Found<P> {
@@ -177,8 +186,8 @@ impl<P: Clone> Index<P> {
         }
     }
 
-    /// Takes a row out; `false` if there is none.
-    pub fn remove(&self, id: RowId) -> bool {
+    /// Takes a row out, if it is there.
+    pub fn remove(&self, id: RowId) -> Option<Removed> {
         self.write().remove(id)
     }
 
@@ -233,6 +242,12 @@ impl<P: Clone> Index<P> {
         self.read().find_peers(topic)
     }
 
+    /// The peers that want just this, whatever else they want.
+    #[must_use]
+    pub fn peers_of(&self, interest: Interest<'_>) -> Vec<P> {
+        self.read().peers_of(interest)
+    }
+
     /// Whether a peer wants this.
     #[must_use]
     pub fn is_wanted_by_peers(&self, interest: Interest<'_>) -> bool {
@@ -281,9 +296,9 @@ pub struct Reload<'a, P> {
 }
 
 impl<P: Clone> Reload<'_, P> {
-    /// Takes the rows out that were not inserted since it began. Returns how many. If another has begun meanwhile, none: what
+    /// Takes the rows out that were not inserted since it began, and returns them. If another has begun meanwhile, none: what
     /// this one found may look old to that one.
-    pub fn finish(self) -> usize {
+    pub fn finish(self) -> Vec<Removed> {
         self.index.write().drop_older(self.generation)
     }
 }

@@ -6,7 +6,7 @@ use super::buckets::{Bucket, Buckets, Compiled};
 use super::peers::PeerTable;
 use super::rows::{Entry, RowTable};
 use super::urls::UrlTable;
-use super::{Found, IndexError, IndexStats, OwnedInterest, Subscribed, Target, Unsubscribed};
+use super::{Found, IndexError, IndexStats, OwnedInterest, Removed, Subscribed, Target, Unsubscribed};
 use crate::store::{Row, RowId};
 use crate::wire::Interest;
 
@@ -57,8 +57,11 @@ impl<P: Clone> Table<P> {
         same_urls && same_interest
     }
 
-    pub(super) fn remove(&mut self, id: RowId) -> bool {
-        let Some(entry) = self.rows.key_of(id).and_then(|key| self.rows.remove(key)) else { return false };
+    pub(super) fn remove(&mut self, id: RowId) -> Option<Removed> {
+        let entry = self.rows.key_of(id).and_then(|key| self.rows.remove(key))?;
+        let of_peers =
+            self.buckets.get(entry.bucket).filter(|bucket| !bucket.peers.is_empty()).map(OwnedInterest::from);
+        let removed = self.urls.get(entry.urls).map(|urls| Removed { urls: Arc::clone(urls), of_peers });
         self.urls.release(entry.urls);
         if let Some(bucket) = self.buckets.get_mut(entry.bucket) {
             bucket.rows.swap_remove(entry.position as usize);
@@ -68,7 +71,7 @@ impl<P: Clone> Table<P> {
             }
         }
         self.buckets.vacate_if_empty(entry.bucket);
-        true
+        removed
     }
 
     pub(super) fn next_generation(&mut self) -> u32 {
@@ -77,12 +80,12 @@ impl<P: Clone> Table<P> {
     }
 
     /// Takes rows out that are older than a generation, if that is the current one.
-    pub(super) fn drop_older(&mut self, generation: u32) -> usize {
+    pub(super) fn drop_older(&mut self, generation: u32) -> Vec<Removed> {
         if generation != self.generation {
-            return 0;
+            return Vec::new();
         }
         let older = self.rows.older_than(self.generation);
-        older.into_iter().filter(|id| self.remove(*id)).count()
+        older.into_iter().filter_map(|id| self.remove(id)).collect()
     }
 
     pub(super) fn join(&mut self, handle: P) -> Result<u32, IndexError> {
@@ -161,6 +164,12 @@ impl<P: Clone> Table<P> {
         let matching = self.buckets.matching(topic);
         let buckets = matching.iter().filter_map(|key| self.buckets.get(*key));
         distinct_peers(&matching, buckets).into_iter().filter_map(|key| self.peers.handle(key).cloned()).collect()
+    }
+
+    pub(super) fn peers_of(&self, interest: Interest<'_>) -> Vec<P> {
+        let bucket = self.buckets.of(interest).and_then(|key| self.buckets.get(key));
+        let peers = bucket.into_iter().flat_map(|bucket| &bucket.peers);
+        peers.filter_map(|key| self.peers.handle(*key).cloned()).collect()
     }
 
     pub(super) fn is_wanted_by_peers(&self, interest: Interest<'_>) -> bool {

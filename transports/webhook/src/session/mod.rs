@@ -8,7 +8,7 @@
 //! | messages of which a signed receipt is impossible | in larger parts, and beyond that told as MISSED |
 //! | answers wait while acknowledgements are missing | they go at once, also between parts; acknowledgements are handled while a notify takes its time |
 //! | a subscription is confirmed before it begins, so that what is published meanwhile is lost | nothing is sent before it is confirmed, and nothing is lost after |
-//! | messages may follow the end of their subscription | what was published before comes before the confirmation, and nothing after |
+//! | messages may follow the end of their subscription | what was published before comes before the confirmation, but for other doors' events that still wait for a crowded websocket, which are left out; and nothing comes after |
 //! | a subscriber that sends too fast is closed | it is read no further for a while |
 //! | no dictionary is ever trained | they are |
 //!
@@ -117,7 +117,8 @@ impl Sessions {
         input: web::Payload,
     ) -> Result<HttpResponse, actix_web::Error> {
         let mut response = ws::handshake(&request)?;
-        let Some(place) = self.places.take(self.settings.proxies.client(&request)) else { return Ok(self.put_off()) };
+        let address = self.settings.proxies.client(&request);
+        let Some(place) = self.places.take(address) else { return Ok(self.put_off()) };
         if self.drain.borrow().is_some() || !self.counters.enter(self.settings.max_sessions) {
             return Ok(self.put_off());
         }
@@ -129,7 +130,7 @@ impl Sessions {
         }
         // The request's parts go back to their pool now instead of living as long as the session.
         drop(request);
-        let live = Rc::new(Live::new(Arc::clone(self), connection, place));
+        let live = Rc::new(Live::new(Arc::clone(self), connection, address, place));
         rt::spawn(live::watch_over(Rc::clone(&live)));
         rt::spawn(requests::run(Rc::clone(&live)));
         rt::spawn(receipts::run(Rc::clone(&live)));

@@ -76,6 +76,8 @@ impl Concerned {
             Wish::Exact(topic) => self.names.contains(topic),
             Wish::Glob(glob) => self.globs.contains(&number(glob)),
         };
-        self.all || by_url || self.topics.iter().any(|topic| wish.matches(topic, &Subject::new(topic)))
+        // Of a pattern a broadcaster may know no topic, and name its text.
+        let by_text = self.topics.contains(wish.interest().as_bytes());
+        self.all || by_url || by_text || self.topics.iter().any(|topic| wish.matches(topic, &Subject::new(topic)))
     }
 }

@@ -14,18 +14,18 @@ use eventhive_webhook::door::WebhookDoor;
 use eventhive_webhook::message::Message;
 use eventhive_webhook::store::StoreError;
 use eventhive_webhook::wire::Interest::Exact;
-use eventhive_webhook::wire::bodies::{Head as _, ReceiveHead};
+use eventhive_webhook::wire::bodies::{Head as _, Missed, ReceiveHead};
 use eventhive_webhook::wire::responses::Response;
 use eventhive_webhook::wire::{InterestKind, Proof};
 use eventhive_webhook::{Webhook, store};
 use futures_util::StreamExt as _;
 use tempfile::TempDir;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
-use crate::harness::{exchange, post};
+use crate::harness::{exchange, post, until};
 use crate::requests::{count, notify_body, subscribe_body};
 
-fn settings(yaml: &str) -> Settings {
+pub(crate) fn settings(yaml: &str) -> Settings {
     let node = eventhive_yaml::read(0, yaml).unwrap().unwrap();
     Settings::check("servers.x.init", &node, Webhook.keys()).unwrap()
 }
@@ -62,6 +62,39 @@ fn subscriber() -> (String, mpsc::UnboundedReceiver<Vec<u8>>) {
     let url = format!("http://{}/v1/receive", server.addrs()[0]);
     rt::spawn(server.run());
     (url, heard)
+}
+
+/// A subscriber that waits for a permit before it answers; gives when it was called, and what it has answered.
+fn gated_subscriber() -> (String, mpsc::UnboundedReceiver<Vec<u8>>, Arc<Semaphore>) {
+    let ((sender, heard), gate) = (mpsc::unbounded_channel(), Arc::new(Semaphore::new(0)));
+    let permits = Arc::clone(&gate);
+    let answer = move |request: HttpRequest, body: Bytes| {
+        let (sender, permits) = (sender.clone(), Arc::clone(&permits));
+        async move {
+            let (proof, mut answer) = (Proof::default(), Vec::new());
+            if request.path().ends_with("recover") {
+                let topic = Missed::read(&body).unwrap().topic;
+                sender.send([b"missed ", topic].concat()).unwrap();
+                Response::ConfirmMissed { proof }.write(&mut answer).unwrap();
+                return answer;
+            }
+            let (head, length) = ReceiveHead::read(&body).unwrap();
+            sender.send(b"called".to_vec()).unwrap();
+            permits.acquire().await.unwrap().forget();
+            sender.send(body[length..].to_vec()).unwrap();
+            let confirm = Response::ConfirmReceive { proof, identifier: head.identifier, num_subscribers: 1 };
+            confirm.write(&mut answer).unwrap();
+            answer
+        }
+    };
+    let server = HttpServer::new(move || App::new().default_service(web::to(answer.clone())))
+        .workers(1)
+        .disable_signals()
+        .bind(("127.0.0.1", 0))
+        .unwrap();
+    let url = format!("http://{}/v1/receive", server.addrs()[0]);
+    rt::spawn(server.run());
+    (url, heard, gate)
 }
 
 fn start(yaml: &str) -> (Listeners, std::net::SocketAddr) {
@@ -106,6 +139,48 @@ async fn a_subscription_is_there_after_a_restart_and_messages_reach_its_url() {
         assert_eq!(heard.recv().await.unwrap(), b"hello");
         listeners.stop(Duration::from_secs(5)).await;
     }
+}
+
+/// Events of other doors that were under way at a stop were dropped without a word.
+#[actix_web::test]
+async fn at_a_stop_events_of_other_doors_are_answered_by_a_slow_url_and_what_is_not_is_told_after_the_restart() {
+    let folder = TempDir::new().unwrap();
+    let database = format!("database: 'sqlite:{}/w.db'", folder.path().display());
+    let missed = "sweep_missed_interval: 0.05\nmissed: {expo_factor: 0, constant: 0, jitter: 0}";
+    let yaml = format!("port: 0\n{database}\n{missed}\nallow: [loopback]\n");
+    let (url, mut heard, gate) = gated_subscriber();
+    let recovery = url.replace("receive", "recover");
+    for (within, arrives) in [(20.0, true), (0.3, false)] {
+        let hub = Hub::new(HubSettings::default());
+        let (listeners, address) = serving(plan_at(&hub, &yaml).unwrap());
+        let body = subscribe_body(&url, Exact(b"a"), Some(&recovery));
+        assert_eq!(served(address, "/v1/subscribe/exact", &[], &body).await.status, if arrives { 200 } else { 409 });
+        let ready = served(address, "/v1/notify", &[], &notify_body(b"nobody wants this", b"")).await;
+        assert_eq!((count(ready), hub.stats().sessions), (Ok(0), 1));
+        for number in 0..3 {
+            assert_eq!(hub.publish(Draft::bytes("a", number.to_string())).unwrap().receivers, 1);
+        }
+        assert_eq!(heard.recv().await.unwrap(), b"called");
+        let stopping = rt::spawn(listeners.stop(Duration::from_secs_f64(within)));
+        until("nothing more is taken", || hub.stats().sessions == 0).await;
+        if arrives {
+            gate.add_permits(3);
+        }
+        stopping.await.unwrap();
+        if arrives {
+            let all: Vec<_> = std::iter::from_fn(|| heard.try_recv().ok()).filter(|what| what != b"called").collect();
+            assert_eq!(all, [b"0", b"1", b"2"]);
+        }
+    }
+    let (listeners, _) = start(&yaml);
+    loop {
+        let what = tokio::time::timeout(Duration::from_secs(20), heard.recv()).await.expect("it is told").unwrap();
+        if what == b"missed a" {
+            break;
+        }
+        assert_eq!(what, b"called");
+    }
+    listeners.stop(Duration::from_secs(5)).await;
 }
 
 #[actix_web::test]
@@ -170,6 +245,8 @@ async fn what_is_wrong_with_settings_is_told_before_anything_is_bound() {
         ("standard_webhooks: {secret: 'whsec_x'}", "24 to 64 bytes"),
         ("compression_dictionary_by_id: {'1': {file: x}}", "from 2 to 65535"),
         ("tls_cert: x", "`tls_key`"),
+        ("hub_queue_bytes: 8914423", "hub_queue_bytes: 8914423 is too little for `hub_max_message_bytes: 1048576`"),
+        ("hub_max_message_bytes: 16777216", "set 134743544 or more"),
     ] {
         let problems = plan(yaml).err().unwrap_or_else(|| panic!("{yaml}"));
         assert!(problems.iter().any(|problem| problem.contains(part)), "{yaml}: {problems:?}");
@@ -189,6 +266,14 @@ async fn a_server_that_others_reach_and_that_has_no_secrets_is_warned_of() {
     assert_eq!(warnings("host: '*'\nto_broadcaster: {type: token, secret: x}"), 1);
     let both = "host: '*'\nto_broadcaster: {type: token, secret: x}\nto_subscriber: {type: token, secret: x}";
     assert_eq!(warnings(both), 0);
+    // Who has a file of secrets wants some, wherever the server listens.
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("secrets.json");
+    let hollow = format!("host: 127.0.0.1\nsecrets_file: {}", file.display());
+    std::fs::write(&file, r#"{"version": "2"}"#).unwrap();
+    assert_eq!(warnings(&hollow), 1);
+    std::fs::write(&file, r#"{"version": "2", "to-broadcaster": {"type": "token", "secret": "x"}}"#).unwrap();
+    assert_eq!(warnings(&hollow), 0);
     let planned = plan("endpoint: /lonely").unwrap();
     assert_eq!((planned.path.as_str(), planned.listen.port), ("/lonely/v1", 3003));
     assert_eq!(Arc::strong_count(&planned.door), 1);
@@ -284,4 +369,27 @@ async fn that_a_url_was_disabled_is_an_event_for_those_whom_the_settings_name() 
             assert!(event["since"].is_u64() && event["reason"].as_str().unwrap().contains("unreachable"), "{event}");
         }
     }
+}
+
+#[actix_web::test]
+async fn a_door_counts_what_became_of_messages_to_urls() {
+    let mut config = Config { database: "sqlite::memory:".into(), ..Config::default() };
+    config.outgoing.allow = Networks::parse(["127.0.0.0/8"]).unwrap();
+    let door = WebhookDoor::new(Hub::new(HubSettings::default()), config);
+    assert_eq!(door.stats().deliveries.delivered, 0);
+    door.begin();
+    until("it is open", || door.broadcaster().is_some()).await;
+    let broadcaster = door.broadcaster().unwrap();
+    broadcaster.ready().await;
+    let (url, _heard) = subscriber();
+    // Nothing listens at the second.
+    for url in [url.as_str(), "http://127.0.0.1:9/receive"] {
+        broadcaster.subscribe(url, Exact(b"a"), None).await.unwrap();
+    }
+    for _ in 0..3 {
+        assert_eq!(broadcaster.notify(Message::new(b"a", "x".into()), &mut Tracer::off()).await.unwrap(), 1);
+    }
+    let deliveries = door.stats().deliveries;
+    assert_eq!((deliveries.delivered, deliveries.failed, deliveries.held), (3, 3, 0));
+    door.drain(Duration::from_secs(5)).await;
 }

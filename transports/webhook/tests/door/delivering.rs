@@ -154,3 +154,50 @@ async fn a_websocket_whose_subscription_the_store_does_not_take_has_none() {
     assert!(joined.subscribe(Exact(b"a")).await.unwrap());
     assert_eq!(notify(&served, b"a", b"").await, Ok(1));
 }
+
+/// For up to a minute other broadcasters did not know of them, and nobody was told.
+#[actix_web::test]
+async fn rows_of_websockets_that_somebody_removes_come_back_at_once_and_they_are_told() {
+    let served = Making { advertised: true, ..Making::default() }.serve();
+    served.broadcaster.ready().await;
+    let (heard, other) = (Arc::new(Heard::default()), Arc::new(Heard::default()));
+    let (joined, others) = (served.broadcaster.join(heard.clone()), served.broadcaster.join(other.clone()));
+    for interest in [Exact(b"a"), Glob("n/*")] {
+        assert!(joined.subscribe(interest).await.unwrap());
+    }
+    assert!(others.subscribe(Exact(b"b")).await.unwrap());
+    let own = "http://127.0.0.1:3003/v1/receive_for_websockets";
+    until("the index has them", || served.broadcaster.stats().index.rows == 3).await;
+    for row in served.store.of(own).into_iter().filter(|row| &*row.interest != b"b") {
+        served.store.remove_elsewhere(row.id);
+    }
+    until("they are back", || served.store.of(own).len() == 3).await;
+    until("it is told", || heard.missed.lock().unwrap().len() == 2).await;
+    let mut missed = heard.missed.lock().unwrap().clone();
+    missed.sort();
+    assert_eq!((missed, other.missed.lock().unwrap().len()), (vec![b"a".to_vec(), b"n/*".to_vec()], 0));
+
+    // What is not wanted any more stays away, and what is new is no loss.
+    until("the index has them again", || served.broadcaster.stats().index.rows == 3).await;
+    assert!(joined.unsubscribe(Exact(b"a")).await.unwrap());
+    until("its row goes", || served.store.of(own).len() == 2).await;
+    assert!(joined.subscribe(Exact(b"a")).await.unwrap());
+    until("it is there again", || served.broadcaster.stats().index.rows == 3).await;
+    assert_eq!((served.store.of(own).len(), heard.missed.lock().unwrap().len()), (3, 2));
+}
+
+#[actix_web::test]
+async fn rows_that_went_while_the_store_was_away_come_back_with_it_and_websockets_are_told() {
+    let served = Making { advertised: true, ..Making::default() }.serve();
+    served.broadcaster.ready().await;
+    let heard = Arc::new(Heard::default());
+    let joined = served.broadcaster.join(heard.clone());
+    assert!(joined.subscribe(Exact(b"a")).await.unwrap());
+    until("the index has it", || served.broadcaster.stats().index.rows == 1).await;
+    let own = "http://127.0.0.1:3003/v1/receive_for_websockets";
+    served.store.be_away(true);
+    served.store.remove_elsewhere(served.store.of(own)[0].id);
+    served.store.be_away(false);
+    until("it is back", || served.store.of(own).len() == 1).await;
+    until("it is told", || *heard.missed.lock().unwrap() == [b"a".to_vec()]).await;
+}

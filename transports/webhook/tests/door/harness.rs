@@ -13,7 +13,7 @@ use eventhive_webhook::broadcaster::{
     Advertised, Authority, BridgeSettings, Broadcaster, Clock, Deliver, Parts, Peer, Rotation, Schemes, SystemClock,
 };
 use eventhive_webhook::config::Config;
-use eventhive_webhook::delivery::Delivered;
+use eventhive_webhook::delivery::{Delivered, GivenUp};
 use eventhive_webhook::door::WebhookDoor;
 use eventhive_webhook::index::Target;
 use eventhive_webhook::message::Message;
@@ -44,11 +44,30 @@ pub(crate) struct Called {
     pub(crate) given_up: Mutex<Vec<String>>,
     /// Calls wait for a permit of this.
     pub(crate) gate: Semaphore,
+    /// Urls of this part are not called before the gate is opened.
+    stuck: Mutex<Option<&'static str>>,
+    opened: watch::Sender<bool>,
     pub(crate) at_once: AtomicU32,
     pub(crate) most_at_once: AtomicU32,
 }
 
 impl Called {
+    /// Calls of urls of this part wait until [`free`](Self::free).
+    pub(crate) fn hold(&self, part: &'static str) {
+        *self.stuck.lock().unwrap() = Some(part);
+    }
+
+    pub(crate) fn free(&self) {
+        self.opened.send_replace(true);
+    }
+
+    async fn wait_for_turn(&self, url: &str) {
+        if self.stuck.lock().unwrap().is_some_and(|part| url.contains(part)) {
+            self.opened.subscribe().wait_for(|opened| *opened).await.unwrap();
+        }
+        self.gate.acquire().await.unwrap().forget();
+    }
+
     pub(crate) fn urls(&self) -> Vec<String> {
         let mut urls: Vec<String> = self.calls.lock().unwrap().iter().map(|(url, ..)| url.clone()).collect();
         urls.sort();
@@ -68,6 +87,8 @@ impl Default for Called {
             enabled: Mutex::default(),
             given_up: Mutex::default(),
             gate: Semaphore::new(Semaphore::MAX_PERMITS),
+            stuck: Mutex::default(),
+            opened: watch::Sender::new(false),
             at_once: AtomicU32::new(0),
             most_at_once: AtomicU32::new(0),
         }
@@ -79,8 +100,8 @@ impl Deliver for Called {
         async move {
             let at_once = self.at_once.fetch_add(1, Ordering::SeqCst) + 1;
             self.most_at_once.fetch_max(at_once, Ordering::SeqCst);
-            self.gate.acquire().await.unwrap().forget();
             let url = target.urls.receive.to_string();
+            self.wait_for_turn(&url).await;
             let body = message.body.piece(0, message.body.len() as usize).await.unwrap().to_vec();
             let is_gone = self.gone.lock().unwrap().is_some_and(|part| url.contains(part));
             self.calls.lock().unwrap().push((url, message.topic.to_vec(), body));
@@ -93,7 +114,7 @@ impl Deliver for Called {
         .boxed()
     }
 
-    fn give_up(&self, target: &Target, _: &Message) {
+    fn give_up(&self, target: &Target, _: &Message, _: GivenUp) {
         self.given_up.lock().unwrap().push(target.urls.receive.to_string());
     }
 
@@ -154,6 +175,7 @@ pub(crate) struct Making {
     pub(crate) hub: Option<Hub>,
     pub(crate) overflow: Overflow,
     pub(crate) queue_bytes: usize,
+    pub(crate) longest_block: Duration,
     pub(crate) advertised: bool,
     pub(crate) max_deliveries: usize,
     pub(crate) store: Arc<MemoryStore>,
@@ -169,6 +191,7 @@ impl Default for Making {
             hub: None,
             overflow: Overflow::DropOldest,
             queue_bytes: 1 << 20,
+            longest_block: Duration::from_secs(5),
             advertised: false,
             max_deliveries: 256,
             store: MemoryStore::new(),
@@ -180,10 +203,10 @@ impl Default for Making {
 impl Making {
     /// Serves it on this thread until the test ends.
     pub(crate) fn serve(self) -> Served {
-        let Self { schemes, clock, config, hub, overflow, queue_bytes, advertised, max_deliveries, store, called } =
-            self;
+        let Self { schemes, clock, config, hub, advertised, max_deliveries, store, called, .. } = self;
+        let Self { overflow, queue_bytes, longest_block, .. } = self;
         let max_message = 1 << 20;
-        let hub = hub.map(|hub| BridgeSettings { hub, queue_bytes, overflow, max_message });
+        let hub = hub.map(|hub| BridgeSettings { hub, queue_bytes, overflow, longest_block, max_message });
         let broadcaster = Broadcaster::new(Parts {
             authority: Arc::new(Authority::new(schemes, clock, store.clone())),
             store: store.clone(),

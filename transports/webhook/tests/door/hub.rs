@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use eventhive_hub::{Draft, Hub, HubSettings, Outbound, SessionSettings, Tracker};
-use eventhive_transport::{Filter, Overflow};
+use eventhive_transport::Filter;
 use eventhive_webhook::wire::Interest::{Exact, Glob};
 use futures_util::StreamExt as _;
 
@@ -91,52 +91,6 @@ async fn events_of_a_publisher_reach_a_slow_url_in_order_and_delay_no_other() {
     let expected: Vec<Vec<u8>> = (0..50).map(|number| number.to_string().into_bytes()).collect();
     assert_eq!(served.called.bodies_of("http://slow/"), expected);
     assert_eq!(served.called.bodies_of("http://quick/"), expected);
-}
-
-#[actix_web::test]
-async fn what_does_not_fit_is_dropped_by_the_policy_and_counted() {
-    for (overflow, first, last) in
-        [(Overflow::DropOldest, "0", "99"), (Overflow::DropNewest, "0", "0"), (Overflow::Block, "0", "99")]
-    {
-        // Room for some ten events of a slow url.
-        let making = Making { overflow, queue_bytes: 8 * 2500, ..Making::default() };
-        let (hub, served) = joined(HubSettings::default(), making).await;
-        assert_eq!(subscribe(&served, URL, Exact(b"a")).await, 200);
-        let gate = &served.called.gate;
-        gate.forget_permits(gate.available_permits());
-        for number in 0..100 {
-            hub.ready().await;
-            hub.publish(Draft::bytes("a", number.to_string())).unwrap();
-        }
-        let stats = || served.broadcaster.stats();
-        until("what can be taken was taken", || stats().from_hub >= 80).await;
-        gate.add_permits(1000);
-        let done = || served.called.urls().len() as u64 + stats().dropped == 100;
-        until("all are done with", done).await;
-        let bodies = served.called.bodies_of(URL);
-        assert_eq!(bodies.first().unwrap(), first.as_bytes());
-        if overflow != Overflow::DropNewest {
-            assert_eq!(bodies.last().unwrap(), last.as_bytes());
-        }
-        assert_eq!(served.called.given_up.lock().unwrap().len() as u64, stats().dropped, "subscribers hear of each");
-        assert_eq!(stats().dropped > 50, overflow != Overflow::Block, "{overflow:?}: {}", stats().dropped);
-    }
-}
-
-/// It was dropped without a word.
-#[actix_web::test]
-async fn what_waits_when_a_broadcaster_closes_is_told_as_missed() {
-    let (hub, served) = joined(HubSettings::default(), Making::default()).await;
-    assert_eq!(subscribe(&served, URL, Exact(b"a")).await, 200);
-    let gate = &served.called.gate;
-    gate.forget_permits(gate.available_permits());
-    for number in 0..10 {
-        hub.ready().await;
-        hub.publish(Draft::bytes("a", number.to_string())).unwrap();
-    }
-    until("all are taken", || served.broadcaster.stats().from_hub == 10).await;
-    served.broadcaster.close();
-    until("those that wait are given up", || served.called.given_up.lock().unwrap().len() == 9).await;
 }
 
 #[actix_web::test]

@@ -3,6 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod bodies;
+#[path = "../session/harness.rs"]
+#[allow(dead_code, reason = "it is another test's too")]
+mod client;
 #[cfg(feature = "sqlite")]
 mod configured;
 mod delivering;
@@ -10,7 +13,12 @@ mod durable;
 mod exchanges;
 mod harness;
 mod hub;
+#[cfg(feature = "sqlite")]
+mod keys;
+mod lanes;
+mod log;
 mod memory;
 mod requests;
 mod statuses;
 mod waiting;
+mod websockets;

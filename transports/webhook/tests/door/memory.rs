@@ -42,12 +42,17 @@ impl MemoryStore {
     /// Adds a row as somebody else would, and tells of it.
     pub(crate) fn insert_elsewhere(&self, url: &str, interest: Interest<'_>) -> RowId {
         let id = self.add(url, interest, None).unwrap();
-        let _ = self.changes.send(Change::Rows(vec![id]));
+        self.tell(id);
         id
     }
 
     pub(crate) fn remove_elsewhere(&self, id: RowId) {
         self.rows().remove(&id);
+        self.tell(id);
+    }
+
+    /// Tells of a change, whoever made it.
+    fn tell(&self, id: RowId) {
         let _ = self.changes.send(Change::Rows(vec![id]));
     }
 
@@ -93,11 +98,16 @@ impl Subscriptions for MemoryStore {
         interest: Interest<'a>,
         recovery: Option<&'a str>,
     ) -> Answer<'a, Option<RowId>> {
-        self.answer(move || self.add(url, interest, recovery))
+        self.answer(move || self.add(url, interest, recovery).inspect(|id| self.tell(*id)))
     }
 
     fn remove<'a>(&'a self, url: &'a str, interest: Interest<'a>) -> Answer<'a, Option<RowId>> {
-        self.answer(move || self.find(url, interest).inspect(|id| drop(self.rows().remove(id))))
+        self.answer(move || {
+            let id = self.find(url, interest)?;
+            self.rows().remove(&id);
+            self.tell(id);
+            Some(id)
+        })
     }
 
     fn remove_row(&self, id: RowId) -> Answer<'_, bool> {

@@ -8,10 +8,11 @@ use eventhive_hub::{Draft, Hub, HubSettings, Tracker};
 use eventhive_transport::Overflow;
 use eventhive_webhook::broadcaster::Joined;
 use eventhive_webhook::message::Message;
-use eventhive_webhook::wire::Interest::Exact;
+use eventhive_webhook::wire::Interest::{Exact, Glob};
 
 use crate::harness::{Heard, Making, Served, serve, until};
 use crate::hub::joined;
+use crate::log::Log;
 use crate::requests::{URL, subscribe};
 
 async fn websocket(served: &Served, crowded: bool) -> (Arc<Heard>, Joined) {
@@ -103,4 +104,42 @@ async fn another_broadcaster_waits_while_a_websocket_here_is_crowded() {
     // One that is never through is not waited for for ever.
     slow.crowded.send_replace(true);
     assert_eq!(served.broadcaster.receive(&Message::new(b"a", "y".into())).await, 1);
+}
+
+/// What waited for room came after the end of its subscription had been confirmed.
+#[actix_web::test]
+async fn what_waits_for_a_crowded_websocket_does_not_come_after_the_end_of_its_subscription() {
+    let (hub, served) = joined(HubSettings::default(), Making::default()).await;
+    let ((one, its), (other, others)) = (websocket(&served, true).await, websocket(&served, true).await);
+    assert!(others.subscribe(Glob("*")).await.unwrap());
+    burst(&hub, 10).await;
+    until("all were taken", || served.broadcaster.stats().from_hub == 10).await;
+    for joined in [&its, &others] {
+        assert!(joined.unsubscribe(Exact(b"a")).await.unwrap());
+    }
+    one.crowded.send_replace(false);
+    other.crowded.send_replace(false);
+    until("the other's pattern matches, too", || other.messages.lock().unwrap().len() == 10).await;
+    assert!(its.subscribe(Exact(b"a")).await.unwrap());
+    hub.publish(Draft::bytes("a", "new")).unwrap();
+    until("it is there again", || bodies(&one).last().unwrap() == b"new").await;
+    assert_eq!((bodies(&one), bodies(&other)[..10].to_vec()), (vec![b"0".to_vec(), b"new".to_vec()], numbers(0..10)));
+    assert_eq!((served.broadcaster.stats().dropped, one.missed.lock().unwrap().len()), (0, 0), "nobody wanted them");
+}
+
+#[actix_web::test]
+async fn what_crowded_websockets_lose_is_told_in_few_lines_of_the_log() {
+    let (log, _set) = Log::set();
+    let making = Making { queue_bytes: 8 * 2500, ..Making::default() };
+    let (hub, served) = joined(HubSettings::default(), making).await;
+    let (_slow, _its) = websocket(&served, true).await;
+    burst(&hub, 100).await;
+    until("all were taken", || served.broadcaster.stats().from_hub == 100).await;
+    served.broadcaster.close();
+    let told = || log.lines().iter().filter(|line| line.contains("events of other doors were dropped")).count();
+    until("it ends", || told() == 2).await;
+    let dropped = |line: &String| line.rsplit("dropped=").next()?.trim().parse::<u64>().ok();
+    let counts: Vec<u64> = log.lines().iter().filter_map(dropped).collect();
+    // Those that waited at the end are no loss by slowness.
+    assert_eq!((counts[0], counts.iter().sum::<u64>()), (1, served.broadcaster.stats().dropped - 12), "{counts:?}");
 }

@@ -1,10 +1,12 @@
 //! The link: the suite of what a transport has to do, on the Python broadcaster and on our own door, over HTTP, over a
 //! websocket, and with both.
 //!
-//! `tls`, `application`, `upgrade`: encrypted doors, the receiver in an application of one's own, the change of wires under load.
+//! `tls`, `application`, `upgrade`, `closing`: encrypted doors, the receiver in an application of one's own, the change of wires under
+//! load, what waits at the end.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "test code fails by panicking")]
 
 mod application;
+mod closing;
 mod door;
 #[path = "../support/lonely.rs"]
 mod lonely;

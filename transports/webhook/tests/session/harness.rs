@@ -8,7 +8,7 @@ use actix_web::{App, HttpServer, rt, web};
 use bytes::Bytes;
 use eventhive_listener::connection::Connections;
 use eventhive_webhook::broadcaster::{Authority, Broadcaster, Clock, Deliver, Parts, Schemes, SystemClock, Tracer};
-use eventhive_webhook::delivery::Delivered;
+use eventhive_webhook::delivery::{Delivered, GivenUp};
 use eventhive_webhook::index::Target;
 use eventhive_webhook::message::Message;
 use eventhive_webhook::outgoing::Report;
@@ -44,7 +44,7 @@ impl Deliver for Urls {
         .boxed()
     }
 
-    fn give_up(&self, _: &Target, _: &Message) {}
+    fn give_up(&self, _: &Target, _: &Message, _: GivenUp) {}
 
     fn enable(&self, _: &str) {}
 }

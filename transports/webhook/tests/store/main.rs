@@ -6,6 +6,7 @@
 mod changes;
 mod endpoints;
 mod journal;
+mod looking;
 mod model;
 mod nonces;
 mod original;

@@ -134,6 +134,20 @@ fn code(error: &sqlx::Error) -> Option<String> {
     Some(error.as_database_error()?.code()?.into_owned())
 }
 
+/// Whether the tables are those of this program, for who changes nothing.
+pub(super) async fn check(connection: &mut PgConnection, failures: &Failures) -> Result<(), StoreError> {
+    let failed = |error| failures.open(error);
+    let there = "SELECT to_regclass('webhook_migrations') IS NOT NULL";
+    let there: bool = sqlx::query_scalar(there).fetch_one(&mut *connection).await.map_err(failed)?;
+    let version: Option<i64> = match there {
+        true => sqlx::query_scalar(VERSION).fetch_one(connection).await.map_err(failed)?,
+        false => None,
+    };
+    migrations::check(&failures.store, version, MIGRATIONS)
+}
+
+const VERSION: &str = "SELECT max(version) FROM webhook_migrations";
+
 /// Brings the tables up to date, as one transaction, while all others wait. No lock is waited for longer than the patience.
 pub(super) async fn migrate(
     connection: &mut PgConnection,
@@ -148,10 +162,7 @@ pub(super) async fn migrate(
     let recorded =
         "CREATE TABLE IF NOT EXISTS webhook_migrations (version bigint PRIMARY KEY, applied_at timestamptz NOT NULL)";
     sqlx::query(recorded).execute(&mut *transaction).await.map_err(failed)?;
-    let version: Option<i64> = sqlx::query_scalar("SELECT max(version) FROM webhook_migrations")
-        .fetch_one(&mut *transaction)
-        .await
-        .map_err(failed)?;
+    let version: Option<i64> = sqlx::query_scalar(VERSION).fetch_one(&mut *transaction).await.map_err(failed)?;
     for (version, statements) in migrations::missing(&failures.store, version, MIGRATIONS)? {
         for statement in *statements {
             sqlx::raw_sql(*statement).execute(&mut *transaction).await.map_err(failed)?;

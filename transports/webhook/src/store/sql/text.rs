@@ -13,7 +13,7 @@ pub(super) const LOCK_SECS: u64 = 30;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::store) enum Dialect {
     /// SQLite, whose topics are bytes.
-    #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "it comes with the feature `sqlite`"))]
+    #[cfg_attr(not(any(feature = "sqlite", test)), expect(dead_code, reason = "it comes with the feature `sqlite`"))]
     Sqlite,
     /// SQLite, whose topics are text: their bytes in lower-case hex, which sorts as they do.
     Rqlite,

@@ -115,6 +115,20 @@ fn code(error: &sqlx::Error) -> Option<i32> {
     code.parse::<i32>().ok().map(|code| code & 0xff)
 }
 
+/// Whether the tables are those of this program, for who changes nothing.
+pub(super) async fn check(connection: &mut SqliteConnection, failures: &Failures) -> Result<(), StoreError> {
+    let failed = |error| failures.of(error);
+    let there = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'webhook_migrations')";
+    let there: bool = sqlx::query_scalar(there).fetch_one(&mut *connection).await.map_err(failed)?;
+    let version: Option<i64> = match there {
+        true => sqlx::query_scalar(VERSION).fetch_one(connection).await.map_err(failed)?,
+        false => None,
+    };
+    migrations::check(&failures.store, version, MIGRATIONS)
+}
+
+const VERSION: &str = "SELECT max(version) FROM webhook_migrations";
+
 /// Brings the tables up to date, as one transaction.
 pub(super) async fn migrate(connection: &mut SqliteConnection, failures: &Failures) -> Result<(), StoreError> {
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(|error| failures.of(error))?;
@@ -122,10 +136,7 @@ pub(super) async fn migrate(connection: &mut SqliteConnection, failures: &Failur
     let recorded =
         "CREATE TABLE IF NOT EXISTS webhook_migrations (version INTEGER PRIMARY KEY, applied_at TEXT NOT NULL)";
     sqlx::query(recorded).execute(&mut *transaction).await.map_err(failed)?;
-    let version: Option<i64> = sqlx::query_scalar("SELECT max(version) FROM webhook_migrations")
-        .fetch_one(&mut *transaction)
-        .await
-        .map_err(failed)?;
+    let version: Option<i64> = sqlx::query_scalar(VERSION).fetch_one(&mut *transaction).await.map_err(failed)?;
     for (version, statements) in migrations::missing(&failures.store, version, MIGRATIONS)? {
         for statement in *statements {
             sqlx::query(*statement).execute(&mut *transaction).await.map_err(failed)?;

@@ -1,0 +1,276 @@
+//! Taking events of other doors from the hub, for as long as a broadcaster runs.
+//!
+//! | | |
+//! |---|---|
+//! | before the subscriptions were read | events wait in the session's queue, so that nobody is left out |
+//! | publishers have waited too long for a url | the oldest events for that one are dropped, and told as missed |
+//! | the hub has ended the session | it is opened again at once, and what the hub's backlog still has of the time between comes first. What it has not is told in the log, and to websockets |
+//! | the broadcaster is to settle | what was published before is taken, nothing after, and all of it is delivered |
+//! | the broadcaster closes | what is under way or waits is given up, and told as missed |
+
+use std::collections::VecDeque;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use eventhive_hub::{
+    Cursor, Drops, Hub, Outbound, Outgoing, Relay, ReplayError, Session, SessionId, SessionSettings, Start,
+    SubscribeError, Tracker,
+};
+use eventhive_transport::{Filter, Topic};
+use futures_util::StreamExt as _;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::Broadcaster;
+use super::bridge::Bridge;
+use super::lanes::Lanes;
+use crate::message::Message;
+
+/// The wait after a session that could not subscribe.
+const AGAIN: Duration = Duration::from_millis(500);
+
+/// Between looks whether the hub has handed out what was published.
+const HANDING_OUT: Duration = Duration::from_millis(5);
+
+/// Sessions that are known to have been ours. An event that one of them was not to get is of this broadcaster.
+const OURS: usize = 16;
+
+/// Takes events from the hub until the broadcaster or the hub closes, or the broadcaster settles.
+pub(super) async fn carry(broadcaster: &Arc<Broadcaster>) {
+    let Some(bridge) = &broadcaster.bridge else { return };
+    bridge.carrying.send_replace(true);
+    let mut carrier = Carrier::new(broadcaster, bridge);
+    tokio::select! {
+        () = carrier.run() => {}
+        () = broadcaster.closed() => {}
+    }
+    drop(carrier);
+    bridge.carrying.send_replace(false);
+}
+
+struct Carrier<'b> {
+    broadcaster: &'b Arc<Broadcaster>,
+    bridge: &'b Bridge,
+    lanes: Lanes<'b>,
+    outgoing: Option<Outgoing>,
+    /// Taken, and not yet in a lane.
+    in_hand: Option<Event>,
+    /// The newest event that was taken.
+    newest: Cursor,
+    ours: VecDeque<SessionId>,
+    /// While there is no room: when publishers have waited long enough.
+    late_at: Option<Instant>,
+}
+
+struct Event {
+    message: Arc<eventhive_hub::Message>,
+    tracker: Option<Tracker>,
+}
+
+impl<'b> Carrier<'b> {
+    fn new(broadcaster: &'b Arc<Broadcaster>, bridge: &'b Bridge) -> Self {
+        let settings = &bridge.settings;
+        Self {
+            broadcaster,
+            bridge,
+            lanes: Lanes::new(broadcaster, settings.queue_bytes, settings.overflow),
+            outgoing: None,
+            in_hand: None,
+            newest: settings.hub.newest(),
+            ours: VecDeque::with_capacity(OURS),
+            late_at: None,
+        }
+    }
+
+    async fn run(&mut self) {
+        let (hub, settings) = (&self.bridge.settings.hub, session_settings(self.broadcaster, self.bridge));
+        let worker = hub.worker();
+        let mut start = Start::Now;
+        while !hub.is_closing() && !*self.bridge.settling.borrow() {
+            let (session, outgoing) = worker.open(settings.clone());
+            self.outgoing = Some(outgoing);
+            self.is_ours(session.id());
+            self.take_all(&session, start).await;
+            start = Start::After(self.newest);
+        }
+        while let Some(place) = self.lanes.done().await {
+            self.go_on(place).await;
+        }
+    }
+
+    fn is_ours(&mut self, session: SessionId) {
+        if self.ours.len() == OURS {
+            self.ours.pop_front();
+        }
+        self.ours.push_back(session);
+        self.bridge.session.store(session.into(), Ordering::Release);
+    }
+
+    /// Takes what comes by a session, to its end.
+    async fn take_all(&mut self, session: &Session, start: Start) {
+        let (broadcaster, bridge) = (self.broadcaster, self.bridge);
+        let mut subscribing = pin!(subscribe(broadcaster, session, start));
+        let mut settling = pin!(settling(bridge));
+        let mut ready = pin!(broadcaster.ready());
+        let (mut is_subscribed, mut is_ending, mut is_ready) = (false, false, false);
+        loop {
+            let late_at = self.late_at();
+            let Some(outgoing) = &mut self.outgoing else { return };
+            tokio::select! {
+                () = &mut subscribing, if !is_subscribed => is_subscribed = true,
+                () = &mut ready, if !is_ready => {
+                    is_ready = true;
+                    broadcaster.tell_early(&session.drops());
+                }
+                item = outgoing.next(), if is_ready && self.lanes.have_room() => match item {
+                    Some(item) => self.take(item).await,
+                    None => return,
+                },
+                Some(place) = self.lanes.done() => self.go_on(place).await,
+                () = sleep_until(late_at.unwrap_or_else(Instant::now)), if is_ready && late_at.is_some() => {
+                    self.lanes.relieve(bridge.settings.longest_block);
+                    self.late_at = None;
+                }
+                () = &mut settling, if is_subscribed && !is_ending => {
+                    is_ending = true;
+                    session.close();
+                }
+            }
+        }
+    }
+
+    /// When publishers will have waited long enough; `None` if they do not wait.
+    fn late_at(&mut self) -> Option<Instant> {
+        if self.lanes.have_room() {
+            self.late_at = None;
+        } else if self.late_at.is_none() {
+            self.late_at = self.lanes.late_at(self.bridge.settings.longest_block);
+        }
+        self.late_at
+    }
+
+    async fn take(&mut self, item: Outbound) {
+        let Outbound::Event { message, tracker } = item else { return };
+        self.in_hand = Some(Event { message, tracker });
+        let _handing = self.broadcaster.handing.read().await;
+        self.file_in_hand();
+    }
+
+    async fn go_on(&mut self, place: usize) {
+        let _handing = self.broadcaster.handing.read().await;
+        self.lanes.go_on(place);
+    }
+
+    /// Brings an event to those who want it.
+    fn file_in_hand(&mut self) {
+        let Some(Event { message: event, tracker }) = self.in_hand.take() else { return };
+        self.newest = event.cursor();
+        if event.excluded().is_some_and(|session| self.ours.contains(&session)) {
+            return;
+        }
+        self.broadcaster.counters.from_hub.add(1);
+        let found = self.broadcaster.index.find(event.topic().as_bytes());
+        let targets = self.broadcaster.to_call(found.targets);
+        if targets.is_empty() && found.peers.is_empty() {
+            return;
+        }
+        // Hashed only if somebody wants it.
+        let message = Message::new(event.topic().as_bytes(), event.payload().clone());
+        for peer in found.peers {
+            self.lanes.give(peer, &message, tracker.as_ref());
+        }
+        for target in targets {
+            self.lanes.call(target, message.clone(), tracker.clone());
+        }
+    }
+
+    fn give_up(&self, event: &eventhive_hub::Message) {
+        let found = self.broadcaster.index.find(event.topic().as_bytes());
+        let message = Message::new(event.topic().as_bytes(), event.payload().clone());
+        self.lanes.give_up(self.broadcaster.to_call(found.targets), found.peers, &message);
+    }
+}
+
+/// What was taken, or waits in the session's queue, will not be delivered. What is in lanes is told when these are dropped.
+impl Drop for Carrier<'_> {
+    fn drop(&mut self) {
+        if let Some(event) = self.in_hand.take() {
+            self.give_up(&event.message);
+        }
+        while let Some(Outbound::Event { message, .. }) = self.outgoing.as_mut().and_then(Outgoing::try_next) {
+            self.give_up(&message);
+        }
+    }
+}
+
+fn session_settings(broadcaster: &Arc<Broadcaster>, bridge: &Bridge) -> SessionSettings {
+    let (index, rows_of_peers) = (Arc::clone(&broadcaster.index), broadcaster.own.is_some());
+    let relay: Arc<dyn Relay> = Arc::new(move |topic: &Topic| index.count(topic.as_bytes(), rows_of_peers) as u64);
+    let settings = &bridge.settings;
+    SessionSettings {
+        queue_bytes: settings.queue_bytes,
+        overflow: settings.overflow,
+        // What waits is taken before: only where the subscriptions cannot be read, or the thread stands still, it is ended.
+        longest_block: settings.longest_block * 2,
+        deduplicate: true,
+        relay: Some(relay),
+        ..SessionSettings::default()
+    }
+}
+
+/// Subscribes everything, from a place in the past if it can be had. If that is not possible at all, ends the session after a
+/// while.
+async fn subscribe(broadcaster: &Broadcaster, session: &Session, start: Start) {
+    let subscribed = match start {
+        Start::Now => session.subscribe(Filter::All),
+        start => match session.subscribe_from(Filter::All, start).await {
+            Ok(id) => Ok(id),
+            Err(error) => {
+                broadcaster.tell_gap(&error);
+                session.subscribe(Filter::All)
+            }
+        },
+    };
+    match subscribed {
+        Ok(_) | Err(SubscribeError::Ended(_)) => {}
+        Err(error) => {
+            tracing::warn!(%error, "webhooks get no events of other doors for now");
+            sleep(AGAIN).await;
+            session.close();
+        }
+    }
+}
+
+/// Resolves when it is to settle, and what was published before that has come into the session's queue.
+async fn settling(bridge: &Bridge) {
+    // Its sender is the bridge, which is there.
+    let _ = bridge.settling.subscribe().wait_for(|settling| *settling).await;
+    wait_for_hand_out(&bridge.settings.hub).await;
+}
+
+async fn wait_for_hand_out(hub: &Hub) {
+    while hub.stats().inbox_bytes > 0 {
+        sleep(HANDING_OUT).await;
+    }
+}
+
+impl Broadcaster {
+    /// What the session's queue had no room for before the subscriptions were read. Nobody knows whom it was for.
+    fn tell_early(&self, drops: &Drops) {
+        let dropped = drops.oldest + drops.newest;
+        if dropped > 0 {
+            self.counters.dropped.add(dropped);
+            tracing::warn!(dropped, "events of other doors were lost before the subscriptions were read");
+        }
+    }
+
+    /// What was lost of the hub's events is not known. Of whom it may concern, those who are here are told.
+    fn tell_gap(&self, error: &ReplayError) {
+        self.counters.gaps.add(1);
+        tracing::warn!(%error, "events of other doors were lost for webhooks: the hub has ended their session");
+        for interest in self.index.wanted_by_peers() {
+            self.missed_of(&interest);
+        }
+    }
+}

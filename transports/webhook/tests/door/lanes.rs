@@ -1,0 +1,229 @@
+//! Events of other doors that wait for slow urls.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::rt;
+use eventhive_hub::{BacklogBounds, Draft, Hub, HubSettings, SessionId};
+use eventhive_listener::Door as _;
+use eventhive_transport::Overflow;
+use eventhive_webhook::broadcaster::Joined;
+use eventhive_webhook::wire::Interest::Exact;
+
+use crate::harness::{Heard, Making, Served, until};
+use crate::hub::joined;
+use crate::log::Log;
+use crate::requests::{URL, subscribe};
+
+const STUCK: &str = "http://stuck/";
+const OTHER: &str = "http://other/";
+
+/// Room for some hundred small events of slow urls, and a dozen of one.
+const ROOM: usize = 8 * 2500;
+
+async fn publish(hub: &Hub, topic: &str, numbers: std::ops::Range<usize>) {
+    for number in numbers {
+        hub.ready().await;
+        hub.publish(Draft::bytes(topic, number.to_string())).unwrap();
+    }
+}
+
+fn numbers(range: std::ops::Range<usize>) -> Vec<Vec<u8>> {
+    range.map(|number| number.to_string().into_bytes()).collect()
+}
+
+fn given_up(served: &Served, url: &str) -> usize {
+    served.called.given_up.lock().unwrap().iter().filter(|given_up| *given_up == url).count()
+}
+
+/// A url that does not answer, subscribed to `a`.
+async fn with_stuck_url(overflow: Overflow) -> (Hub, Served) {
+    let longest_block = Duration::from_millis(500);
+    let making = Making { overflow, queue_bytes: ROOM, longest_block, ..Making::default() };
+    let (hub, served) = joined(HubSettings::default(), making).await;
+    served.called.hold("stuck");
+    assert_eq!(subscribe(&served, STUCK, Exact(b"a")).await, 200);
+    (hub, served)
+}
+
+#[actix_web::test]
+async fn what_does_not_fit_is_dropped_by_the_policy_and_counted() {
+    for (overflow, last) in [(Overflow::DropOldest, "99"), (Overflow::DropNewest, "12")] {
+        let (hub, served) = with_stuck_url(overflow).await;
+        publish(&hub, "a", 0..100).await;
+        let stats = || served.broadcaster.stats();
+        until("all were taken", || stats().from_hub == 100).await;
+        served.called.free();
+        until("all are done with", || served.called.urls().len() as u64 + stats().dropped == 100).await;
+        let bodies = served.called.bodies_of(STUCK);
+        assert_eq!((bodies.len(), &bodies[0][..], &bodies[12][..]), (13, &b"0"[..], last.as_bytes()));
+        assert_eq!((given_up(&served, STUCK), stats().dropped), (87, 87), "subscribers hear of each");
+    }
+}
+
+/// The hub ended the session, and after five seconds no url got anything.
+#[actix_web::test]
+async fn with_block_a_stuck_url_loses_its_oldest_after_a_while_and_others_nothing() {
+    let (hub, served) = with_stuck_url(Overflow::Block).await;
+    assert_eq!(subscribe(&served, OTHER, Exact(b"a")).await, 200);
+    publish(&hub, "a", 0..600).await;
+    until("the other has all", || served.called.bodies_of(OTHER).len() == 600).await;
+    let stats = || served.broadcaster.stats();
+    assert_eq!(served.called.bodies_of(OTHER), numbers(0..600));
+    assert_eq!((hub.stats().drops.total(), stats().from_hub, given_up(&served, OTHER)), (0, 600, 0));
+    served.called.free();
+    until("all are done with", || served.called.bodies_of(STUCK).len() as u64 + stats().dropped == 600).await;
+    let bodies = served.called.bodies_of(STUCK);
+    assert!(stats().dropped > 300, "{}", stats().dropped);
+    assert_eq!(given_up(&served, STUCK) as u64, stats().dropped);
+    assert_eq!((&bodies[0][..], bodies[1..].to_vec()), (&b"0"[..], numbers(601 - bodies.len()..600)));
+}
+
+#[actix_web::test]
+async fn an_event_that_is_too_large_for_a_lane_takes_the_place_of_none() {
+    let (hub, served) = with_stuck_url(Overflow::DropOldest).await;
+    publish(&hub, "a", 0..6).await;
+    hub.publish(Draft::bytes("a", vec![b'x'; 3000])).unwrap();
+    publish(&hub, "a", 6..8).await;
+    until("all were taken", || served.broadcaster.stats().from_hub == 9).await;
+    assert_eq!((served.broadcaster.stats().dropped, given_up(&served, STUCK)), (1, 1));
+    served.called.free();
+    until("the others have come", || served.called.urls().len() == 8).await;
+    assert_eq!(served.called.bodies_of(STUCK), numbers(0..8));
+}
+
+#[actix_web::test]
+async fn where_all_wait_for_too_much_the_url_with_most_waiting_loses_its_oldest() {
+    let making = Making { queue_bytes: ROOM, ..Making::default() };
+    let (hub, served) = joined(HubSettings::default(), making).await;
+    served.called.hold("http");
+    assert_eq!(subscribe(&served, OTHER, Exact(b"other")).await, 200);
+    publish(&hub, "other", 0..3).await;
+    // More than all may have, each a little less than one may.
+    for number in 0..10 {
+        let (url, topic) = (format!("http://{number}/"), number.to_string());
+        assert_eq!(subscribe(&served, &url, Exact(topic.as_bytes())).await, 200);
+        publish(&hub, &topic, 0..12).await;
+    }
+    publish(&hub, "other", 3..5).await;
+    until("all were taken", || served.broadcaster.stats().from_hub == 125).await;
+    assert!(served.broadcaster.stats().dropped > 0);
+    assert_eq!(given_up(&served, OTHER), 0, "it had little");
+    served.called.free();
+    until("it has all", || served.called.bodies_of(OTHER).len() == 5).await;
+    assert_eq!(served.called.bodies_of(OTHER), numbers(0..5));
+}
+
+/// What was under way was dropped without a word.
+#[actix_web::test]
+async fn what_is_under_way_or_waits_when_a_broadcaster_closes_is_told_as_missed() {
+    let (hub, served) = with_stuck_url(Overflow::DropOldest).await;
+    publish(&hub, "a", 0..10).await;
+    until("all are taken", || served.broadcaster.stats().from_hub == 10).await;
+    served.broadcaster.close();
+    until("all are given up", || given_up(&served, STUCK) == 10).await;
+    assert_eq!(served.broadcaster.stats().dropped, 10);
+    assert!(served.called.urls().is_empty());
+}
+
+#[actix_web::test]
+async fn a_graceful_stop_delivers_what_was_published_before_it() {
+    for overflow in [Overflow::DropOldest, Overflow::Block] {
+        let (hub, served) = with_stuck_url(overflow).await;
+        publish(&hub, "a", 0..10).await;
+        let drained = rt::spawn(served.door.drain(Duration::from_secs(20)));
+        until("nothing more is taken", || hub.stats().sessions == 0).await;
+        assert_eq!(hub.publish(Draft::bytes("a", "late")).unwrap().receivers, 0);
+        served.called.free();
+        drained.await.unwrap();
+        assert_eq!(served.called.bodies_of(STUCK), numbers(0..10));
+        assert_eq!((given_up(&served, STUCK), served.broadcaster.stats().dropped), (0, 0));
+    }
+}
+
+/// The hub hands out so much by and by.
+#[actix_web::test]
+async fn what_is_still_on_its_way_from_the_hub_at_a_stop_is_delivered() {
+    let making = Making { queue_bytes: 16 << 20, ..Making::default() };
+    let (hub, served) = joined(HubSettings::default(), making).await;
+    assert_eq!(subscribe(&served, URL, Exact(b"a")).await, 200);
+    let bodies: Vec<Vec<u8>> = (0..20).map(|number| vec![number; 50_000]).collect();
+    for body in &bodies {
+        hub.publish(Draft::bytes("a", body.clone())).unwrap();
+    }
+    served.door.drain(Duration::from_secs(20)).await;
+    assert!(served.called.bodies_of(URL) == bodies, "{} have come", served.called.urls().len());
+}
+
+#[actix_web::test]
+async fn a_stop_that_has_no_more_time_tells_the_rest_as_missed() {
+    // More than lanes have room for: with `block` the rest is still in the hub's queue.
+    for (overflow, events) in [(Overflow::DropOldest, 10), (Overflow::Block, 150)] {
+        let (hub, served) = with_stuck_url(overflow).await;
+        let gate = &served.called.gate;
+        gate.forget_permits(gate.available_permits());
+        gate.add_permits(3);
+        served.called.free();
+        publish(&hub, "a", 0..events).await;
+        until("some are answered", || served.called.urls().len() == 3).await;
+        served.door.drain(Duration::from_millis(150)).await;
+        until("the rest is given up", || given_up(&served, STUCK) == events - 3).await;
+        assert_eq!(served.broadcaster.stats().dropped, events as u64 - 3);
+        assert_eq!(served.called.bodies_of(STUCK), numbers(0..3));
+    }
+}
+
+/// A hub that is held up while the subscriptions cannot be read, so that it ends the session.
+async fn cut_off(backlog: BacklogBounds) -> (Hub, Served, Arc<Heard>, Joined) {
+    let hub = Hub::new(HubSettings { backlog, ..HubSettings::default() });
+    let (longest_block, overflow) = (Duration::from_millis(20), Overflow::Block);
+    let making = Making { hub: Some(hub.clone()), overflow, queue_bytes: ROOM, longest_block, ..Making::default() };
+    making.store.insert_elsewhere(URL, Exact(b"a"));
+    making.store.be_away(true);
+    let served = making.serve();
+    let heard = Arc::new(Heard::default());
+    let websocket = served.broadcaster.join(heard.clone());
+    assert!(websocket.subscribe(Exact(b"b")).await.unwrap());
+    until("it has a session", || hub.stats().sessions == 1).await;
+    publish(&hub, "a", 0..400).await;
+    until("its session is ended", || hub.stats().drops.slow_consumer > 0).await;
+    (hub, served, heard, websocket)
+}
+
+#[actix_web::test]
+async fn what_was_published_since_the_hub_ended_the_session_comes_from_its_backlog() {
+    let (hub, served, heard, _websocket) = cut_off(BacklogBounds::default()).await;
+    served.store.be_away(false);
+    until("all have come", || served.called.urls().len() == 400).await;
+    publish(&hub, "a", 400..410).await;
+    until("what comes now does, too", || served.called.urls().len() == 410).await;
+    assert_eq!(served.called.bodies_of(URL), numbers(0..410));
+    assert_eq!((served.broadcaster.stats().gaps, heard.missed.lock().unwrap().len()), (0, 0));
+}
+
+#[actix_web::test]
+async fn what_the_backlog_has_not_any_more_is_told_as_missed_and_later_events_come() {
+    let (hub, served, heard, _websocket) = cut_off(BacklogBounds { messages: 10, ..BacklogBounds::default() }).await;
+    served.store.be_away(false);
+    until("it is told", || served.broadcaster.stats().gaps == 1).await;
+    assert_eq!(*heard.missed.lock().unwrap(), [b"b".to_vec()]);
+    until("it has a session", || hub.stats().sessions == 1).await;
+    publish(&hub, "a", 400..410).await;
+    until("what comes now comes", || served.called.urls().len() == 10).await;
+    assert_eq!(served.called.bodies_of(URL), numbers(400..410));
+}
+
+#[actix_web::test]
+async fn what_is_published_here_does_not_come_back_from_the_backlog() {
+    let (log, _set) = Log::set();
+    let (hub, served, ..) = cut_off(BacklogBounds::default()).await;
+    let number = |line: &String| line.rsplit("session=").next()?.trim().parse::<u64>().ok();
+    let session =
+        log.lines().iter().rev().filter(|line| line.contains("too slow a consumer")).find_map(number).unwrap();
+    // As the broadcaster does, which does not know yet that its session has ended.
+    hub.publish(Draft::bytes("a", "own").exclude(SessionId::from(session))).unwrap();
+    publish(&hub, "a", 400..401).await;
+    served.store.be_away(false);
+    until("all have come", || served.called.urls().len() >= 401).await;
+    assert_eq!(served.called.bodies_of(URL), numbers(0..401));
+}
