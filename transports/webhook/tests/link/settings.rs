@@ -25,7 +25,8 @@ fn checked(entries: &[(&str, Value)], keys: &[Key]) -> Result<Settings, Vec<Prob
     Settings::check("connectors.x.init", &Node { value: map(entries), at: Position::default() }, keys)
 }
 
-/// The defaults, but for times: nothing is to be waited for as long as in the world.
+/// The defaults, but for times: nothing is to be waited for as long as in the world. Pings keep theirs, half of which is left for
+/// an answer: it comes late from a machine that has much else to do.
 pub(crate) fn settings(address: SocketAddr, upgrade: &str, more: &[(&str, Value)]) -> Settings {
     let mut entries = vec![
         ("host", text(&address.ip().to_string())),
@@ -33,8 +34,6 @@ pub(crate) fn settings(address: SocketAddr, upgrade: &str, more: &[(&str, Value)
         ("upgrade", text(upgrade)),
         ("connect_timeout_secs", Value::Float(4.0)),
         ("call_timeout_secs", Value::Float(4.0)),
-        // Half of it is left for an answer, which comes late from a machine that has much else to do.
-        ("ping_interval_secs", Value::Float(2.0)),
         ("close_timeout_secs", Value::Float(25.0)),
         ("reconnect_min_secs", Value::Float(0.05)),
         ("reconnect_max_secs", Value::Float(0.4)),
