@@ -3,9 +3,10 @@
 use std::io::Write as _;
 use std::process::Stdio;
 
+use eventhive_conformance::free_port;
 use serde_json::json;
 
-use crate::support::{Hub, Running, folder_with, free_port, program, run, run_in};
+use crate::support::{Hub, Running, folder_with, program, run, run_in};
 
 #[test]
 fn an_event_is_taken_by_the_hub_and_reaches_a_listener() {

@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
+use eventhive_conformance::free_port;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::redis_server::RedisServer;
 use crate::serve::certificate;
-use crate::support::{Running, free_port};
+use crate::support::Running;
 
 /// A copy of the examples on free ports, with the files that they name.
 fn examples(port: u16) -> (TempDir, Vec<String>) {

@@ -4,9 +4,10 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use eventhive_conformance::free_port;
 use tempfile::TempDir;
 
-use crate::support::{Running, SOON, ended, folder_with, free_port, program, run, run_in};
+use crate::support::{Running, SOON, ended, folder_with, program, run, run_in};
 
 fn is_a_secret(text: &str) -> bool {
     let digits = text.strip_prefix("hive-").unwrap_or_default();

@@ -5,11 +5,12 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Instant;
 
+use eventhive_conformance::free_port;
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::slapd::Slapd;
-use crate::support::{Running, SOON, folder_with, free_port, run_in};
+use crate::support::{Running, SOON, folder_with, run_in};
 
 const ENTRIES: &str = "dn: ou=people,dc=example,dc=org
 objectClass: organizationalUnit

@@ -3,9 +3,10 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
+use eventhive_conformance::free_port;
 use tempfile::TempDir;
 
-use crate::support::{Running, folder_with, free_port, run_in};
+use crate::support::{Running, folder_with, run_in};
 
 /// As PyPubSub is installed, but for the port.
 const CONFIG: &str = "

@@ -1,9 +1,10 @@
 //! A network on Redis by the command line.
 
+use eventhive_conformance::free_port;
 use tempfile::TempDir;
 
 use crate::redis_server::RedisServer;
-use crate::support::{Running, ended, folder_with, free_port, program, run_in};
+use crate::support::{Running, ended, folder_with, program, run_in};
 
 /// A configuration for the server, with more keys of `init`.
 fn configured(port: u16, more: &str) -> TempDir {

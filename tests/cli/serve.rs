@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
+use eventhive_conformance::free_port;
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::support::{Hub, Running, folder_with, free_port, run, run_in};
+use crate::support::{Hub, Running, folder_with, run, run_in};
 
 #[test]
 fn serve_without_a_configuration_tells_where_it_listens_and_commands_that_work() {

@@ -181,11 +181,6 @@ impl Hub {
     }
 }
 
-/// A port that was free a moment ago, for what cannot be given port 0.
-pub(crate) fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
 /// A folder with one file.
 pub(crate) fn folder_with(name: &str, text: &str) -> TempDir {
     let folder = TempDir::new().unwrap();

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use eventhive_webhook::store::{self, Attempt, DeadLetter, Endpoint, Options, Outcome, Store};
+use eventhive_webhook::store::{self, Attempt, DeadLetter, Endpoint, LettersOfUrl, Options, Outcome, Store};
 use eventhive_webhook::wire::bodies::{Head as _, NotifyHead, ReceiveHead, Subscribe};
 use eventhive_webhook::wire::digest::hash;
 use eventhive_webhook::wire::responses::Response;
@@ -19,6 +19,7 @@ use crate::support::{Ended, Running, ended, folder_with, program, run_in};
 
 const STORE: &str = "sqlite:subscriptions.db";
 const URL: &str = "http://127.0.0.1:1/v1/receive";
+const KEEP: LettersOfUrl = LettersOfUrl { letters: 100, bytes: 1 << 20 };
 
 /// A server that may call loopback.
 const CONFIGURATION: &str = "servers:
@@ -153,6 +154,31 @@ fn a_url_that_nobody_has_subscribed_is_said_to_be_unknown() {
 }
 
 #[test]
+fn a_store_that_no_server_has_made_is_not_made_by_looking() {
+    let folder = TempDir::new().unwrap();
+    std::fs::write(folder.path().join("eventhive.yaml"), CONFIGURATION).unwrap();
+    let file = folder.path().join("subscriptions.db");
+    for verb in ["list", "attempts"] {
+        let missing = webhooks(&folder, &[verb]);
+        assert!(missing.code == 4 && missing.err.contains("`hive-cli serve` makes"), "{missing:?}");
+        std::fs::write(&file, "").unwrap();
+        let empty = webhooks(&folder, &[verb]);
+        assert!(empty.code == 2 && empty.err.contains("`hive-cli serve` makes them"), "{empty:?}");
+        assert_eq!(std::fs::read(&file).unwrap(), b"");
+        std::fs::remove_file(&file).unwrap();
+    }
+}
+
+#[test]
+fn what_is_to_be_sent_once_more_has_to_be_said() {
+    let folder = folder(async |_| {});
+    for arguments in [&["replay"][..], &["replay", "1", "--url", URL]] {
+        let refused = webhooks(&folder, arguments);
+        assert!(refused.code == 2 && refused.err.contains("NUMBER|--url"), "{refused:?}");
+    }
+}
+
+#[test]
 fn a_limit_is_for_dead_letters_alone() {
     let folder = folder(async |_| {});
     assert_eq!(webhooks(&folder, &["list", "--dead", "--limit", "1"]).code, 0);
@@ -215,9 +241,9 @@ fn attempts_are_shown_by_url_outcome_and_time() {
 fn dead_letters_are_listed_and_sent_once_more() {
     let url = subscriber();
     let folder = folder(async |store| {
-        store.bury(&letter(&url, Some(b"old"))).await.unwrap();
-        store.bury(&letter(&url, None)).await.unwrap();
-        store.bury(&letter(URL, Some(b"old"))).await.unwrap();
+        store.bury(&letter(&url, Some(b"old")), KEEP).await.unwrap();
+        store.bury(&letter(&url, None), KEEP).await.unwrap();
+        store.bury(&letter(URL, Some(b"old")), KEEP).await.unwrap();
     });
     let listed = webhooks(&folder, &["list", "--dead", "--json"]);
     assert_eq!(lines(&listed).len(), 3, "{listed:?}");

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use eventhive::{Hive, ServerOutcome, StartOptions};
+use eventhive_conformance::free_port;
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -69,7 +70,7 @@ async fn clients_go_on_where_they_were_after_a_restart_whichever_door_the_events
 #[tokio::test]
 async fn a_link_gets_what_was_published_while_it_was_away_although_the_server_was_restarted() {
     let folder = TempDir::new().unwrap();
-    let (hub, address) = serve(&yaml(&folder, 0, "")).await;
+    let (hub, address) = serve(&yaml(&folder, free_port(), "")).await;
     let init = format!("{{host: {}, port: {}, reconnect_max_secs: 0.2}}", address.ip(), address.port());
     let worker = format!("connectors: {{net: {{pubsub_type: http, input_channel: worker, init: {init}}}}}");
     let worker = Hive::from_yaml(&worker).unwrap();

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use eventhive::{Event, Hive, ServerOutcome, StartOptions};
+use eventhive_conformance::free_port;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -57,7 +58,7 @@ async fn a_queen_calls_a_worker_through_a_hub() {
 /// The caller is its own listener, so that nothing can be called before somebody listens again.
 #[tokio::test]
 async fn what_is_called_while_the_hub_is_away_arrives_in_order_when_it_is_back() {
-    let (first, address) = hub(0).await;
+    let (first, address) = hub(free_port()).await;
     let hive = member(address, "worker");
     hive.define("worker/action", "").unwrap();
     let mut events = hive.stream("worker/action").unwrap();

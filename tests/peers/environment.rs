@@ -42,8 +42,3 @@ pub(crate) fn environments() -> PathBuf {
 pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
-
-/// A port that was free a moment ago, for peers that cannot choose one themselves.
-pub(crate) fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}

@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
+use eventhive_conformance::free_port;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::environment::{Stack, free_port};
+use crate::environment::Stack;
 use crate::our_hive::OurHive;
 use crate::place::{Place, Wire, at_hub};
 use crate::process::Peer;

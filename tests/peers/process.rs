@@ -30,9 +30,14 @@ pub(crate) struct Peer {
 impl Peer {
     /// Starts `python/<program>.py` with the packages of `stack`.
     pub(crate) fn python(stack: Stack, program: &str, arguments: &[&str]) -> Self {
+        Self::python_trusting(None, stack, program, arguments)
+    }
+
+    /// The same, that trusts the certificates of this file in place of the system's.
+    pub(crate) fn python_trusting(authority: Option<&str>, stack: Stack, program: &str, arguments: &[&str]) -> Self {
         let script = root().join("tests/peers/python").join(format!("{program}.py"));
         let mut command = Command::new(stack.program("python"));
-        command.arg("-B").arg(script).args(arguments);
+        command.arg("-B").arg(script).args(arguments).envs(authority.map(|file| ("SSL_CERT_FILE", file)));
         Self::start(&format!("{program} ({stack:?})"), command)
     }
 

@@ -1,12 +1,13 @@
 //! A PostgreSQL of the test's own. Not a test: included by those that need it.
 
 use std::io::Write as _;
-use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::{MetadataExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
+
+use eventhive_conformance::free_port;
 
 /// Ends the server when this process closes the pipe, however it ends, and deletes the folder, unless it is told to keep it.
 const GUARD: &str = r#"folder=$1; shift; "$@" & read -r keep; kill -QUIT $!; wait; [ -n "$keep" ] || rm -rf "$folder""#;
@@ -45,7 +46,7 @@ impl PostgresServer {
         let began = Instant::now();
         loop {
             if self.port == 0 {
-                self.port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+                self.port = free_port();
             }
             let mut guard = self.run();
             while guard.try_wait().unwrap().is_none() && !self.log().contains("database system is shut down") {

@@ -1,10 +1,11 @@
 //! A redis-server of the test's own. Not a test: included by those that need it.
 
 use std::io::{ErrorKind, Read as _, Write as _};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use eventhive_conformance::free_port;
 use tempfile::TempDir;
 
 /// Kills the server when this process closes the pipe, however it ends.
@@ -38,7 +39,7 @@ impl RedisServer {
     }
 
     fn begin(options: &[&str]) -> Self {
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let folder = TempDir::new().unwrap();
         let mut command = Command::new("sh");
         command.args(["-c", GUARD, "sh", "redis-server", "--port", &port.to_string(), "--bind", "127.0.0.1"]);

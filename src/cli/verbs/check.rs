@@ -15,6 +15,10 @@ pub(crate) struct Check {
     /// The files, later ones over earlier ones. Without any: the file named by EVENTHIVE_CONFIG, or else eventhive.yaml in
     /// the working directory.
     files: Vec<PathBuf>,
+
+    /// The same, as other commands have it
+    #[arg(short, long, value_name = "FILE", conflicts_with = "files")]
+    config: Vec<PathBuf>,
 }
 
 impl Verb for Check {
@@ -24,7 +28,7 @@ impl Verb for Check {
                                 Exit code 0: nothing is wrong; 1: something is; 2: there is no configuration.";
 
     fn run(self, console: Console) -> Result<Exit, Failure> {
-        let sources = config_args::sources(&self.files);
+        let sources = config_args::sources(if self.files.is_empty() { &self.config } else { &self.files });
         if sources.is_empty() {
             return Err(Failure::new(Exit::Usage, NOT_FOUND));
         }

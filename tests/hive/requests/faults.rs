@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use eventhive::{Event, Hive, HookError, Json, RequestError, RequestOptions};
 use eventhive_conformance::FaultProxy;
+use eventhive_conformance::free_port;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
@@ -62,7 +63,7 @@ async fn an_answer_that_is_lost_with_the_connection_times_out_and_the_next_reque
 
 #[tokio::test]
 async fn a_request_that_was_made_while_the_link_is_down_is_answered_when_it_is_up() {
-    let (first, address) = hub(0).await;
+    let (first, address) = hub(free_port()).await;
     let worker = member(address, "w");
     let permits = hold_back(worker.clone()).await;
     permits.add_permits(100);

@@ -11,7 +11,7 @@ mod browser;
 pub(crate) mod curl;
 mod devtools;
 mod doors;
-mod proxy;
+pub(crate) mod proxy;
 mod publisher;
 mod scripts;
 pub(crate) mod served;

@@ -3,28 +3,28 @@
 use std::net::TcpStream;
 use std::process::Command;
 
+use eventhive_conformance::free_port;
 use serde_json::json;
 use tempfile::TempDir;
 
 use super::curl::{Stream, curl, put_with};
 use super::served::{Served, until};
 use super::tls::certificate;
-use crate::environment::{free_port, root};
+use crate::environment::root;
 use crate::process::Peer;
 
-/// A door, and nginx in front of it.
-struct Proxied {
-    door: Served,
-    port: u16,
-    authority: String,
-    _nginx: Peer,
+/// nginx with the example.
+pub(crate) struct Nginx {
+    pub(crate) port: u16,
+    /// The file of its certificate.
+    pub(crate) authority: String,
+    _process: Peer,
     _folder: TempDir,
 }
 
-impl Proxied {
-    /// With the example, where `publishers` are those who may publish.
-    fn start(publishers: &str) -> Self {
-        let door = Served::door("ping_interval_secs: 0.5");
+impl Nginx {
+    /// On a port of its own, and with more that is different in the example: texts, and what stands in their place.
+    pub(crate) fn start(changes: &[(&str, String)]) -> Self {
         let (folder, port) = (TempDir::new().unwrap(), free_port());
         let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
         certificate(folder.path(), "cert");
@@ -33,13 +33,11 @@ impl Proxied {
         // What it writes goes into the folder too.
         let writes =
             ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(|name| format!("{name}_temp_path {name};"));
-        let config = [
-            ("server 127.0.0.1:2069;", format!("server 127.0.0.1:{};", door.port)),
+        let own = [
             ("listen 8443 ", format!("listen 127.0.0.1:{port} ")),
-            ("allow 127.0.0.1;", format!("allow {publishers};")),
             ("http {", format!("http {{ access_log off; {}", writes.concat())),
         ];
-        let config = config.iter().fold(example, |text, (old, new)| {
+        let config = own.iter().chain(changes).fold(example, |text, (old, new)| {
             assert!(text.contains(old), "the example has no `{old}`");
             text.replacen(old, new, 1)
         });
@@ -50,17 +48,35 @@ impl Proxied {
         let mut command = Command::new(program.expect("install nginx, as tests/all.sh does"));
         let options = "daemon off; user root; pid nginx.pid; error_log stderr;";
         command.arg("-p").arg(folder.path()).args(["-e", "stderr", "-c", &path("nginx.conf"), "-g", options]);
-        let nginx = Peer::start("nginx", command);
+        let process = Peer::start("nginx", command);
         until("nginx listens", || TcpStream::connect(("127.0.0.1", port)).is_ok());
-        Self { door, port, authority: path("cert.pem"), _nginx: nginx, _folder: folder }
+        Self { port, authority: path("cert.pem"), _process: process, _folder: folder }
+    }
+}
+
+/// A door, and nginx in front of it.
+struct Proxied {
+    door: Served,
+    nginx: Nginx,
+}
+
+impl Proxied {
+    /// With the example, where `publishers` are those who may publish.
+    fn start(publishers: &str) -> Self {
+        let door = Served::door("ping_interval_secs: 0.5");
+        let nginx = Nginx::start(&[
+            ("server 127.0.0.1:2069;", format!("server 127.0.0.1:{};", door.port)),
+            ("allow 127.0.0.1;", format!("allow {publishers};")),
+        ]);
+        Self { door, nginx }
     }
 
     fn url(&self, target: &str) -> String {
-        format!("https://localhost:{}{target}", self.port)
+        format!("https://localhost:{}{target}", self.nginx.port)
     }
 
     fn trusting<'a>(&'a self, more: &[&'a str]) -> Vec<&'a str> {
-        [&["--http2", "--cacert", &self.authority], more].concat()
+        [&["--http2", "--cacert", &self.nginx.authority], more].concat()
     }
 
     fn stream(&self, more: &[&str]) -> Stream {

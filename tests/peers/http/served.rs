@@ -4,10 +4,11 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use eventhive_conformance::free_port;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::environment::{Stack, free_port, root};
+use crate::environment::{Stack, root};
 use crate::process::{LIMIT, Peer};
 
 /// Names a folder with the original's `pypubsub.py` and, where the packages of our Python environment are not enough for it,

@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use eventhive_conformance::free_port;
 use serde_json::json;
 use tempfile::TempDir;
 
 use super::curl::{Stream, curl, put, put_with, try_curl};
 use super::served::Served;
-use crate::environment::free_port;
 use crate::our_hive::OurHive;
 use crate::process::run;
 

@@ -7,6 +7,7 @@ the Python client, which takes at most 4194303 bytes.
 Out: {"state": "listening", "port": N, "url": "http://127.0.0.1:N", "database": PATH}.
 """
 
+import shutil
 import socket
 import sys
 import tempfile
@@ -121,6 +122,7 @@ def main():
     arguments.add_argument("--port", type=int, default=0, help="0 = any free one")
     arguments.add_argument("--secrets", help="a broadcaster-secrets.json; without one, none in both directions")
     arguments.add_argument("--folder", help="for the databases; without one, a temporary one")
+    arguments.add_argument("--delete-folder", action="store_true", help="when it ends by itself, and is not killed")
     arguments.add_argument("--database", help="the file with the subscriptions, instead of one in the folder")
     arguments.add_argument("--part-size", type=int, default=3_670_016, help="bytes of a websocket message")
     arguments.add_argument("--sweep-missed-interval", type=float, default=10, help="seconds")
@@ -133,7 +135,9 @@ def main():
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(given.folder or temporary)
         database = Path(given.database or folder / "subscriptions.db")
-        listener = socket.socket()
+        # With the protocol named: on sockets without one asyncio does not switch off Nagle's algorithm, and each answer,
+        # whose head and body are written one after the other, would wait 40 ms for the acknowledgement of its head.
+        listener = socket.socket(proto=socket.IPPROTO_TCP)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", given.port))
         listener.listen(2048)
@@ -155,6 +159,8 @@ def main():
 
         threading.Thread(target=stop_with_standard_input, daemon=True).start()
         server.run(sockets=[listener])
+        if given.delete_folder:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

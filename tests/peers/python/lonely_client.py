@@ -64,7 +64,8 @@ async def receiving():
 
 
 def http_client(given, auth, traces):
-    listener = socket.socket()
+    # With the protocol named, or asyncio does not switch off Nagle's algorithm on its connections.
+    listener = socket.socket(proto=socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind(("127.0.0.1", given.port))
     listener.listen(2048)

@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
+use eventhive_conformance::free_port;
 use serde_json::json;
 use sha2::{Digest as _, Sha512};
 
 use super::auth::{Auth, Folder};
 use super::broadcaster::{Broadcaster, Kind};
 use super::client::{Client, Wire, said};
-use crate::environment::free_port;
 use crate::http::served::until;
 
 const AUTHS: [Auth; 3] = [Auth::None, Auth::Token, Auth::Hmac];

@@ -53,6 +53,14 @@ impl Client {
         client
     }
 
+    /// One that trusts a certificate.
+    pub(crate) fn trusting(authority: &str, url: &str, arguments: &[&str]) -> Self {
+        let arguments = [&["--broadcaster", url], arguments].concat();
+        let mut client = Self(Peer::python_trusting(Some(authority), Stack::Lonely, "lonely_client", &arguments));
+        client.0.wait_for("state", &json!("ready"));
+        client
+    }
+
     /// As [`at`](Self::at), of one that may never be ready.
     pub(crate) fn spawn(urls: &[&str], arguments: &[&str]) -> Self {
         let broadcasters = urls.iter().flat_map(|url| ["--broadcaster", url]);

@@ -6,10 +6,11 @@ use std::path::Path;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, OnceLock};
 
+use eventhive_conformance::free_port;
+
 use super::auth::Folder;
 use super::broadcaster::{Broadcaster, Kind};
 use super::client::{Client, Wire, said};
-use crate::environment::free_port;
 use crate::http::curl::curl;
 use crate::http::served::until;
 use crate::postgres_server::PostgresServer;

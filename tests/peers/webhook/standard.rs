@@ -36,7 +36,7 @@ fn verify(start: impl Fn(&str) -> Peer) {
 }
 
 /// With neither recovery url nor tracing.
-fn subscribe(broadcaster: &Broadcaster, url: &str, topic: &str) {
+pub(crate) fn subscribe(broadcaster: &Broadcaster, url: &str, topic: &str) {
     let field = |text: &str| [&(text.len() as u16).to_be_bytes(), text.as_bytes()].concat();
     let body = [url, topic, "", ""].map(field).concat();
     let to = format!("{}/v1/subscribe/exact", broadcaster.url("http"));

@@ -35,7 +35,8 @@
 //! it is not heavy) against the same broker, and against brokers of their own where a case restarts it. The id of a copy
 //! (`<case>-<copy>-<random>`) is in every topic it uses, so one search in a log shows one test.
 //!
-//! A case that needs what the wire does not have is skipped *by name*: it prints `skipped: <case>: no <capability>`.
+//! A case that needs what the wire does not have is skipped *by name*: it prints `skipped: <case>: no <capability>`. One
+//! that ran prints how long it took, which `cargo test -- --nocapture` shows as it goes.
 //! [`run_all`] returns the list of results, which serialises to JSON. With the variable [`RESULTS`] set to a folder, the
 //! results of every fixture that has a [`wire`](Fixture::wire) are written there, and [`matrix`] makes the table of a README
 //! from them.
@@ -48,6 +49,7 @@
 //! - [`run`]: running one case or all, and the results.
 //! - `record.rs`, [`matrix`]: results on disk, and the table that is made from them.
 //! - [`proxy`]: a TCP forwarder that cuts, stalls, loses one direction and refuses; usable alone.
+//! - [`free_port`]: a port for a server that is started again on it.
 //! - `cases/`: the cases by theme; `cases/mod.rs` has the list, `case.rs` what a case is and needs.
 //! - `context.rs`, `client.rs`, `collector.rs`: what cases are written with.
 
@@ -58,12 +60,14 @@ mod collector;
 mod context;
 pub mod fixture;
 pub mod matrix;
+mod port;
 pub mod proxy;
 mod record;
 pub mod run;
 
 pub use case::{Need, names};
 pub use fixture::{Broker, Fixture};
+pub use port::free_port;
 pub use proxy::{FaultProxy, Mode};
 pub use record::RESULTS;
 pub use run::{CaseResult, Failure, Outcome, Report, run_all, run_one};

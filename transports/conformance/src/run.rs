@@ -145,12 +145,14 @@ where
     let shared: Arc<dyn Fixture> = Arc::new(start().await);
     let (wire, capabilities) = (shared.wire(), shared.capabilities());
     let outcome = outcome_of(case, shared, start).await;
+    let millis = began.elapsed().as_millis();
     match &outcome {
+        Outcome::Passed => println!("passed: {}, {millis} ms", case.name),
         Outcome::Skipped { lacks } => println!("skipped: {}: no {lacks}", case.name),
         Outcome::Excused { why } => println!("excused: {}: {why}", case.name),
-        Outcome::Passed | Outcome::Failed { .. } => {}
+        Outcome::Failed { .. } => println!("failed: {}, {millis} ms", case.name),
     }
-    let mut result = CaseResult { case: case.name, outcome, millis: began.elapsed().as_millis() };
+    let mut result = CaseResult { case: case.name, outcome, millis };
     if let Err(error) = record(wire, capabilities, &result) {
         result.outcome = Outcome::Failed { reason: format!("its result cannot be written: {error}") };
     }

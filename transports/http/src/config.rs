@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use eventhive_hub::Hub;
+use eventhive_listener::door::{MAX_CONNECTIONS, REQUEST_TIMEOUT, WORKERS};
 use eventhive_listener::proxies::{PROXY_PROTOCOL, TRUSTED_PROXIES};
 use eventhive_listener::{DoorPlan, DoorTransport, Limits, Listen, Networks, Proxies, TLS_KEYS, TlsFiles};
 use eventhive_transport::settings::PORT;
@@ -86,7 +87,7 @@ const DOOR_KEYS: &[Key] = &[
         "Streams of one remote address (of IPv6, of one /64). Behind a proxy that is not among the `trusted_proxies` all \
          clients have the proxy's address: set it as high as `max_sessions` there.",
     ),
-    Key::with_default("max_connections", COUNT, "25000", "TCP connections of the listener; further ones wait."),
+    MAX_CONNECTIONS,
     Key::with_default(
         "ping_interval_secs",
         TIME,
@@ -109,7 +110,7 @@ const DOOR_KEYS: &[Key] = &[
          them, nor the next start. 0 turns them off.",
     ),
     Key::with_default("idempotency_secs", TIME, "600", "How long each is remembered."),
-    Key::with_default("request_timeout_secs", TIME, "10", "How long a client may take for the head of a request."),
+    REQUEST_TIMEOUT,
     Key::with_default(
         "send_timeout_secs",
         TIME,
@@ -117,11 +118,7 @@ const DOOR_KEYS: &[Key] = &[
         "How long a client may take nothing of what waits for it, or send nothing of a body, before its connection is \
          ended. A body has this time and a second for each KiB of it.",
     ),
-    Key::optional(
-        "workers",
-        KeyKind::Integer { min: 1, max: 1024 },
-        "Threads of the listener; as many as there are cores if not set.",
-    ),
+    WORKERS,
 ];
 
 /// How a door treats its clients. The defaults are those of the configuration.
@@ -287,19 +284,12 @@ impl DoorTransport for Http {
             (Ok(config), Ok(tls)) => (config, tls),
             (config, tls) => return Err(config.err().into_iter().flatten().chain(tls.err()).collect()),
         };
-        let standard = Limits::default();
-        let limits = Limits {
-            workers: settings.size("workers"),
-            max_connections: settings.size("max_connections").unwrap_or(standard.max_connections),
-            request_timeout: settings.seconds("request_timeout_secs").unwrap_or(standard.request_timeout),
-            send_timeout: config.send_timeout,
-        };
         let listen = Listen {
             host: config.host.clone(),
             port: settings.integer("port").and_then(|port| u16::try_from(port).ok()).unwrap_or(PORT_NUMBER),
             tls,
             proxies: config.proxies.of_connections(),
-            limits,
+            limits: Limits::from_settings(settings),
         };
         let path = with_slash(&config.endpoint);
         let warnings = config.access.users.as_ref().map_or_else(Vec::new, |users| users.warnings());

@@ -33,8 +33,8 @@ impl PerAddress {
 
     /// One more for the address; `None` if it has all that it may have.
     #[must_use]
-    pub fn take(self: &Arc<Self>, client: Option<IpAddr>) -> Option<Place> {
-        let address = counted(client);
+    pub fn take(self: &Arc<Self>, address: Option<IpAddr>) -> Option<Place> {
+        let address = client(address);
         let mut counts = self.lock();
         let has = counts.entry(address).or_default();
         if *has >= self.most {
@@ -51,8 +51,8 @@ impl PerAddress {
 
     /// Whether the address has all that it may have.
     #[must_use]
-    pub fn is_full(&self, client: Option<IpAddr>) -> bool {
-        self.lock().get(&counted(client)).copied().unwrap_or_default() >= self.most
+    pub fn is_full(&self, address: Option<IpAddr>) -> bool {
+        self.lock().get(&client(address)).copied().unwrap_or_default() >= self.most
     }
 
     /// Addresses that have something now.
@@ -67,14 +67,18 @@ impl PerAddress {
     }
 }
 
-/// What an address is counted as.
-fn counted(client: Option<IpAddr>) -> IpAddr {
+/// What an address is counted as, in bounds of one remote address: itself, or the first address of its /64.
+#[must_use]
+pub fn counted(address: IpAddr) -> IpAddr {
     const NETWORK: u128 = !0 << 64;
-    match client.map(|client| client.to_canonical()) {
-        Some(IpAddr::V6(address)) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & NETWORK)),
-        Some(address) => address,
-        None => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+    match address.to_canonical() {
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & NETWORK)),
+        address => address,
     }
+}
+
+fn client(address: Option<IpAddr>) -> IpAddr {
+    address.map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), counted)
 }
 
 impl Drop for Place {

@@ -127,6 +127,37 @@ impl TlsFiles {
     }
 }
 
+/// The key of [`Limits::workers`].
+pub const WORKERS: Key = Key::optional(
+    "workers",
+    KeyKind::Integer { min: 1, max: 1024 },
+    "Threads of the listener; as many as there are cores if not set.",
+);
+
+/// The key of [`Limits::max_connections`].
+pub const MAX_CONNECTIONS: Key = Key::with_default(
+    "max_connections",
+    KeyKind::Integer { min: 1, max: 10_000_000 },
+    "25000",
+    "TCP connections of the listener; further ones wait.",
+);
+
+/// The key of [`Limits::request_timeout`].
+pub const REQUEST_TIMEOUT: Key = Key::with_default(
+    "request_timeout_secs",
+    KeyKind::Seconds { min: 0.05 },
+    "10",
+    "How long a client may take for the head of a request.",
+);
+
+/// The key of [`Limits::send_timeout`].
+pub const SEND_TIMEOUT: Key = Key::with_default(
+    "send_timeout_secs",
+    KeyKind::Seconds { min: 0.05 },
+    "30",
+    "How long the network may leave sent bytes unconfirmed before the connection is ended.",
+);
+
 /// What a listener bears.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -153,6 +184,19 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// From settings whose table has keys of the names of [`WORKERS`], [`MAX_CONNECTIONS`], [`REQUEST_TIMEOUT`] and
+    /// [`SEND_TIMEOUT`].
+    #[must_use]
+    pub fn from_settings(settings: &Settings) -> Self {
+        let standard = Self::default();
+        Self {
+            workers: settings.size("workers"),
+            max_connections: settings.size("max_connections").unwrap_or(standard.max_connections),
+            request_timeout: settings.seconds("request_timeout_secs").unwrap_or(standard.request_timeout),
+            send_timeout: settings.seconds("send_timeout_secs").unwrap_or(standard.send_timeout),
+        }
+    }
+
     /// What serves both.
     #[must_use]
     pub fn larger(self, other: Self) -> Self {

@@ -15,7 +15,8 @@
 //! - [`listeners`]: starting, sharing, stopping.
 //! - [`proxies`]: who a client is that comes through one. [`networks`]: sets of addresses.
 //! - [`origin`]: which web pages may use a door.
-//! - [`addresses`]: what one remote address may have at a time. [`population`]: how many sessions there are.
+//! - [`addresses`]: what one remote address may have at a time. [`population`]: how many sessions there are. [`count`]: how
+//!   often something has happened.
 //! - [`websocket`]: what doors with websockets have in common.
 //! - `files`: enough file descriptors for the connections that are allowed.
 //! - `bind`: from a host and a port to sockets.
@@ -25,6 +26,7 @@
 pub mod addresses;
 mod bind;
 pub mod connection;
+pub mod count;
 pub mod door;
 mod error;
 mod files;
@@ -39,8 +41,9 @@ mod share;
 pub mod tls;
 pub mod websocket;
 
-pub use addresses::{PerAddress, Place};
+pub use addresses::{PerAddress, Place, counted};
 pub use connection::Connection;
+pub use count::Count;
 pub use door::{Door, DoorPlan, DoorTransport, Limits, Listen, TLS_KEYS, TlsFiles};
 pub use error::{StartError, TlsError};
 pub use listeners::{Bound, BoundDoor, Listeners, Reload};

@@ -14,7 +14,8 @@ pub fn allowed(headers: &HeaderMap, origins: &[String]) -> Option<HeaderValue> {
     if origins.iter().any(|known| known == "*") {
         return Some(HeaderValue::from_static("*"));
     }
-    origins.iter().any(|known| known.as_bytes() == origin.as_bytes()).then(|| origin.clone())
+    let is_named = origins.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(origin.as_bytes()));
+    is_named.then(|| origin.clone())
 }
 
 /// Whether a request comes from a page that may not use the door: neither one of `origins`, where `*` is any, nor the door's

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use eventhive_hub::Hub;
+use eventhive_listener::door::{MAX_CONNECTIONS, SEND_TIMEOUT, WORKERS};
 use eventhive_listener::proxies::{PROXY_PROTOCOL, TRUSTED_PROXIES};
 use eventhive_listener::{DoorPlan, DoorTransport, Limits, Listen, Proxies, TLS_KEYS, TlsFiles};
 use eventhive_transport::settings::PORT;
@@ -82,7 +83,7 @@ const DOOR_KEYS: &[Key] = &[
     ),
     TRUSTED_PROXIES,
     PROXY_PROTOCOL,
-    Key::with_default("max_connections", COUNT, "25000", "TCP connections of the listener; further ones wait."),
+    MAX_CONNECTIONS,
     Key::with_default("ping_interval_secs", TIME, "20", "A client that was silent this long is sent a ping."),
     Key::with_default(
         "ping_timeout_secs",
@@ -104,17 +105,8 @@ const DOOR_KEYS: &[Key] = &[
         "How long the answer to a synchronous publish waits for subscribers that do not answer.",
     ),
     Key::with_default("request_timeout_secs", TIME, "10", "How long a client may take for its handshake."),
-    Key::with_default(
-        "send_timeout_secs",
-        TIME,
-        "30",
-        "How long the network may leave sent bytes unconfirmed before the connection is ended.",
-    ),
-    Key::optional(
-        "workers",
-        KeyKind::Integer { min: 1, max: 1024 },
-        "Threads of the listener; as many as there are cores if not set.",
-    ),
+    SEND_TIMEOUT,
+    WORKERS,
 ];
 
 /// How a door treats its sessions. The defaults are those of the configuration.
@@ -247,19 +239,12 @@ impl DoorTransport for WebSocket {
             (Ok(config), Ok(tls)) => (config, tls),
             (config, tls) => return Err(config.err().into_iter().flatten().chain(tls.err()).collect()),
         };
-        let standard = Limits::default();
-        let limits = Limits {
-            workers: settings.size("workers"),
-            max_connections: settings.size("max_connections").unwrap_or(standard.max_connections),
-            request_timeout: settings.seconds("request_timeout_secs").unwrap_or(standard.request_timeout),
-            send_timeout: settings.seconds("send_timeout_secs").unwrap_or(standard.send_timeout),
-        };
         let listen = Listen {
             host: settings.text("host").unwrap_or("127.0.0.1").to_owned(),
             port: settings.integer("port").and_then(|port| u16::try_from(port).ok()).unwrap_or(8085),
             tls,
             proxies: config.proxies.of_connections(),
-            limits,
+            limits: Limits::from_settings(settings),
         };
         let path = config.endpoint.clone();
         let door = Arc::new(WebSocketDoor::new(hub.clone(), config));

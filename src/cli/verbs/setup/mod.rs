@@ -22,8 +22,7 @@ enum What {
 impl Verb for Setup {
     const NAME: &'static str = "setup";
     const ABOUT: &'static str = "Write the configuration and the secrets that a server starts from";
-    const MORE: &'static str = "\
-  hive-cli setup webhook
+    const MORE: &'static str = "  hive-cli setup webhook
   hive-cli check && hive-cli serve
 
 Nothing that is there is replaced: where one of the files exists, none is written.";

@@ -44,7 +44,7 @@ impl Attempts {
     pub(super) async fn run(self, console: Console) -> Result<Exit, Failure> {
         let since_ms = self.since.map(|since| now().saturating_sub(since.as_secs()) * 1000);
         let filter = AttemptFilter { url: self.url, outcome: self.outcome, since_ms, limit: self.limit };
-        let place = self.place.open().await?;
+        let place = self.place.look().await?;
         let attempts = place.store.attempts(&filter).await.map_err(failure);
         let attempts = place.close(attempts).await?;
         for attempt in &attempts {

@@ -51,7 +51,7 @@ struct Known {
 
 impl List {
     pub(super) async fn run(self, console: Console) -> Result<Exit, Failure> {
-        let place = self.place.open().await?;
+        let place = self.place.look().await?;
         let result = if self.dead { self.letters(&place, console).await } else { self.urls(&place, console).await };
         place.close(result).await
     }

@@ -33,14 +33,13 @@ enum What {
 impl Verb for Webhooks {
     const NAME: &'static str = "webhooks";
     const ABOUT: &'static str = "See what became of webhooks, and try again";
-    const MORE: &'static str = "\
-  hive-cli webhooks list                        urls, and how they do
+    const MORE: &'static str = "  hive-cli webhooks list                        urls, and how they do
   hive-cli webhooks attempts --since 1h         what failed in the last hour
   hive-cli webhooks test https://example.org/v1/receive
   hive-cli webhooks replay --url https://example.org/v1/receive
 
 They look into the store of the configuration's server, whether that runs or not. Without a configuration it is that
-which `hive-cli serve` has without one. `test` needs no store.";
+which `hive-cli serve` has without one. `list` and `attempts` change nothing; `test` needs no store.";
 
     fn run(self, console: Console) -> Result<Exit, Failure> {
         block_on(async {

@@ -37,15 +37,26 @@ pub(super) struct Place {
 }
 
 impl PlaceArgs {
+    /// Opens the store to look into it: nothing in it is made, brought up to date or changed.
+    pub(super) async fn look(&self) -> Result<Place, Failure> {
+        self.open_with(Options::default().read_only()).await
+    }
+
     /// Opens the store, and brings its tables up to date. One in a file that is not there is not made.
     pub(super) async fn open(&self) -> Result<Place, Failure> {
+        self.open_with(Options::default()).await
+    }
+
+    async fn open_with(&self, options: Options) -> Result<Place, Failure> {
         let door = self.door()?;
         let address = self.store.as_deref().or(door.as_ref().map(|door| &*door.database)).unwrap_or_default();
         if let Some(path) = store::sqlite_file(address).filter(|path| !Path::new(path).exists()) {
-            let message = format!("there is no store at `{path}`: is this the server's working directory?");
+            let message = format!(
+                "there is no store at `{path}`, which `hive-cli serve` makes when it starts: is this its working directory?"
+            );
             return Err(Failure::new(Exit::Failed, message));
         }
-        let store = store::open(address, &Options::default()).await.map_err(failure)?;
+        let store = store::open(address, &options).await.map_err(failure)?;
         Ok(Place { store, door })
     }
 

@@ -16,18 +16,25 @@ const PAGE: usize = 500;
 /// Send dead letters once more
 ///
 /// With the secrets and the guard of the configuration, the oldest first, whether the url is disabled or not. What is confirmed
-/// is forgotten. Exit code 1: not all were confirmed, or no
-/// subscription has the url.
+/// is forgotten. Exit code 1: not all were confirmed, or no subscription has the url.
 #[derive(Debug, clap::Args)]
 pub(super) struct Replay {
     #[command(flatten)]
     place: PlaceArgs,
 
-    /// The letter's number, as `webhooks list --dead` shows it; not needed with --url
-    #[arg(required_unless_present = "url", conflicts_with = "url", value_name = "NUMBER")]
+    #[command(flatten)]
+    which: Which,
+}
+
+/// One of them, or all to a url.
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+struct Which {
+    /// The letter's number, as `webhooks list --dead` shows it
+    #[arg(value_name = "NUMBER")]
     number: Option<i64>,
 
-    /// All letters to this url
+    /// All letters to this url, in place of a number
     #[arg(long)]
     url: Option<String>,
 }
@@ -41,11 +48,12 @@ impl Replay {
 
     async fn replay(&self, place: &Place, console: Console) -> Result<Exit, Failure> {
         let outgoing = place.outgoing()?;
-        let numbers = match (self.number, &self.url) {
-            (Some(number), _) => vec![number],
+        let Which { number, url } = &self.which;
+        let numbers = match (number, url) {
+            (Some(number), _) => vec![*number],
             (None, url) => of_url(place, url.as_deref()).await?,
         };
-        if let (true, Some(url)) = (numbers.is_empty(), &self.url) {
+        if let (true, Some(url)) = (numbers.is_empty(), url) {
             let is_known = place.knows(url).await?;
             console.note(if is_known { "there are no dead letters to this url" } else { UNKNOWN });
             return Ok(if is_known { Exit::Ok } else { Exit::Negative });

@@ -12,8 +12,8 @@ use crate::proxy::Mode;
 /// Of the size of a large event.
 const PAYLOAD: usize = 16 * 1024;
 
-fn payload(context: &Context) -> Bytes {
-    Bytes::from(vec![b'x'; PAYLOAD.min(context.capabilities().max_payload.unwrap_or(PAYLOAD))])
+fn length(context: &Context) -> usize {
+    PAYLOAD.min(context.capabilities().max_payload.unwrap_or(PAYLOAD))
 }
 
 pub(super) async fn a_stalled_link_refuses_instead_of_growing(context: Context) -> Check {
@@ -21,7 +21,7 @@ pub(super) async fn a_stalled_link_refuses_instead_of_growing(context: Context) 
     const MOST: usize = 256 * MEGABYTE;
     let (proxy, link) = context.proxied().await?;
     stall(&proxy).await?;
-    let (topic, payload) = (context.topic("a"), payload(&context));
+    let (topic, payload) = (context.topic("a"), Bytes::from(vec![b'x'; length(&context)]));
     let mut accepted = 0;
     while accepted < MOST {
         match link.try_publish(&topic, payload.clone()) {
@@ -45,25 +45,30 @@ async fn stall(proxy: &crate::FaultProxy) -> Check {
 /// Messages enough to fill what the system buffers for a stalled connection (some megabytes) and more.
 const MESSAGES: usize = 16 * MEGABYTE / PAYLOAD;
 
-/// Sends them all to a quick subscriber; its pace bounds the publisher's, as it does where the broker is fair.
-async fn flood(publisher: &Client, topic: &Topic, payload: &Bytes, quick: &mut Collector) -> Check {
-    for _ in 0..MESSAGES / 64 {
-        publisher.publish_many(vec![(topic.clone(), payload.clone()); 64]).await?;
-        for _ in 0..64 {
-            quick.expect(topic, payload.clone()).await?;
+/// Sends them all to a quick subscriber; its pace bounds the publisher's, as it does where the broker is fair. No two are
+/// alike, as no two events are.
+async fn flood(publisher: &Client, topic: &Topic, length: usize, quick: &mut Collector) -> Check {
+    for round in 0..MESSAGES / 64 {
+        let sent: Vec<_> = (0..64).map(|at| Bytes::from(format!("{:0length$}", round * 64 + at))).collect();
+        publisher.publish_many(sent.iter().map(|payload| (topic.clone(), payload.clone())).collect()).await?;
+        let mut got = Vec::new();
+        for _ in &sent {
+            got.push(quick.next().await?.payload);
         }
+        got.sort();
+        ensure!(got == sent, "in round {round} the quick subscriber did not receive each message once");
     }
     Ok(())
 }
 
 pub(super) async fn a_slow_subscriber_delays_nobody_else(context: Context) -> Check {
     let ((proxy, slow), quick) = (context.proxied().await?, context.link().await?);
-    let (publisher, topic, payload) = (context.link().await?, context.topic("a"), payload(&context));
+    let (publisher, topic) = (context.link().await?, context.topic("a"));
     // The slow one comes first, where a broker that serves one after the other would wait for it.
     let _never_read = slow.listen(&topic).await?;
     let mut received = quick.listen(&topic).await?;
     stall(&proxy).await?;
-    flood(&publisher, &topic, &payload, &mut received).await?;
+    flood(&publisher, &topic, length(&context), &mut received).await?;
     ensure!(quick.state_now().is_up(), "the quick subscriber is {}", quick.state_now());
     ensure!(publisher.state_now().is_up(), "the publisher is {}", publisher.state_now());
     Ok(())
@@ -73,11 +78,11 @@ pub(super) async fn a_slow_subscriber_costs_the_broker_bounded_memory(context: C
     let broker = context.broker()?;
     broker.queued_bytes().ok_or(Stop::Lacks("queued_bytes of the broker"))?;
     let ((proxy, slow), quick) = (context.proxied().await?, context.link().await?);
-    let (publisher, topic, payload) = (context.link().await?, context.topic("a"), payload(&context));
+    let (publisher, topic) = (context.link().await?, context.topic("a"));
     let _never_read = slow.listen(&topic).await?;
     let mut received = quick.listen(&topic).await?;
     stall(&proxy).await?;
-    flood(&publisher, &topic, &payload, &mut received).await?;
+    flood(&publisher, &topic, length(&context), &mut received).await?;
     let queued = broker.queued_bytes().unwrap_or_default();
     // Half of what was sent: a queue without a bound would hold all but what the system buffers.
     ensure!(queued < MESSAGES * PAYLOAD / 2, "the broker holds {queued} bytes for a subscriber that takes none");

@@ -64,8 +64,6 @@ use tokio::sync::watch;
 
 use self::idempotency::Keys;
 use self::shard::Shard;
-#[cfg(feature = "sqs")]
-pub(crate) use self::stats::Count;
 use self::stats::Counters;
 pub use self::stats::DoorStats;
 use crate::Config;

@@ -1,8 +1,6 @@
 //! A door's numbers.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
-use eventhive_listener::Population;
+use eventhive_listener::{Count, Population};
 
 /// A door's numbers. Counts go from its start on. What became of events is in the hub's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -39,25 +37,6 @@ pub(super) struct Counters {
     pub(super) repeated: Count,
     pub(super) slow: Count,
     pub(super) cut: Count,
-}
-
-#[derive(Debug, Default)]
-pub(crate) struct Count(AtomicU64);
-
-impl Count {
-    /// Counts, and gives the number with this one.
-    pub(crate) fn add_one(&self) -> u64 {
-        self.add(1)
-    }
-
-    /// Counts many, and gives the number with these.
-    pub(crate) fn add(&self, more: u64) -> u64 {
-        self.0.fetch_add(more, Ordering::Relaxed) + more
-    }
-
-    pub(crate) fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
 }
 
 impl Counters {

@@ -1,6 +1,6 @@
 //! The numbers of a door's queues.
 
-use crate::door::Count;
+use eventhive_listener::Count;
 
 /// The numbers of all queues of a door together, from its start on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -1,9 +1,10 @@
 //! A haproxy of the test's own. Not a test.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use eventhive_conformance::free_port;
 use tempfile::TempDir;
 
 /// Servers are not on everyone's path.
@@ -51,7 +52,7 @@ impl HaProxy {
     }
 
     fn begin(way: Way, server: SocketAddr) -> Self {
-        let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+        let address = (Ipv4Addr::LOCALHOST, free_port()).into();
         let (mode, option) = match way {
             Way::Protocol1 => ("tcp", "send-proxy"),
             Way::Protocol2 => ("tcp", "send-proxy-v2"),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use eventhive_conformance::free_port;
 use eventhive_conformance::proxy::{FaultProxy, Mode};
 use eventhive_http::access::DirectoryError;
 
@@ -66,7 +67,7 @@ async fn a_server_that_stops_in_the_middle_of_a_login_is_left_and_found_again() 
 #[tokio::test]
 async fn the_next_server_is_asked_when_one_cannot_be_reached() {
     let slapd = Slapd::start(ENTRIES);
-    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let gone = format!("127.0.0.1:{}", free_port());
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let uri = format!("[ldap://{gone}, ldaps://{}, {}]", silent.local_addr().unwrap(), slapd.tls_uri());
     let directory = directory(&uri, &format!("tls_ca: {}\nconnect_timeout_secs: 0.5", slapd.ca()));

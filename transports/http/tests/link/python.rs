@@ -4,12 +4,12 @@
 //! `EVENTHIVE_PYPUBSUB` names a folder with its `pypubsub.py`, as cloned from apache/infrastructure-pypubsub, and,
 //! where the packages that `tests/peers/setup.sh` installs are not enough for it, an environment of its own in `venv`.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
-use eventhive_conformance::{Broker, Fixture, Outcome};
+use eventhive_conformance::{Broker, Fixture, Outcome, free_port};
 use eventhive_http::{Http, HttpLink};
 use eventhive_transport::settings::Value;
 use eventhive_transport::{Capabilities, Link, Transport};
@@ -40,7 +40,7 @@ struct Original {
 
 impl Original {
     async fn begin() -> Self {
-        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
         let folder = tempfile::tempdir().unwrap();
         let config = format!(
             "server: {{bind: 127.0.0.1, port: {}, max_payload_size: {MESSAGE}, backlog: {{size: 1000}}}}\n\

@@ -9,7 +9,6 @@
 //! It also notes that something came, for the watchdog, and why the input ended, because the decoder makes one kind of
 //! error of all that.
 
-use std::cell::Cell;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -19,10 +18,12 @@ use actix_web::web::Payload;
 use bytes::Bytes;
 use futures_util::Stream;
 
+use super::Input;
+
 /// A session, as the guard of its input sees it.
 pub trait Guarded {
-    /// Whole frames that the decoder holds: the guard adds to it, the actor takes one off for each item that it gets.
-    fn undecoded(&self) -> &Cell<usize>;
+    /// What there is still to be read. The actor [takes](Input::takes) each item that it gets from it.
+    fn input(&self) -> &Input;
 
     /// The largest frame that may come now, in bytes, if that is less than at other times.
     fn largest_frame(&self) -> Option<usize> {
@@ -31,12 +32,6 @@ pub trait Guarded {
 
     /// Something came from the peer, so it is there.
     fn heard(&self);
-
-    /// A frame was announced that is too large. The input ends.
-    fn input_is_too_large(&self);
-
-    /// Nothing more comes from the peer.
-    fn input_is_over(&self);
 }
 
 /// The client's bytes, watched.
@@ -60,7 +55,7 @@ impl<L: Guarded> Stream for Guard<L> {
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         // Nobody need be woken for this: with a whole frame before it, the decoder yields an item now, and the actor asks
         // again after each item that it has handled, or after what it then waits for.
-        if self.live.undecoded().get() > 0 {
+        if self.live.input().has_frames() {
             return Poll::Pending;
         }
         let item = ready!(Pin::new(&mut self.input).poll_next(context));
@@ -69,12 +64,12 @@ impl<L: Guarded> Stream for Guard<L> {
                 self.live.heard();
                 let largest = self.live.largest_frame().map_or(u64::MAX, |largest| largest as u64);
                 let Some(complete) = self.frames.pass(chunk, largest) else {
-                    self.live.input_is_too_large();
+                    self.live.input().is_too_large();
                     return Poll::Ready(Some(Err(PayloadError::Overflow)));
                 };
-                self.live.undecoded().set(complete);
+                self.live.input().gives(complete);
             }
-            Some(Err(_)) | None => self.live.input_is_over(),
+            Some(Err(_)) | None => self.live.input().ends(),
         }
         Poll::Ready(item)
     }

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use actix_web::web::ServiceConfig;
 use actix_web::{HttpRequest, web};
+use eventhive_conformance::free_port;
 use eventhive_listener::{Connection, Door, DoorPlan, Limits, Listen, Listeners, StartError, TlsFiles};
 use futures_util::future::BoxFuture;
 
@@ -107,12 +108,12 @@ fn clashes_name_both_doors_and_the_fix_and_all_are_found() {
 fn what_stands_in_the_way_is_said_with_the_fix_and_nothing_is_started() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let free = free_port();
     let missing =
         TlsFiles { certificate: PathBuf::from("/no/such.pem"), key: PathBuf::from("/no/such.key"), chain: None };
     let one = door("/a", "");
     let found = errors(vec![
-        plan("servers.fine", listen("127.0.0.1", free.port()), &one),
+        plan("servers.fine", listen("127.0.0.1", free), &one),
         plan("servers.taken", listen("127.0.0.1", port), &one),
         plan("servers.far", listen("192.0.2.1", 0), &one),
         plan("servers.name", listen("no-such-host.invalid", 0), &one),
@@ -124,7 +125,7 @@ fn what_stands_in_the_way_is_said_with_the_fix_and_nothing_is_started() {
     assert!(found[1].contains("`servers.far`") && found[1].contains("does not have that address"), "{}", found[1]);
     assert!(found[2].contains("`servers.name`: the host `no-such-host.invalid` has no address"), "{}", found[2]);
     assert!(found[3].contains("`servers.tls`: the certificate /no/such.pem cannot be read"), "{}", found[3]);
-    assert!(TcpStream::connect(free).is_err());
+    assert!(TcpStream::connect(("127.0.0.1", free)).is_err());
 }
 
 #[test]
@@ -173,7 +174,7 @@ fn it_starts_inside_an_actix_system_inside_tokio_and_in_neither() {
 #[tokio::test]
 async fn stopping_frees_the_address_at_once_and_cuts_what_does_not_end() {
     let one = door("/a", "here");
-    let listeners = Listeners::start(vec![plan("servers.a", listen("127.0.0.1", 0), &one)]).unwrap();
+    let listeners = Listeners::start(vec![plan("servers.a", listen("127.0.0.1", free_port()), &one)]).unwrap();
     let address = listeners.addresses()[0].address;
     let mut stuck = TcpStream::connect(address).unwrap();
     stuck.write_all(b"GET /a/stuck HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();

@@ -13,7 +13,7 @@
 //!
 //! # How to read it
 //! - [`Broadcaster`]: what it is made of. `subscriptions`: of urls. `notify`: delivering. [`Deliver`]: calling urls.
-//! - [`Authority`]: who may say it. [`Tracer`]: what a notifier is told.
+//! - [`Authority`]: who may say it; `denials`: what the log has of who may not. [`Tracer`]: what a notifier is told.
 //! - [`Peer`]: websockets. `own`: the rows by which other broadcasters reach them.
 //! - `follow`: from the store's changes to the index.
 //! - `bridge`: to other doors. `carry`: events of theirs; `lanes`: where they wait for whom they are for.
@@ -23,6 +23,7 @@ mod authority;
 mod bridge;
 mod carry;
 mod deliver;
+mod denials;
 mod error;
 mod follow;
 mod lanes;
@@ -42,6 +43,7 @@ use tokio::sync::{RwLock, watch};
 pub use authority::{Authority, Clock, Denied, Rotation, Schemes, SignError, SystemClock};
 pub use bridge::BridgeSettings;
 pub use deliver::Deliver;
+pub use denials::Asker;
 pub use error::{NotifyError, SubscribeError};
 pub use own::Advertised;
 pub use peer::{Joined, Peer};
@@ -49,12 +51,13 @@ pub use stats::BroadcasterStats;
 pub use tracer::Tracer;
 
 use self::bridge::Bridge;
+use self::denials::Denials;
 use self::follow::Follower;
 use self::own::Own;
 use self::stats::Counters;
 use crate::index::Index;
 use crate::store::Store;
-use crate::wire::auth::{Claim, Direction};
+use crate::wire::auth::Claim;
 
 /// What a broadcaster is made of.
 pub struct Parts {
@@ -88,6 +91,7 @@ pub struct Broadcaster {
     /// Read by those who look for websockets and give them a message; written by who waits until nobody does.
     handing: RwLock<()>,
     counters: Counters,
+    denials: Denials,
 }
 
 impl Broadcaster {
@@ -108,6 +112,7 @@ impl Broadcaster {
             closing: watch::Sender::new(false),
             handing: RwLock::new(()),
             counters: Counters::default(),
+            denials: Denials::default(),
         })
     }
 
@@ -132,22 +137,22 @@ impl Broadcaster {
         self.closing.send_replace(true);
     }
 
-    /// Whether `authorization` vouches for this claim. One that counts once is used up by this.
+    /// Whether `authorization` vouches for this claim. One that counts once is used up by this. That it does not is told in the
+    /// log, at intervals, with who said it.
     ///
     /// # Errors
     /// It does not, or the store cannot say whether it was used before.
     pub async fn admit(
         &self,
-        direction: Direction,
+        asker: Asker,
         authorization: Option<&str>,
         claim: &Claim<'_>,
         tracing: &[u8],
     ) -> Result<(), Denied> {
-        debug_assert_eq!(direction, claim.direction());
         let admitted = self.authority.admit(authorization, claim, tracing).await;
         if let Err(denied) = &admitted {
             self.counters.denied.add(1);
-            tracing::debug!(%denied, "not admitted");
+            self.denials.tell(asker, denied);
         }
         admitted
     }

@@ -1,6 +1,6 @@
 //! A broadcaster's numbers.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use eventhive_listener::Count;
 
 use crate::index::IndexStats;
 
@@ -54,20 +54,6 @@ pub(super) struct Counters {
     pub(super) to_peers: Count,
     pub(super) refused_by_peers: Count,
     pub(super) denied: Count,
-}
-
-#[derive(Debug, Default)]
-pub(crate) struct Count(AtomicU64);
-
-impl Count {
-    /// Counts, and gives the number with these.
-    pub(crate) fn add(&self, more: u64) -> u64 {
-        self.0.fetch_add(more, Ordering::Relaxed) + more
-    }
-
-    pub(crate) fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
 }
 
 impl Counters {

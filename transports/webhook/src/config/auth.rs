@@ -69,6 +69,12 @@ impl Secrecy {
         }
     }
 
+    /// Whether they are read from files, in which there is none: who has such files wants secrets, and has none.
+    #[must_use]
+    pub fn is_hollow(&self, read: &Schemes) -> bool {
+        matches!(self.0, Place::Files(_)) && read.to_broadcaster.is_none() && read.to_subscriber.is_none()
+    }
+
     /// The schemes. Reads files: not for a thread that must not wait.
     ///
     /// # Errors
@@ -105,7 +111,9 @@ fn agree(files: &[PathBuf], schemes: &[Scheme]) -> Result<(), String> {
 
 fn read(file: &PathBuf) -> Result<(Scheme, Scheme), String> {
     let text = fs::read_to_string(file).map(Zeroizing::new);
-    let text = text.map_err(|error| format!("cannot read the secrets from `{}`: {error}", file.display()))?;
+    let text = text.map_err(|error| {
+        format!("cannot read the secrets from `{}`: {error}; `hive-cli setup webhook` makes such files", file.display())
+    })?;
     let schemes = Secrets::read(&text).and_then(|secrets| secrets.schemes());
     schemes.map_err(|error| format!("{}: {error}", file.display()))
 }

@@ -122,6 +122,8 @@ fn journal(table: &Settings) -> JournalSettings {
         keep: keep.and_then(|secs| Duration::try_from_secs_f64(secs).ok()).unwrap_or(standard.keep),
         keep_attempts: number("keep_attempts", standard.keep_attempts),
         keep_letters: number("keep_letters", standard.keep_letters),
+        keep_letters_per_url: number("keep_letters_per_url", standard.keep_letters_per_url),
+        keep_bytes_per_url: number("keep_bytes_per_url", standard.keep_bytes_per_url),
         ..standard
     }
 }

@@ -43,20 +43,18 @@ impl DoorTransport for Webhook {
         Outgoing::new(config.outgoing.clone()).map_err(|error| vec![settings.problem(error.key, &*error.problem)])?;
         let schemes = config.secrecy.read().map_err(|what| vec![settings.problem("secrets_file", what)])?;
         let host = settings.text("host").unwrap_or_default().to_owned();
-        let warnings = open_to_all(settings, &host, |direction| schemes.of(direction).is_none());
-        let standard = Limits::default();
-        let limits = Limits {
-            workers: settings.size("workers"),
-            max_connections: settings.size("max_connections").unwrap_or(standard.max_connections),
-            request_timeout: settings.seconds("request_timeout_secs").unwrap_or(standard.request_timeout),
-            send_timeout: settings.seconds("send_timeout_secs").unwrap_or(standard.send_timeout),
-        };
+        let mut warnings = open_to_all(settings, &host, |direction| schemes.of(direction).is_none());
+        if warnings.is_empty() && config.secrecy.is_hollow(&schemes) {
+            let message = "there is no secret in it: whatever runs on this machine may subscribe any url and publish; \
+                           `hive-cli setup webhook` makes secrets";
+            warnings.push(settings.problem("secrets_file", message));
+        }
         let listen = Listen {
             host,
             port: settings.integer("port").and_then(|port| u16::try_from(port).ok()).unwrap_or(PORT_NUMBER),
             tls,
             proxies: proxies.of_connections(),
-            limits,
+            limits: Limits::from_settings(settings),
         };
         let path = format!("{}/v1", config.endpoint);
         let door = Arc::new(WebhookDoor::new(hub.clone(), config));

@@ -1,6 +1,6 @@
 //! What was counted since a broadcaster began.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use eventhive_listener::Count;
 
 use crate::store::Outcome;
 
@@ -33,6 +33,8 @@ pub struct Counts {
     pub untried_unwritten: u64,
     /// Attempts and dead letters that were never written down, because the store was away for too long.
     pub journal_dropped: u64,
+    /// Dead letters that were forgotten because their url had too many of them.
+    pub letters_forgotten: u64,
     /// Urls that were disabled.
     pub disabled: u64,
     /// How often there was no room for what is to be known of a url.
@@ -41,36 +43,22 @@ pub struct Counts {
     pub urls: u64,
 }
 
-/// One number.
-#[derive(Debug, Default)]
-pub(super) struct Counter(AtomicU64);
-
-impl Counter {
-    pub(super) fn add(&self, number: usize) {
-        self.0.fetch_add(number as u64, Ordering::Relaxed);
-    }
-
-    pub(super) fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
 /// The numbers, as they are counted.
 #[derive(Debug, Default)]
 pub(super) struct Counters {
-    pub(super) delivered: Counter,
-    pub(super) failed: Counter,
-    pub(super) held: Counter,
-    pub(super) crowded: Counter,
-    pub(super) gone: Counter,
-    pub(super) missed_told: Counter,
-    pub(super) missed_failed: Counter,
-    pub(super) missed_given_up: Counter,
-    pub(super) missed_dropped: Counter,
-    pub(super) missed_written: Counter,
-    pub(super) sweeps: Counter,
-    pub(super) untried_unwritten: Counter,
-    pub(super) disabled: Counter,
+    pub(super) delivered: Count,
+    pub(super) failed: Count,
+    pub(super) held: Count,
+    pub(super) crowded: Count,
+    pub(super) gone: Count,
+    pub(super) missed_told: Count,
+    pub(super) missed_failed: Count,
+    pub(super) missed_given_up: Count,
+    pub(super) missed_dropped: Count,
+    pub(super) missed_written: Count,
+    pub(super) sweeps: Count,
+    pub(super) untried_unwritten: Count,
+    pub(super) disabled: Count,
 }
 
 impl Counters {

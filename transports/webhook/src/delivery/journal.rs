@@ -17,7 +17,7 @@ use super::settings::JournalSettings;
 use crate::index::Target;
 use crate::message::{Body, Message};
 use crate::outgoing::Report;
-use crate::store::{Attempt, DeadLetter, Store, StoreError};
+use crate::store::{Attempt, DeadLetter, LettersOfUrl, Store, StoreError};
 
 /// Records that are written at once at most. An attempt is about 300 bytes.
 const BATCH: usize = 512;
@@ -49,6 +49,7 @@ pub(super) struct Journal {
     settings: JournalSettings,
     bytes: AtomicUsize,
     dropped: AtomicU64,
+    forgotten: AtomicU64,
     /// Letters since the last trim.
     letters: AtomicU64,
     /// Many letters were written since the last trim.
@@ -64,6 +65,7 @@ impl Journal {
             settings,
             bytes: AtomicUsize::new(0),
             dropped: AtomicU64::new(0),
+            forgotten: AtomicU64::new(0),
             letters: AtomicU64::new(0),
             full: Notify::new(),
         }
@@ -121,6 +123,11 @@ impl Journal {
     /// How many records were dropped.
     pub(super) fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
+    }
+
+    /// How many letters were forgotten because their urls had too many.
+    pub(super) fn forgotten(&self) -> u64 {
+        self.forgotten.load(Ordering::Relaxed)
     }
 
     /// Writes what comes, until it is told to stop; then what has come. Returns at once the second time.
@@ -186,7 +193,7 @@ impl Journal {
                 return self.lose(1);
             }
             let letter = seal(letter).await;
-            if !self.insist(&Batch::Letter(&letter), store, &mut stop).await {
+            if !self.insist(&Batch::Letter(&letter, self), store, &mut stop).await {
                 all.store(false, Ordering::Relaxed);
             }
         };
@@ -236,21 +243,26 @@ impl Journal {
 /// What is written with one call.
 enum Batch<'a> {
     Attempts(&'a [Attempt]),
-    Letter(&'a DeadLetter),
+    Letter(&'a DeadLetter, &'a Journal),
 }
 
 impl Batch<'_> {
     async fn write(&self, store: &dyn Store) -> Result<(), StoreError> {
         match self {
             Self::Attempts(attempts) => store.log(attempts).await,
-            Self::Letter(letter) => store.bury(letter).await.map(drop),
+            Self::Letter(letter, journal) => {
+                let JournalSettings { keep_letters_per_url: letters, keep_bytes_per_url: bytes, .. } = journal.settings;
+                let buried = store.bury(letter, LettersOfUrl { letters, bytes }).await?;
+                journal.forgotten.fetch_add(buried.forgotten, Ordering::Relaxed);
+                Ok(())
+            }
         }
     }
 
     fn len(&self) -> usize {
         match self {
             Self::Attempts(attempts) => attempts.len(),
-            Self::Letter(_) => 1,
+            Self::Letter(..) => 1,
         }
     }
 }

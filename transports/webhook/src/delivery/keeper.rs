@@ -217,7 +217,7 @@ impl Shared {
                 let urls = index::Urls { receive: row.url.clone(), recovery: row.recovery.clone() };
                 let target = Target { id: row.id, urls: urls.into() };
                 let noted = self.misses.note_now(&target, &(&*row.interest).into(), self.clock.now(), quiet);
-                self.counters.missed_dropped.add(usize::from(noted == Noted::NoRoom));
+                self.counters.missed_dropped.add(u64::from(noted == Noted::NoRoom));
             }
             let is_last = rows.len() < PAGE;
             last = rows.into_iter().last();

@@ -10,12 +10,12 @@ use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use eventhive_listener::Count;
 use futures_util::{StreamExt as _, stream};
 use tokio::sync::Notify;
 
 use super::backoff::BackOff;
 use super::clock::Now;
-use super::counts::Counter;
 use crate::index::{Target, Urls};
 use crate::store::{RowId, Store, StoreError};
 
@@ -119,14 +119,14 @@ impl Misses {
     ///
     /// # Errors
     /// The store failed; what was not written is kept for the next call.
-    pub(super) async fn write(&self, store: &dyn Store, written: &Counter) -> Result<(), StoreError> {
+    pub(super) async fn write(&self, store: &dyn Store, written: &Count) -> Result<(), StoreError> {
         let mut results = stream::iter(self.take())
             .map(async |(id, topic, retry_at)| (id, store.miss(id, &topic, 0, retry_at).await))
             .buffer_unordered(CONCURRENCY);
         let mut problem = None;
         while let Some((id, result)) = results.next().await {
             match result {
-                Ok(true) => written.add(1),
+                Ok(true) => _ = written.add(1),
                 Ok(false) => self.table().forget(id),
                 Err(error) => {
                     self.table().again(id);

@@ -78,6 +78,10 @@ pub struct JournalSettings {
     pub keep_attempts: u64,
     /// How many dead letters are kept at most; with none, nothing is buried.
     pub keep_letters: u64,
+    /// How many of them one url may have at most, so that it does not push out those of others: the oldest go first.
+    pub keep_letters_per_url: u64,
+    /// How many bytes their bodies may have in all. The newest is kept in any case.
+    pub keep_bytes_per_url: u64,
     /// How often what is too old or too much is removed.
     pub trim_interval: Duration,
 }
@@ -91,6 +95,8 @@ impl Default for JournalSettings {
             keep: Duration::from_secs(14 * 86_400),
             keep_attempts: 100_000,
             keep_letters: 10_000,
+            keep_letters_per_url: 1_000,
+            keep_bytes_per_url: 16 * 1024 * 1024,
             trim_interval: Duration::from_secs(600),
         }
     }

@@ -173,7 +173,7 @@ impl Shared {
         }
         let quiet = if disabled { self.settings.probe_disabled } else { Duration::ZERO };
         let noted = self.misses.note(target, &message.topic, self.clock.now(), quiet, &self.settings.missed);
-        self.counters.missed_dropped.add(usize::from(noted == Noted::NoRoom));
+        self.counters.missed_dropped.add(u64::from(noted == Noted::NoRoom));
     }
 
     /// The report of a message that did not arrive, as it is written down; `None` if too many to this url were not tried: a
@@ -299,6 +299,7 @@ impl Shared {
             sweeps: counters.sweeps.get(),
             untried_unwritten: counters.untried_unwritten.get(),
             journal_dropped: self.journal.dropped(),
+            letters_forgotten: self.journal.forgotten(),
             disabled: counters.disabled.get(),
             urls_without_room: self.urls.unknown(),
             urls: self.urls.len() as u64,

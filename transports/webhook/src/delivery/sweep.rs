@@ -165,7 +165,7 @@ impl Shared {
         let _ = self.misses.write(&*self.store, &self.counters.missed_written).await;
         let lost = self.misses.unwritten();
         if lost > 0 {
-            self.counters.missed_dropped.add(lost);
+            self.counters.missed_dropped.add(lost as u64);
             tracing::warn!(lost, "webhooks: the store is away, and MISSED messages are lost");
         }
     }

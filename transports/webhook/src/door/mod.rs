@@ -247,7 +247,11 @@ impl Door for WebhookDoor {
     }
 
     fn reload(&self) -> Vec<String> {
-        let replaced = self.common.config.secrecy.read().map(|schemes| {
+        let secrecy = &self.common.config.secrecy;
+        let replaced = secrecy.read().map(|schemes| {
+            if secrecy.is_hollow(&schemes) {
+                tracing::warn!("webhooks: there is no secret in `secrets_file` any more: everything is accepted");
+            }
             if let Some(broadcaster) = self.broadcaster() {
                 broadcaster.authority().replace(schemes);
             }

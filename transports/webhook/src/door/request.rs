@@ -12,7 +12,7 @@ use super::answer::{Refusal, foreign, left_as_it_is, method_not_allowed, not_fou
 use super::body::Incoming;
 use super::stats::Counters;
 use super::{Common, messages, subscriptions};
-use crate::broadcaster::Broadcaster;
+use crate::broadcaster::{Asker, Broadcaster};
 use crate::config::Config;
 use crate::wire::auth::Claim;
 use crate::wire::endpoint::Endpoint;
@@ -22,6 +22,7 @@ pub(super) struct Request<'a> {
     pub(super) broadcaster: &'a Arc<Broadcaster>,
     pub(super) config: &'a Config,
     pub(super) counters: &'a Arc<Counters>,
+    endpoint: Endpoint,
     http: &'a HttpRequest,
 }
 
@@ -40,7 +41,8 @@ impl Request<'_> {
 
     pub(super) async fn admit(&self, claim: &Claim<'_>, tracing: &[u8]) -> Result<(), Refusal> {
         let authorization = self.header(AUTHORIZATION.as_str());
-        Ok(self.broadcaster.admit(claim.direction(), authorization, claim, tracing).await?)
+        let asker = Asker { address: self.config.session.proxies.client(self.http), endpoint: self.endpoint };
+        Ok(self.broadcaster.admit(asker, authorization, claim, tracing).await?)
     }
 }
 
@@ -90,7 +92,7 @@ async fn serve(
         return opened.sessions.upgrade(http, payload).or_else(|error| Ok(error.error_response()));
     }
     let Common { config, counters, .. } = common;
-    let request = Request { broadcaster: &opened.broadcaster, config, counters, http: &http };
+    let request = Request { broadcaster: &opened.broadcaster, config, counters, endpoint, http: &http };
     let body = Incoming::new(payload, config.body_timeout);
     match endpoint {
         Endpoint::Subscribe(kind) => subscriptions::subscribe(&request, kind, body).await,

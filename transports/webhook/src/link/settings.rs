@@ -249,3 +249,6 @@ fn tls(settings: &Settings, wanted: bool) -> Result<Option<std::sync::Arc<rustls
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

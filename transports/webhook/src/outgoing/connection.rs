@@ -27,6 +27,9 @@ use super::body::RequestBody;
 /// The longest head of an answer; hyper reads and writes in buffers of at most this.
 const BUFFER: usize = 64 << 10;
 
+/// How many bytes of a request are worth a second more.
+const A_SECOND: u64 = 1 << 20;
+
 type Driver = http1::Connection<TokioIo<Watched>, RequestBody>;
 
 /// A connection. Dropping it closes it.
@@ -59,19 +62,26 @@ pub(super) enum Broken {
 /// How long to wait.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Patience {
-    /// For the end of the answer.
+    /// For the end of the answer; longer by what is [`granted`] for what was written.
     pub(super) until: Instant,
     /// For anything to move.
     pub(super) still: Duration,
 }
 
+/// How much longer a request may take of which so many bytes are written: it has to go on with a mebibyte a second, on the
+/// whole. What counts is what was written and not what is to be: a large message gives nobody time who does not take it.
+pub(super) fn granted(bytes: u64) -> Duration {
+    Duration::from_secs(bytes / A_SECOND)
+}
+
 impl Connection {
-    pub(super) async fn new(io: Box<dyn Io>) -> Result<Self, hyper::Error> {
+    /// In a box, because it has kilobytes, and is kept by those who wait for its answer.
+    pub(super) async fn new(io: Box<dyn Io>) -> Result<Box<Self>, hyper::Error> {
         let traffic = Arc::new(Traffic::new());
         let watched = Watched { io, traffic: Arc::clone(&traffic) };
         let handshake = http1::Builder::new().max_buf_size(BUFFER).handshake(TokioIo::new(watched));
         let (sender, driver) = handshake.await?;
-        Ok(Self { sender, driver: Some(driver), traffic })
+        Ok(Box::new(Self { sender, driver: Some(driver), traffic }))
     }
 
     /// Makes a request. Cancelling it closes the connection.
@@ -102,9 +112,15 @@ impl Connection {
         .await
     }
 
-    /// Whether it stands and may be asked, as far as is known.
-    pub(super) fn is_alive(&mut self, context: &mut Context<'_>) -> bool {
-        let ended = self.driver.as_mut().is_none_or(|driver| Pin::new(driver).poll(context).is_ready());
+    /// How many bytes of the last request were written.
+    pub(super) fn written(&self) -> u64 {
+        self.traffic.written.load(Relaxed)
+    }
+
+    /// Whether it stands and may be asked, as far as is known. Nobody is woken by what moves on it later.
+    pub(super) fn is_alive(&mut self) -> bool {
+        let mut unwoken = Context::from_waker(Waker::noop());
+        let ended = self.driver.as_mut().is_none_or(|driver| Pin::new(driver).poll(&mut unwoken).is_ready());
         if ended {
             self.driver = None;
         }
@@ -165,17 +181,25 @@ struct Traffic {
     since: Instant,
     /// When something moved last; nanoseconds after `since`.
     moved: AtomicU64,
+    /// Bytes since the request began.
+    written: AtomicU64,
     /// Whether anything was read since the request began.
     heard: AtomicBool,
 }
 
 impl Traffic {
     fn new() -> Self {
-        Self { since: Instant::now(), moved: AtomicU64::new(0), heard: AtomicBool::new(false) }
+        Self {
+            since: Instant::now(),
+            moved: AtomicU64::new(0),
+            written: AtomicU64::new(0),
+            heard: AtomicBool::new(false),
+        }
     }
 
     fn begin(&self) {
         self.heard.store(false, Relaxed);
+        self.written.store(0, Relaxed);
         self.moves();
     }
 
@@ -186,9 +210,10 @@ impl Traffic {
 
     /// When patience ends, if nothing moves until then.
     fn due(&self, patience: Patience) -> Instant {
+        let until = patience.until + granted(self.written.load(Relaxed));
         let moved = Duration::from_nanos(self.moved.load(Relaxed));
         let still = self.since.checked_add(moved.saturating_add(patience.still));
-        still.map_or(patience.until, |still| still.min(patience.until))
+        still.map_or(until, |still| still.min(until))
     }
 }
 
@@ -200,7 +225,8 @@ struct Watched {
 
 impl Watched {
     fn note(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        if matches!(written, Poll::Ready(Ok(1..))) {
+        if let Poll::Ready(Ok(bytes @ 1..)) = written {
+            self.traffic.written.fetch_add(bytes as u64, Relaxed);
             self.traffic.moves();
         }
         written
@@ -248,5 +274,76 @@ impl AsyncWrite for Watched {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.io).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
+    use tokio::task::JoinHandle;
+
+    use super::super::body::Parts;
+    use super::*;
+    use crate::message::Body;
+
+    const PATIENCE: Duration = Duration::from_secs(30);
+    const STILL: Duration = Duration::from_secs(5);
+
+    /// A message of so many MiB to somebody who does this; what became of it, and in how many seconds. Time is paused.
+    async fn ask<F: Future<Output = ()> + Send + 'static>(
+        mebibytes: usize,
+        there: impl FnOnce(DuplexStream) -> F,
+    ) -> (Result<Answer, Broken>, u64, JoinHandle<()>) {
+        let (near, far) = tokio::io::duplex(64 << 10);
+        let there = tokio::spawn(there(far));
+        let mut connection = Connection::new(Box::new(near)).await.unwrap();
+        let begun = Instant::now();
+        let body = Parts::new(Vec::new(), &Body::Memory(vec![0; mebibytes << 20].into())).body();
+        let patience = Patience { until: begun + PATIENCE, still: STILL };
+        let answer = connection.ask(Request::new(body), 1000, patience).await;
+        (answer, begun.elapsed().as_secs(), there)
+    }
+
+    /// Reads so much, at most, every so often, to the end; then answers.
+    async fn read_slowly(mut stream: DuplexStream, mebibytes: usize, at_once: usize, every: Duration) {
+        let (mut left, mut buffer) = (mebibytes << 20, vec![0; at_once]);
+        while left > 0 {
+            match stream.read(&mut buffer).await {
+                Ok(0) | Err(_) => return,
+                Ok(read) => left = left.saturating_sub(read),
+            }
+            tokio::time::sleep(every).await;
+        }
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_reads_a_large_message_a_byte_a_second_has_no_more_time_than_for_a_small_one() {
+        let slow = |stream| read_slowly(stream, 64, 1, Duration::from_secs(1));
+        let (answer, seconds, _) = ask(64, slow).await;
+        assert!(matches!(answer, Err(Broken::Slow)), "{answer:?}");
+        assert_eq!(seconds, PATIENCE.as_secs());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_reads_nothing_has_as_long_as_a_connection_may_stand_still() {
+        let (answer, seconds, stalled) = ask(64, |stream| async move {
+            std::future::pending::<()>().await;
+            drop(stream);
+        })
+        .await;
+        assert!(matches!(answer, Err(Broken::Slow)), "{answer:?}");
+        assert_eq!(seconds, STILL.as_secs());
+        stalled.abort();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_large_message_that_goes_well_is_not_cut() {
+        // 32 KiB every 31 ms are a little more than a MiB a second.
+        let well = |stream| read_slowly(stream, 64, 32 << 10, Duration::from_millis(31));
+        let (answer, seconds, there) = ask(64, well).await;
+        assert_eq!(answer.unwrap().status, StatusCode::OK);
+        assert!(seconds > PATIENCE.as_secs(), "{seconds}");
+        there.await.unwrap();
     }
 }

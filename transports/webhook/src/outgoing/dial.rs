@@ -3,14 +3,16 @@
 //! Of the addresses of a name those are tried that may be called, one after the other, each with its share of the time. A name
 //! with none of them is forbidden.
 
-use std::net::SocketAddr;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use eventhive_tls::Io;
-use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
+use rustls::{CertificateError, ClientConfig};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 
 use super::connection::Connection;
@@ -31,23 +33,25 @@ impl Dialer {
         Self { guard, tls: tls.into(), names: Names::new(lookup) }
     }
 
-    /// Connects, until a time at the latest.
-    pub(super) async fn dial(&self, origin: &Origin, until: Instant) -> Result<Connection, Failure> {
-        let late = |what| move |_| Failure::new(Outcome::TimedOut, format!("no connection in time: {what}"));
-        let addresses =
-            timeout_at(until, self.addresses(origin)).await.map_err(late("its name is still looked up"))??;
-        let stream = connect(&addresses, until).await?;
+    /// Where a host may be called.
+    pub(super) async fn addresses(&self, origin: &Origin, time: &mut Time) -> Result<Vec<SocketAddr>, Failure> {
+        let found = time.take(1, self.found(origin)).await.ok_or_else(|| late("its name is still looked up"))??;
+        self.allowed(origin, &found)
+    }
+
+    /// Begins to speak on what is connected to a host.
+    pub(super) async fn begin(
+        &self,
+        origin: &Origin,
+        stream: TcpStream,
+        time: &mut Time,
+    ) -> Result<Box<Connection>, Failure> {
         let io: Box<dyn Io> = if origin.tls {
-            timeout_at(until, self.encrypt(origin, stream)).await.map_err(late("TLS is not agreed on"))??
+            time.take(1, self.encrypt(origin, stream)).await.ok_or_else(|| late("TLS is not agreed on"))??
         } else {
             Box::new(stream)
         };
         Connection::new(io).await.map_err(|error| Failure::new(Outcome::Unreachable, error.to_string()))
-    }
-
-    /// Where it may be called.
-    async fn addresses(&self, origin: &Origin) -> Result<Vec<SocketAddr>, Failure> {
-        self.allowed(origin, &self.found(origin).await?)
     }
 
     /// Where it is.
@@ -71,35 +75,110 @@ impl Dialer {
 
     /// Agrees on TLS.
     pub(super) async fn encrypt(&self, origin: &Origin, stream: TcpStream) -> Result<Box<dyn Io>, Failure> {
-        let failed = |error: &dyn std::fmt::Display| Failure::new(Outcome::Unreachable, format!("no TLS: {error}"));
         let name = match &origin.host {
             Host::Address(address) => ServerName::from(*address),
-            Host::Name(name) => ServerName::try_from(name.to_string()).map_err(|error| failed(&error))?,
+            Host::Name(name) => ServerName::try_from(name.to_string())
+                .map_err(|error| Failure::new(Outcome::Unreachable, format!("no TLS: {error}")))?,
         };
         match self.tls.connect(name, stream).await {
             Ok(stream) => Ok(Box::new(stream)),
-            Err(error) => Err(failed(&error)),
+            Err(error) => Err(no_tls(&error)),
         }
     }
 }
 
-/// Connects to the first of these that can be reached.
-pub(super) async fn connect(addresses: &[SocketAddr], until: Instant) -> Result<TcpStream, Failure> {
-    let mut last = Failure::new(Outcome::TimedOut, "no connection in time");
+/// Connects to the first of these that can be reached, each in its turn and with its share of the time.
+pub(super) async fn connect<T, F: Future<Output = Result<T, Failure>>>(
+    addresses: &[SocketAddr],
+    time: &mut Time,
+    turn: impl Fn(IpAddr) -> F,
+) -> Result<(T, TcpStream), Failure> {
+    let mut failed: Option<Failure> = None;
     for (at, address) in addresses.iter().enumerate() {
-        let left = until.saturating_duration_since(Instant::now());
-        let share = left / u32::try_from(addresses.len() - at).unwrap_or(1);
-        last = match timeout(share, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => {
-                // Requests are written as a whole; waiting for more would only delay their last part.
-                return match stream.set_nodelay(true) {
-                    Ok(()) => Ok(stream),
-                    Err(error) => Err(Failure::new(Outcome::Unreachable, error.to_string())),
-                };
-            }
-            Ok(Err(error)) => Failure::new(Outcome::Unreachable, format!("{address}: {error}")),
-            Err(_) => Failure::new(Outcome::TimedOut, format!("no connection to {address} in time")),
+        let turn = turn(address.ip()).await?;
+        let shares = u32::try_from(addresses.len() - at).unwrap_or(1);
+        let connected = time.take(shares, TcpStream::connect(address)).await;
+        // Requests are written as a whole; waiting for more would only delay their last part.
+        let failure = match connected.map(|stream| stream.and_then(|stream| stream.set_nodelay(true).map(|()| stream)))
+        {
+            Some(Ok(stream)) => return Ok((turn, stream)),
+            Some(Err(error)) => Failure::new(outcome(&error), format!("{address}: {error}")),
+            None => Failure::new(Outcome::TimedOut, format!("no connection to {address} in time")),
         };
+        // What failed here says nothing of the host, and what failed there does.
+        if failed.is_none() || failure.outcome != Outcome::OwnFault {
+            failed = Some(failure);
+        }
     }
-    Err(last)
+    Err(failed.unwrap_or_else(|| late("its name has no address")))
+}
+
+fn late(what: &str) -> Failure {
+    Failure::new(Outcome::TimedOut, format!("no connection in time: {what}"))
+}
+
+/// Why TLS was not agreed on. For an authority that nobody knows the library has a word, and no advice.
+fn no_tls(error: &io::Error) -> Failure {
+    const UNKNOWN: rustls::Error = rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer);
+    let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>());
+    let advice = match cause {
+        Some(cause) if *cause == UNKNOWN => ": no authority that is trusted here has issued it; `tls_ca` names others",
+        _ => "",
+    };
+    Failure::new(outcome(error), format!("no TLS: {error}{advice}"))
+}
+
+/// "Too many open files" in this process, and in the system; and "no buffer space available", on Linux.
+const OURS: [i32; 3] = [24, 23, 105];
+
+/// Whether an error says that this machine has no room for another connection, which is no fault of the host.
+pub(super) fn is_ours(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::AddrNotAvailable | io::ErrorKind::OutOfMemory)
+        || error.raw_os_error().is_some_and(|number| OURS.contains(&number))
+}
+
+/// What an error on the way to a host means.
+pub(super) fn outcome(error: &io::Error) -> Outcome {
+    if is_ours(error) { Outcome::OwnFault } else { Outcome::Unreachable }
+}
+
+/// The time that a connection may take. Waiting for a turn takes none of it.
+pub(super) struct Time {
+    left: Duration,
+    until: Instant,
+}
+
+impl Time {
+    /// So long, and until then at the latest.
+    pub(super) fn new(left: Duration, until: Instant) -> Self {
+        Self { left, until }
+    }
+
+    /// Waits for something with one of so many shares of the time that is left; `None` if it took longer.
+    pub(super) async fn take<T>(&mut self, shares: u32, work: impl Future<Output = T>) -> Option<T> {
+        let begun = Instant::now();
+        let done = timeout_at(self.until.min(begun + self.left / shares.max(1)), work).await.ok();
+        self.left = self.left.saturating_sub(begun.elapsed());
+        done
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_this_machine_has_no_room_for_is_no_fault_of_a_host() {
+        // EMFILE, ENFILE, ENOMEM, EADDRNOTAVAIL and ENOBUFS of Linux.
+        for number in [24, 23, 12, 99, 105] {
+            let error = io::Error::from_raw_os_error(number);
+            assert_eq!(outcome(&error), Outcome::OwnFault, "{error}");
+        }
+        // ECONNREFUSED, ECONNRESET, ENETUNREACH, EHOSTUNREACH, ETIMEDOUT.
+        for number in [111, 104, 101, 113, 110] {
+            let error = io::Error::from_raw_os_error(number);
+            assert_eq!(outcome(&error), Outcome::Unreachable, "{error}");
+        }
+        assert_eq!(outcome(&io::Error::other("something else")), Outcome::Unreachable);
+    }
 }

@@ -5,10 +5,10 @@
 use std::time::Duration;
 
 use eventhive_tls::Io;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use super::connection::{Answer, Connection};
-use super::dial::connect;
+use super::dial::{Time, connect};
 use super::report::{Failure, Identifier, Report};
 use super::target::{Host, Target};
 use super::{Outgoing, answer, confirmed, fresh_identifier, receive_call, request};
@@ -142,20 +142,21 @@ impl Outgoing {
         target: &Target,
         until: Instant,
         steps: &mut Steps,
-    ) -> Result<Connection, Failure> {
+    ) -> Result<Box<Connection>, Failure> {
         let (origin, dialer) = (&target.origin, &self.dialer);
-        let until = until.min(Instant::now() + self.settings.connect_timeout);
-        let late = |_| Failure::new(Outcome::TimedOut, "it took too long");
+        let mut time = Time::new(self.settings.connect_timeout, until);
+        let late = || Failure::new(Outcome::TimedOut, "it took too long");
         let list = |addresses: &Vec<_>| addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        let found = timeout_at(until, dialer.found(origin)).await.map_err(late).flatten();
+        let found = time.take(1, dialer.found(origin)).await.ok_or_else(late).flatten();
         let found = steps.take(Stage::Resolve, found, list)?;
         let allowed = steps
             .take(Stage::Guard, dialer.allowed(origin, &found), |allowed| format!("{} may be called", list(allowed)))?;
-        let stream = steps.take(Stage::Connect, connect(&allowed, until).await, |stream| {
+        let connected = connect(&allowed, &mut time, async |_| Ok(())).await;
+        let ((), stream) = steps.take(Stage::Connect, connected, |((), stream)| {
             stream.peer_addr().map_or_else(|_| "connected".to_owned(), |peer| format!("connected to {peer}"))
         })?;
         let io: Box<dyn Io> = if origin.tls {
-            let io = timeout_at(until, dialer.encrypt(origin, stream)).await.map_err(late).flatten();
+            let io = time.take(1, dialer.encrypt(origin, stream)).await.ok_or_else(late).flatten();
             steps.take(Stage::Tls, io, |_| "its certificate is trusted".to_owned())?
         } else {
             Box::new(stream)

@@ -3,15 +3,17 @@
 //! A host is what has one scheme, name and port. It is known while it has a request or a kept connection. Its bound is one
 //! count under one lock: a request counts from its call to its end, whether it is under way or waits for its turn.
 //!
+//! A request has its turn at its host, then at its address, and then among all; so nobody who waits for a turn has one that
+//! others of other hosts or addresses wait for.
+//!
 //! A kept connection belongs to the tokio runtime that made it, as only that one is told when something moves on it. So
 //! each runtime takes its own. One task, on any of them, closes those that are kept for too long, or have ended; it ends
 //! when nothing is kept.
 
 use std::collections::HashMap;
-use std::future;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use tokio::runtime::{Handle, Id};
@@ -19,6 +21,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::coop::unconstrained;
 use tokio::time::{Instant, timeout_at};
 
+use super::addresses::{Address, Addresses};
 use super::connection::Connection;
 use super::report::Load;
 use super::target::Origin;
@@ -40,6 +43,7 @@ pub(super) struct Bounds {
 pub(super) struct Hosts {
     bounds: Bounds,
     known: Mutex<HashMap<Arc<Origin>, Arc<Host>>>,
+    addresses: Addresses,
     turns: Semaphore,
     requests: AtomicUsize,
     idle: AtomicUsize,
@@ -56,7 +60,8 @@ struct Host {
 }
 
 struct Kept {
-    connection: Connection,
+    connection: Box<Connection>,
+    address: Arc<Address>,
     runtime: Id,
     until: Instant,
 }
@@ -75,6 +80,8 @@ impl Hosts {
         Arc::new(Self {
             bounds,
             known: Mutex::default(),
+            // One host alone may have all of an address.
+            addresses: Addresses::new(bounds.per_host.max(bounds.requests / 4)),
             turns: Semaphore::new(bounds.requests.min(Semaphore::MAX_PERMITS)),
             requests: AtomicUsize::new(0),
             idle: AtomicUsize::new(0),
@@ -86,6 +93,7 @@ impl Hosts {
     pub(super) fn load(&self) -> Load {
         Load {
             hosts: lock(&self.known).len(),
+            addresses: self.addresses.len(),
             requests: self.requests.load(Relaxed),
             idle: self.idle.load(Relaxed),
             crowded: self.crowded.load(Relaxed),
@@ -111,6 +119,12 @@ impl Hosts {
         host.requests.store(requests + 1, Relaxed);
         self.requests.fetch_add(1, Relaxed);
         Ok(Place { hosts: Arc::clone(self), host })
+    }
+
+    /// A turn did not come.
+    fn late(&self) -> Crowded {
+        self.crowded.fetch_add(1, Relaxed);
+        Crowded::Late
     }
 
     /// Forgets a host that has nothing any more. Whoever still holds one that was forgotten finds another in its place, or none.
@@ -148,6 +162,12 @@ impl Host {
         let turns = Semaphore::new(turns.clamp(1, Semaphore::MAX_PERMITS));
         Self { origin, turns, requests: AtomicUsize::new(0), kept: Mutex::default() }
     }
+
+    /// Where the kept connection that was used last leads.
+    fn last(&self, runtime: Id) -> Option<Arc<Address>> {
+        let kept = lock(&self.kept);
+        kept.iter().rfind(|kept| kept.runtime == runtime).map(|kept| Arc::clone(&kept.address))
+    }
 }
 
 /// The right to one request to a host, when its turn comes.
@@ -156,25 +176,56 @@ pub(super) struct Place {
     host: Arc<Host>,
 }
 
-/// The right to make it now.
-pub(super) struct Turn<'a> {
+/// The host's turn: the right to make it when that of the address comes.
+pub(super) struct HostTurn<'a> {
     place: &'a Place,
-    _all: SemaphorePermit<'a>,
     _host: SemaphorePermit<'a>,
 }
 
+/// The right to make it now.
+pub(super) struct Turn<'a> {
+    place: &'a Place,
+    address: Arc<Address>,
+    _all: SemaphorePermit<'a>,
+}
+
 impl Place {
-    /// Waits for its turn; those who came first have theirs first.
-    pub(super) async fn turn(&self, until: Instant) -> Result<Turn<'_>, Crowded> {
-        let host = turn(&self.host.turns, until);
-        let turns = async { Some((host.await?, turn(&self.hosts.turns, until).await?)) };
-        match turns.await {
-            Some((host, all)) => Ok(Turn { place: self, _all: all, _host: host }),
-            None => {
-                self.hosts.crowded.fetch_add(1, Relaxed);
-                Err(Crowded::Late)
+    /// Waits for the host's turn; those who came first have theirs first.
+    pub(super) async fn turn(&self, until: Instant) -> Result<HostTurn<'_>, Crowded> {
+        match turn(&self.host.turns, until).await {
+            Some(host) => Ok(HostTurn { place: self, _host: host }),
+            None => Err(self.hosts.late()),
+        }
+    }
+}
+
+impl HostTurn<'_> {
+    /// Waits for the turn of an address, and then among all.
+    pub(super) async fn at(&self, address: IpAddr, until: Instant) -> Result<Turn<'_>, Crowded> {
+        self.turn(self.place.hosts.addresses.of(address), until).await
+    }
+
+    async fn turn(&self, address: Arc<Address>, until: Instant) -> Result<Turn<'_>, Crowded> {
+        let Place { hosts, .. } = self.place;
+        let first = turn(&address.turns, until).await.ok_or_else(|| hosts.late())?;
+        let all = turn(&hosts.turns, until).await.ok_or_else(|| hosts.late())?;
+        // It would borrow from what it stands beside: the turn gives it back when it goes.
+        first.forget();
+        Ok(Turn { place: self.place, address, _all: all })
+    }
+
+    /// A kept connection that stands, if there is one, in its turn.
+    pub(super) async fn kept(&self, until: Instant) -> Result<Option<(Turn<'_>, Box<Connection>)>, Crowded> {
+        let runtime = Handle::current().id();
+        while let Some(address) = self.place.host.last(runtime) {
+            let turn = self.turn(address, until).await?;
+            while let Some(mut connection) = turn.take(runtime) {
+                if connection.is_alive() {
+                    return Ok(Some((turn, connection)));
+                }
             }
         }
+        Ok(None)
     }
 }
 
@@ -187,39 +238,34 @@ async fn turn(turns: &Semaphore, until: Instant) -> Option<SemaphorePermit<'_>> 
 }
 
 impl Turn<'_> {
-    /// A kept connection that stands, if there is one.
-    pub(super) async fn kept(&self) -> Option<Connection> {
-        let runtime = Handle::current().id();
-        while let Some(mut connection) = self.take(runtime) {
-            if future::poll_fn(|context| Poll::Ready(connection.is_alive(context))).await {
-                return Some(connection);
-            }
-        }
-        None
-    }
-
-    /// The one that was used last: it is the least likely to have been closed.
-    fn take(&self, runtime: Id) -> Option<Connection> {
+    /// The kept connection to its address that was used last: it is the least likely to have been closed.
+    fn take(&self, runtime: Id) -> Option<Box<Connection>> {
         let mut kept = lock(&self.place.host.kept);
-        let at = kept.iter().rposition(|kept| kept.runtime == runtime)?;
+        let of = |kept: &Kept| kept.runtime == runtime && Arc::ptr_eq(&kept.address, &self.address);
+        let at = kept.iter().rposition(of)?;
         self.place.hosts.idle.fetch_sub(1, Relaxed);
         Some(kept.remove(at).connection)
     }
 
     /// Keeps a connection for the next request, if it stands and there is room.
-    pub(super) async fn keep(self, mut connection: Connection) {
+    pub(super) fn keep(self, mut connection: Box<Connection>) {
         let (hosts, bounds) = (&self.place.hosts, &self.place.hosts.bounds);
-        let alive = future::poll_fn(|context| Poll::Ready(connection.is_alive(context))).await;
-        if !alive || bounds.idle_for.is_zero() {
+        if !connection.is_alive() || bounds.idle_for.is_zero() {
             return;
         }
         if hosts.idle.fetch_add(1, SeqCst) >= bounds.idle {
             hosts.idle.fetch_sub(1, Relaxed);
             return;
         }
-        let until = Instant::now() + bounds.idle_for;
-        lock(&self.place.host.kept).push(Kept { connection, runtime: Handle::current().id(), until });
+        let (address, until) = (Arc::clone(&self.address), Instant::now() + bounds.idle_for);
+        lock(&self.place.host.kept).push(Kept { connection, address, runtime: Handle::current().id(), until });
         hosts.tend();
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.address.turns.add_permits(1);
     }
 }
 
@@ -259,10 +305,9 @@ impl Drop for Tender {
     }
 }
 
-/// What is kept no longer. Nobody is woken by a connection that is looked at here; the next round looks again.
+/// What is kept no longer.
 fn over(host: &Host, now: Instant) -> Vec<Kept> {
-    let mut context = Context::from_waker(Waker::noop());
-    lock(&host.kept).extract_if(.., |kept| kept.until <= now || !kept.connection.is_alive(&mut context)).collect()
+    lock(&host.kept).extract_if(.., |kept| kept.until <= now || !kept.connection.is_alive()).collect()
 }
 
 /// No code panics while it has one of these.

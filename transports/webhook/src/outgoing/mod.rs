@@ -8,9 +8,11 @@
 //! - [`Outgoing`]: what others use. `settings`, `report`: how requests are made, and what became of them.
 //! - `target`: what a url says. `names`: from a name to addresses. `guard`: which may be called. `dial`: from a host to a
 //!   connection.
-//! - `hosts`: bounds for each host, and the connections that are kept. `connection`: a request on one of them.
+//! - `hosts`, `addresses`: bounds for each host and each address, and the connections that are kept. `connection`: a request
+//!   on one of them.
 //! - `body`, `request`, `standard`: what is sent. `answer`: what comes back. `examine`: one request, step by step.
 
+mod addresses;
 mod answer;
 mod body;
 mod connection;
@@ -29,7 +31,6 @@ mod target;
 mod tests;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -45,9 +46,9 @@ pub use standard::{Signed, StandardWebhooks, WebhookSecret, WebhookSecretError};
 
 use self::body::{Parts, RequestBody};
 use self::connection::{Answer, Broken, Connection, Patience};
-use self::dial::Dialer;
+use self::dial::{Dialer, Time, connect};
 use self::guard::Guard;
-use self::hosts::{Bounds, Crowded, Hosts, Turn};
+use self::hosts::{Bounds, Crowded, HostTurn, Hosts, Turn};
 use self::names::Lookup;
 use self::report::Failure;
 use self::request::{Always, Call};
@@ -61,9 +62,6 @@ use crate::wire::bodies::{Missed, ReceiveHead};
 pub(crate) fn origin(url: &str) -> Option<Arc<Origin>> {
     Target::read(url).ok().map(|target| target.origin)
 }
-
-/// How large a message is for which the total timeout grows by a second.
-const A_SECOND: u64 = 1 << 20;
 
 /// Makes requests. Shared; called from any tokio runtime, and any number of them. Dropping it closes the connections that are
 /// kept; cancelling a request closes its own.
@@ -175,24 +173,24 @@ impl Outgoing {
     }
 
     async fn post(&self, url: &str, call: &Call<'_>, message: &Body, begun: Instant) -> Result<Answer, Failure> {
-        let allowed = self.settings.total_timeout.saturating_add(Duration::from_secs(message.len() / A_SECOND));
-        self.exchange(url, Ask::Post(call, message), begun + allowed).await
+        self.exchange(url, Ask::Post(call, message), begun + self.settings.total_timeout).await
     }
 
     /// Makes a request when its turn comes.
     async fn exchange(&self, url: &str, ask: Ask<'_>, until: Instant) -> Result<Answer, Failure> {
         let target = Target::read(url).map_err(|problem| Failure::new(Outcome::Forbidden, problem))?;
-        let crowded = |why: Crowded| Failure::new(Outcome::Crowded, why.to_string());
-        let place = self.hosts.enter(&target.origin).map_err(crowded)?;
-        let turn = place.turn(until).await.map_err(crowded)?;
-        // An attempt is in a box, because it has kilobytes, and many may wait for theirs.
+        let place = self.hosts.enter(&target.origin)?;
+        let turn = place.turn(until).await?;
         match ask {
-            Ask::Options => Box::pin(self.attempt(turn, &target, until, || Ok(self.always.options(&target)))).await,
+            Ask::Options => self.attempt(&turn, &target, until, || Ok(self.always.options(&target))).await,
             Ask::Post(call, message) => {
-                let extra = timeout_at(until, request::standard_headers(&self.settings, call, message)).await;
+                let begun = Instant::now();
+                let extra = request::standard_headers(&self.settings, call, message);
+                let extra = timeout_at(until + connection::granted(message.len()), extra).await;
                 let extra = extra.map_err(|_| request::unmade("it was not signed in time".to_owned()))??;
                 let request = || self.always.post(&self.settings, &target, call, &extra);
-                Box::pin(self.attempt(turn, &target, until, request)).await
+                // What signing takes is no fault of the url.
+                self.attempt(&turn, &target, until + begun.elapsed(), request).await
             }
         }
     }
@@ -200,21 +198,38 @@ impl Outgoing {
     /// On a kept connection; if its host had closed it, or none is kept, on a new one.
     async fn attempt(
         &self,
-        turn: Turn<'_>,
+        host: &HostTurn<'_>,
         target: &Target,
-        until: Instant,
+        mut until: Instant,
         request: impl Fn() -> Result<Request<RequestBody>, Failure>,
     ) -> Result<Answer, Failure> {
-        if let Some(mut connection) = turn.kept().await {
-            match self.ask(&mut connection, request()?, until).await {
-                Err(Broken::Lost { heard: false, error }) if !error.is_user() => {}
-                answered => return finish(turn, connection, answered).await,
+        if let Some((turn, mut connection)) = host.kept(until).await? {
+            // What has kilobytes is in boxes, because many may wait for their turn.
+            match Box::pin(self.ask(&mut connection, request()?, until)).await {
+                Err(Broken::Lost { heard: false, error }) if !error.is_user() => {
+                    until += connection::granted(connection.written());
+                }
+                answered => return finish(turn, connection, answered),
             }
         }
-        let connected_by = until.min(Instant::now() + self.settings.connect_timeout);
-        let mut connection = self.dialer.dial(&target.origin, connected_by).await?;
-        let answered = self.ask(&mut connection, request()?, until).await;
-        finish(turn, connection, answered).await
+        let (turn, mut connection) = Box::pin(self.reach(host, &target.origin, until)).await?;
+        let answered = Box::pin(self.ask(&mut connection, request()?, until)).await;
+        finish(turn, connection, answered)
+    }
+
+    /// A new connection, in its turn. Its name is looked up before that: no turn is spent on waiting for name servers.
+    async fn reach<'a>(
+        &self,
+        host: &'a HostTurn<'_>,
+        origin: &Origin,
+        until: Instant,
+    ) -> Result<(Turn<'a>, Box<Connection>), Failure> {
+        let mut time = Time::new(self.settings.connect_timeout, until);
+        let addresses = self.dialer.addresses(origin, &mut time).await?;
+        let turn = |address| async move { host.at(address, until).await.map_err(Failure::from) };
+        let (turn, stream) = connect(&addresses, &mut time, turn).await?;
+        let connection = self.dialer.begin(origin, stream, &mut time).await?;
+        Ok((turn, connection))
     }
 
     async fn ask(
@@ -238,13 +253,19 @@ enum Ask<'a> {
 }
 
 /// Keeps the connection of an answer; what went wrong is told in words.
-async fn finish(turn: Turn<'_>, connection: Connection, answered: Result<Answer, Broken>) -> Result<Answer, Failure> {
+fn finish(turn: Turn<'_>, connection: Box<Connection>, answered: Result<Answer, Broken>) -> Result<Answer, Failure> {
     match answered {
         Ok(answer) => {
-            turn.keep(connection).await;
+            turn.keep(connection);
             Ok(answer)
         }
         Err(broken) => Err(broken.into()),
+    }
+}
+
+impl From<Crowded> for Failure {
+    fn from(why: Crowded) -> Self {
+        Self::new(Outcome::Crowded, why.to_string())
     }
 }
 

@@ -6,15 +6,15 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs as _, UdpSocket};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
+use super::dial;
 use super::report::Failure;
-use crate::store::Outcome;
 
 /// How many names are looked up at a time. Each has a thread, and keeps it until the system's resolver gives up, which may be
 /// long after nobody waits for it.
@@ -32,13 +32,17 @@ const FAILED_NAMES: usize = 1024;
 /// Looks a name up, for a port. Blocks.
 pub(super) type Lookup = Arc<dyn Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync>;
 
-/// By the system's resolver.
+/// By the system's resolver. That one has hardly a word for it when there is no room for another socket; so one is tried.
 pub(super) fn system_lookup() -> Lookup {
-    Arc::new(|name, port| (name, port).to_socket_addrs().map(Iterator::collect))
+    Arc::new(|name, port| {
+        let found = (name, port).to_socket_addrs().map(Iterator::collect);
+        let no_room = || UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).err().filter(dial::is_ours);
+        found.map_err(|why| no_room().unwrap_or(why))
+    })
 }
 
-/// What came of a lookup; an error in words.
-type Found = Result<Arc<[SocketAddr]>, Arc<str>>;
+/// What came of a lookup.
+type Found = Result<Arc<[SocketAddr]>, Arc<io::Error>>;
 
 /// A name and a port, which the resolver wants to know.
 type Asked = (Box<str>, u16);
@@ -55,7 +59,7 @@ struct Shared {
 #[derive(Default)]
 struct Table {
     asked: HashMap<Asked, watch::Sender<Option<Found>>>,
-    failed: HashMap<Asked, (Instant, Arc<str>)>,
+    failed: HashMap<Asked, (Instant, Arc<io::Error>)>,
     domains: HashMap<Box<str>, Weak<Semaphore>>,
 }
 
@@ -81,13 +85,13 @@ impl Names {
                 }
             }
         };
-        found.map_err(|why| Failure::new(Outcome::Unreachable, format!("its name cannot be looked up: {why}")))
+        found.map_err(|why| Failure::new(dial::outcome(&why), format!("its name cannot be looked up: {why}")))
     }
 }
 
 impl Shared {
     /// The lookup that is under way, or a new one. An error is that of the last, a moment ago.
-    fn ask(self: &Arc<Self>, asked: &Asked) -> Result<watch::Receiver<Option<Found>>, Arc<str>> {
+    fn ask(self: &Arc<Self>, asked: &Asked) -> Result<watch::Receiver<Option<Found>>, Arc<io::Error>> {
         let mut table = self.table();
         if let Some(under_way) = table.asked.get(asked) {
             return Ok(under_way.subscribe());
@@ -124,7 +128,7 @@ impl Table {
         places
     }
 
-    fn failed(&mut self, asked: &Asked, why: &Arc<str>) {
+    fn failed(&mut self, asked: &Asked, why: &Arc<io::Error>) {
         let now = Instant::now();
         if self.failed.len() >= FAILED_NAMES {
             self.failed.retain(|_, (until, _)| now < *until);
@@ -156,7 +160,7 @@ impl Search {
         tokio::task::spawn_blocking(move || {
             let found = (self.shared.lookup)(&self.asked.0, self.asked.1);
             drop(places);
-            self.answer(found.map(Into::into).map_err(|error| error.to_string().into()));
+            self.answer(found.map(Into::into).map_err(Arc::new));
         });
     }
 

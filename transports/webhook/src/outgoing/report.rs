@@ -38,6 +38,8 @@ pub struct Verified {
 pub struct Load {
     /// Hosts with requests or kept connections.
     pub hosts: usize,
+    /// Addresses with requests or kept connections; of IPv6, networks of 64 bits.
+    pub addresses: usize,
     /// Requests, those that wait for their turn included.
     pub requests: usize,
     /// Connections that are kept for later.

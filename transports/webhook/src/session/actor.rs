@@ -72,14 +72,14 @@ impl Reader {
     fn fault(&self, error: &ProtocolError, context: &mut WebsocketContext<Self>) -> Close {
         let is_text = matches!(error, ProtocolError::Io(error) if error.kind() != std::io::ErrorKind::InvalidData);
         let close = match error {
-            _ if self.live.input_was_too_large() => Close::too_large("the message is too large"),
+            _ if self.live.input().was_too_large() => Close::too_large("the message is too large"),
             ProtocolError::Overflow => Close::too_large("the message is too large"),
             // A text that is not UTF-8.
             _ if is_text => return Close::TEXT,
             other => Close::protocol(other),
         };
         // The decoder would report the same bytes again and again. Without it, the server reads and forgets.
-        self.live.input_is_broken();
+        self.live.input().is_broken();
         context.cancel_future(context.handle());
         close
     }
@@ -119,11 +119,7 @@ impl Actor for Reader {
 
 impl StreamHandler<Result<Message, ProtocolError>> for Reader {
     fn handle(&mut self, item: Result<Message, ProtocolError>, context: &mut Self::Context) {
-        // Each item is a frame, or an error: of the decoder over a frame, or of the input when no frame was left.
-        let undecoded = self.live.undecoded();
-        undecoded.set(undecoded.get().saturating_sub(1));
-        // The connection is gone; the decoder's error only says so.
-        if item.is_err() && self.live.is_input_over() {
+        if !self.live.input().takes(&item) {
             return;
         }
         // After our close frame only the peer's counts.
@@ -144,7 +140,7 @@ impl StreamHandler<Result<Message, ProtocolError>> for Reader {
 
     /// The connection is gone.
     fn finished(&mut self, context: &mut Self::Context) {
-        self.live.input_is_over();
+        self.live.input().ends();
         context.stop();
     }
 }

@@ -6,9 +6,9 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use eventhive_listener::websocket;
+use eventhive_listener::{Count, websocket};
 
-use super::stats::{Count, Counters};
+use super::stats::Counters;
 
 /// The code and the text of a close frame.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,13 +2,14 @@
 //! actor stands still with its socket.
 
 use std::cell::Cell;
+use std::net::IpAddr;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use eventhive_listener::addresses::Place;
-use eventhive_listener::websocket::{Control, Guarded, control};
+use eventhive_listener::websocket::{Control, Guarded, Input, control};
 use eventhive_listener::{Connection, websocket};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until, timeout_at};
@@ -37,7 +38,6 @@ pub(super) struct Live {
     _place: Place,
     opened_at: Instant,
     is_configured: Cell<bool>,
-    undecoded: Cell<usize>,
     /// Whether the peer is not read from just now, and so cannot be heard.
     is_unread: Cell<bool>,
     heard_at: Cell<Instant>,
@@ -47,23 +47,11 @@ pub(super) struct Live {
     /// When the peer last acknowledged something.
     took_at: Cell<Instant>,
     closing_since: Cell<Option<Instant>>,
-    input: Cell<Input>,
+    input: Input,
     is_cut: Cell<bool>,
     is_over: Cell<bool>,
     /// The watchdog is to look.
     stir: Notify,
-}
-
-/// What there is still to be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Input {
-    Open,
-    /// A frame was announced that is too large.
-    TooLarge,
-    /// What comes can no longer be told apart into frames, so not even a close frame would be seen.
-    Broken,
-    /// The peer's close frame came, or the connection is gone.
-    Over,
 }
 
 /// The largest message before CONFIGURE has been answered. CONFIGURE itself has two headers of up to 64 KiB.
@@ -79,7 +67,12 @@ const LONGEST_CLOSE: Duration = Duration::from_secs(10);
 const CLOSING_TICK: Duration = Duration::from_millis(100);
 
 impl Live {
-    pub(super) fn new(sessions: Arc<Sessions>, connection: Option<Arc<Connection>>, place: Place) -> Self {
+    pub(super) fn new(
+        sessions: Arc<Sessions>,
+        connection: Option<Arc<Connection>>,
+        address: Option<IpAddr>,
+        place: Place,
+    ) -> Self {
         let now = Instant::now();
         Self {
             queue: Arc::new(Queue::new(Arc::clone(&sessions))),
@@ -87,19 +80,18 @@ impl Live {
             requests: Inbox::default(),
             outbox: Outbox::default(),
             window: Window::default(),
-            speech: Speech::new(Arc::clone(&sessions)),
+            speech: Speech::new(Arc::clone(&sessions), address),
             connection,
             _place: place,
             opened_at: now,
             is_configured: Cell::new(false),
-            undecoded: Cell::new(0),
             is_unread: Cell::new(false),
             heard_at: Cell::new(now),
             pinged_at: Cell::new(None),
             wrote_at: Cell::new(now),
             took_at: Cell::new(now),
             closing_since: Cell::new(None),
-            input: Cell::new(Input::Open),
+            input: Input::default(),
             is_cut: Cell::new(false),
             is_over: Cell::new(false),
             stir: Notify::new(),
@@ -138,24 +130,6 @@ impl Live {
         self.heard();
     }
 
-    pub(super) fn input_was_too_large(&self) -> bool {
-        self.input.get() == Input::TooLarge
-    }
-
-    /// The decoder has lost its way.
-    pub(super) fn input_is_broken(&self) {
-        self.input.set(Input::Broken);
-    }
-
-    pub(super) fn is_input_over(&self) -> bool {
-        self.input.get() == Input::Over
-    }
-
-    /// Whether there is nothing to be waited for from the peer.
-    pub(super) fn is_input_useless(&self) -> bool {
-        matches!(self.input.get(), Input::Broken | Input::Over)
-    }
-
     /// The socket took something.
     pub(super) fn wrote(&self) {
         self.wrote_at.set(Instant::now());
@@ -182,7 +156,7 @@ impl Live {
 
     /// The peer closes: its frame is answered with the same code, and that is all.
     pub(super) fn peer_closes(&self, code: Option<u16>) {
-        self.input_is_over();
+        self.input.ends();
         if !self.is_closing() {
             self.begin_to_close();
             let echo = code.map_or_else(|| control(Control::Close, &[]), |code| websocket::close(code, ""));
@@ -244,7 +218,7 @@ impl Live {
     /// said goodbye, the server reads on for a moment, or what it still sends would reset the connection before our
     /// close frame has arrived.
     pub(super) fn hang_up(&self) {
-        if let (Some(connection), true) = (&self.connection, self.is_input_over()) {
+        if let (Some(connection), true) = (&self.connection, self.input.is_over()) {
             connection.stop_reading();
         }
     }
@@ -311,8 +285,8 @@ impl Live {
 }
 
 impl Guarded for Live {
-    fn undecoded(&self) -> &Cell<usize> {
-        &self.undecoded
+    fn input(&self) -> &Input {
+        &self.input
     }
 
     fn largest_frame(&self) -> Option<usize> {
@@ -322,14 +296,6 @@ impl Guarded for Live {
     fn heard(&self) {
         self.heard_at.set(Instant::now());
         self.pinged_at.set(None);
-    }
-
-    fn input_is_too_large(&self) {
-        self.input.set(Input::TooLarge);
-    }
-
-    fn input_is_over(&self) {
-        self.input.set(Input::Over);
     }
 }
 

@@ -117,7 +117,8 @@ impl Sessions {
         input: web::Payload,
     ) -> Result<HttpResponse, actix_web::Error> {
         let mut response = ws::handshake(&request)?;
-        let Some(place) = self.places.take(self.settings.proxies.client(&request)) else { return Ok(self.put_off()) };
+        let address = self.settings.proxies.client(&request);
+        let Some(place) = self.places.take(address) else { return Ok(self.put_off()) };
         if self.drain.borrow().is_some() || !self.counters.enter(self.settings.max_sessions) {
             return Ok(self.put_off());
         }
@@ -129,7 +130,7 @@ impl Sessions {
         }
         // The request's parts go back to their pool now instead of living as long as the session.
         drop(request);
-        let live = Rc::new(Live::new(Arc::clone(self), connection, place));
+        let live = Rc::new(Live::new(Arc::clone(self), connection, address, place));
         rt::spawn(live::watch_over(Rc::clone(&live)));
         rt::spawn(requests::run(Rc::clone(&live)));
         rt::spawn(receipts::run(Rc::clone(&live)));

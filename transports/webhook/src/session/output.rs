@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 
 use actix_web::Error;
 use bytes::Bytes;
+use eventhive_listener::websocket::Guarded as _;
 use futures_util::Stream;
 
 use super::live::Live;
@@ -88,7 +89,7 @@ impl<S> Output<S> {
     /// Everything has been said. The peer's close frame, or its hanging up, is the end; the watchdog sees to it that one of
     /// them comes.
     fn goodbye(&self) -> Poll<Option<Result<Bytes, Error>>> {
-        if self.live.is_input_useless() || self.actor.is_none() {
+        if self.live.input().is_useless() || self.actor.is_none() {
             self.live.hang_up();
             return Poll::Ready(None);
         }

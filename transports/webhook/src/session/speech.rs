@@ -2,6 +2,7 @@
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -13,11 +14,12 @@ use tokio::time::Instant;
 use super::Sessions;
 use super::closing::Close;
 use super::live::Live;
-use crate::broadcaster::Denied;
+use crate::broadcaster::{Asker, Denied};
 use crate::compression::{Compressors, Trained, Trainer};
 use crate::message::Body;
 use crate::wire::Proof;
-use crate::wire::auth::{Claim, Direction};
+use crate::wire::auth::Claim;
+use crate::wire::endpoint::Endpoint;
 use crate::wire::stateful::B2s;
 use crate::wire::stateful::counter::{ConnectionNonce, Counter};
 
@@ -26,6 +28,8 @@ const HEADER: usize = 10;
 
 pub(super) struct Speech {
     sessions: Arc<Sessions>,
+    /// The subscriber's address, if it is known.
+    address: Option<IpAddr>,
     nonce: OnceCell<ConnectionNonce>,
     s2b: RefCell<Counter>,
     b2s: RefCell<Counter>,
@@ -36,9 +40,10 @@ pub(super) struct Speech {
 }
 
 impl Speech {
-    pub(super) fn new(sessions: Arc<Sessions>) -> Self {
+    pub(super) fn new(sessions: Arc<Sessions>, address: Option<IpAddr>) -> Self {
         Self {
             sessions,
+            address,
             nonce: OnceCell::new(),
             s2b: RefCell::new(Counter::s2b()),
             b2s: RefCell::new(Counter::b2s()),
@@ -77,8 +82,8 @@ impl Speech {
 
     /// Whether the subscriber may say this.
     pub(super) async fn admit(&self, proof: Proof<'_>, tracing: &[u8], claim: &Claim<'_>) -> Result<(), Close> {
-        let admitted =
-            self.sessions.broadcaster.admit(Direction::ToBroadcaster, proof.authorization, claim, tracing).await;
+        let asker = Asker { address: self.address, endpoint: Endpoint::Websocket };
+        let admitted = self.sessions.broadcaster.admit(asker, proof.authorization, claim, tracing).await;
         admitted.map_err(|denied| match denied {
             Denied::Unauthorized | Denied::Forbidden(_) => Close::refused(denied),
             Denied::Unavailable(error) => {

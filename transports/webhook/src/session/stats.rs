@@ -1,8 +1,6 @@
 //! The numbers of a broadcaster's websockets.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
-use eventhive_listener::Population;
+use eventhive_listener::{Count, Population};
 
 /// The numbers of a broadcaster's websockets. Counts go from its start on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -68,19 +66,6 @@ pub(super) struct Counters {
     pub(super) too_large: Count,
     pub(super) missed: Count,
     pub(super) trained: Count,
-}
-
-#[derive(Debug, Default)]
-pub(super) struct Count(AtomicU64);
-
-impl Count {
-    pub(super) fn add_one(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-
-    fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
 }
 
 impl Counters {

@@ -63,7 +63,8 @@ use futures_util::future::BoxFuture;
 pub use error::StoreError;
 pub use open::{Options, open, sqlite_file};
 pub use row::{
-    Attempt, AttemptFilter, Change, DeadLetter, Due, Endpoint, EndpointFilter, Outcome, Row, RowId, Settled, Wanted,
+    Attempt, AttemptFilter, Buried, Change, DeadLetter, Due, Endpoint, EndpointFilter, LettersOfUrl, Outcome, Row,
+    RowId, Settled, Wanted,
 };
 
 use crate::wire::{Interest, InterestKind};
@@ -155,14 +156,15 @@ pub trait Nonces: Send + Sync {
 
 /// What was tried, and what could not be delivered.
 pub trait Journal: Send + Sync {
-    /// Adds attempts to the log.
+    /// Adds attempts to the log. A store that cannot keep U+0000 in a text keeps U+FFFD in its place, here and in letters.
     fn log<'a>(&'a self, attempts: &'a [Attempt]) -> Answer<'a, ()>;
 
     /// The newest attempts that the filter lets through, newest first.
     fn attempts<'a>(&'a self, filter: &'a AttemptFilter) -> Answer<'a, Vec<Attempt>>;
 
-    /// Keeps a message that could not be delivered. Returns its number.
-    fn bury<'a>(&'a self, letter: &'a DeadLetter) -> Answer<'a, i64>;
+    /// Keeps a message that could not be delivered, and forgets the oldest of its url beyond `keep`. Where several do so at
+    /// once, some more may be there until the next.
+    fn bury<'a>(&'a self, letter: &'a DeadLetter, keep: LettersOfUrl) -> Answer<'a, Buried>;
 
     /// The newest dead letters before this number, newest first; without their bodies.
     fn dead_letters<'a>(

@@ -12,11 +12,14 @@ pub struct Options {
     /// How long a call may wait for the store: for a lock of the file, a connection, an answer. Then it fails as
     /// [`StoreError::Unavailable`].
     pub patience: Duration,
+    /// Whether it is only looked at: nothing is made or brought up to date, and calls that would change something fail. Tables
+    /// that are not there, or not of this version, are an error.
+    pub read_only: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { patience: Duration::from_secs(5) }
+        Self { patience: Duration::from_secs(5), read_only: false }
     }
 }
 
@@ -27,9 +30,16 @@ impl Options {
         self.patience = patience;
         self
     }
+
+    /// These, for who only looks.
+    #[must_use]
+    pub fn read_only(mut self) -> Self {
+        self.read_only = true;
+        self
+    }
 }
 
-/// Opens a store, and brings its tables up to date.
+/// Opens a store, and brings its tables up to date, unless it is only looked at.
 ///
 /// | address | where | cargo feature |
 /// |---|---|---|

@@ -131,7 +131,7 @@ pub enum Outcome {
     /// It was not tried, because too many are under way or the rate is used up.
     Crowded,
     /// It failed here, by no fault of the url: a message that cannot be read, an authorization that can be neither made nor
-    /// looked up. It counts against no url.
+    /// looked up, a machine with no room for another connection. It counts against no url.
     OwnFault,
 }
 
@@ -208,6 +208,24 @@ pub struct DeadLetter {
     pub bytes: u64,
     /// The message; `None` if it was too large to keep, or was not asked for.
     pub body: Option<Box<[u8]>>,
+}
+
+/// How many dead letters of one url are kept. The newest is, whatever its size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LettersOfUrl {
+    /// At most as many.
+    pub letters: u64,
+    /// With at most so many bytes in their bodies.
+    pub bytes: u64,
+}
+
+/// A dead letter that is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Buried {
+    /// Its number.
+    pub number: i64,
+    /// How many older ones of its url were forgotten for it.
+    pub forgotten: u64,
 }
 
 /// What is remembered of a url.

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use eventhive_webhook::delivery::DeliverySettings;
 use eventhive_webhook::store::{
-    Answer, Attempt, AttemptFilter, Changes, DeadLetter, Due, Endpoint, EndpointFilter, Endpoints, Journal, Nonces,
-    Pending, Row, RowId, Settled, Store, StoreError, Subscriptions, Wanted,
+    Answer, Attempt, AttemptFilter, Buried, Changes, DeadLetter, Due, Endpoint, EndpointFilter, Endpoints, Journal,
+    LettersOfUrl, Nonces, Pending, Row, RowId, Settled, Store, StoreError, Subscriptions, Wanted,
 };
 use eventhive_webhook::wire::{Interest, InterestKind};
 use futures_util::future::BoxFuture;
@@ -68,7 +68,7 @@ pass_on!(Nonces {
 pass_on!(Journal {
     fn log<'a>(&'a self, attempts: &'a [Attempt]) -> ();
     fn attempts<'a>(&'a self, filter: &'a AttemptFilter) -> Vec<Attempt>;
-    fn bury<'a>(&'a self, letter: &'a DeadLetter) -> i64;
+    fn bury<'a>(&'a self, letter: &'a DeadLetter, keep: LettersOfUrl) -> Buried;
     fn dead_letters<'a>(&'a self, url: Option<&'a str>, before: Option<i64>, limit: usize) -> Vec<DeadLetter>;
     fn dead_letter<'a>(&'a self, number: i64) -> Option<DeadLetter>;
     fn unbury<'a>(&'a self, number: i64) -> bool;

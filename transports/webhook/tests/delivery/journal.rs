@@ -111,6 +111,25 @@ async fn letters_do_not_wait_for_the_next_trim_to_be_too_many() {
 }
 
 #[tokio::test]
+async fn letters_of_one_url_push_out_none_of_another() {
+    let journal = JournalSettings { keep_letters_per_url: 3, ..JournalSettings::default() };
+    let bed = Bed::new(DeliverySettings { journal, ..quick() }).await;
+    let (bad, worse) = (Subscriber::start(Manner::Fail).await, Subscriber::start(Manner::Fail).await);
+    let (bad, worse) = (
+        bed.subscribe(&bad.url("/receive"), None, "bad").await,
+        bed.subscribe(&worse.url("/receive"), None, "worse").await,
+    );
+    bed.deliver(&bad, "bad").await;
+    for _ in 0..5 {
+        bed.deliver(&worse, "worse").await;
+    }
+    bed.delivery.drain().await;
+    let letters = bed.letters().await;
+    let of = |topic: &str| letters.iter().filter(|letter| *letter.topic == *topic.as_bytes()).count();
+    assert_eq!((of("bad"), of("worse"), bed.delivery.counts().letters_forgotten), (1, 3, 2));
+}
+
+#[tokio::test]
 async fn what_is_old_goes() {
     let journal = JournalSettings { trim_interval: std::time::Duration::from_secs(1), ..JournalSettings::default() };
     let bed = Bed::new(DeliverySettings { journal, ..quick() }).await;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use eventhive_conformance::free_port;
 use eventhive_webhook::delivery::{BackOff, DeliverySettings, Rate};
 use eventhive_webhook::store::Outcome;
 
@@ -121,7 +122,7 @@ async fn a_host_that_does_not_answer_does_not_hold_up_what_others_are_told() {
     let (bed, bad) = (Bed::new(settings).await, Subscriber::start(Manner::Fail).await);
     let back = Subscriber::start(Manner::Confirm(1)).await;
     // Nobody listens there.
-    let dead = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let dead = format!("127.0.0.1:{}", free_port());
     for number in 0..30 {
         let topic = format!("dead/{number}");
         let recovery = format!("http://{dead}/{number}");

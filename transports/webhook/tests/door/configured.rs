@@ -25,7 +25,7 @@ use tokio::sync::{Semaphore, mpsc};
 use crate::harness::{exchange, post, until};
 use crate::requests::{count, notify_body, subscribe_body};
 
-fn settings(yaml: &str) -> Settings {
+pub(crate) fn settings(yaml: &str) -> Settings {
     let node = eventhive_yaml::read(0, yaml).unwrap().unwrap();
     Settings::check("servers.x.init", &node, Webhook.keys()).unwrap()
 }
@@ -266,6 +266,14 @@ async fn a_server_that_others_reach_and_that_has_no_secrets_is_warned_of() {
     assert_eq!(warnings("host: '*'\nto_broadcaster: {type: token, secret: x}"), 1);
     let both = "host: '*'\nto_broadcaster: {type: token, secret: x}\nto_subscriber: {type: token, secret: x}";
     assert_eq!(warnings(both), 0);
+    // Who has a file of secrets wants some, wherever the server listens.
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("secrets.json");
+    let hollow = format!("host: 127.0.0.1\nsecrets_file: {}", file.display());
+    std::fs::write(&file, r#"{"version": "2"}"#).unwrap();
+    assert_eq!(warnings(&hollow), 1);
+    std::fs::write(&file, r#"{"version": "2", "to-broadcaster": {"type": "token", "secret": "x"}}"#).unwrap();
+    assert_eq!(warnings(&hollow), 0);
     let planned = plan("endpoint: /lonely").unwrap();
     assert_eq!((planned.path.as_str(), planned.listen.port), ("/lonely/v1", 3003));
     assert_eq!(Arc::strong_count(&planned.door), 1);

@@ -13,6 +13,8 @@ mod durable;
 mod exchanges;
 mod harness;
 mod hub;
+#[cfg(feature = "sqlite")]
+mod keys;
 mod lanes;
 mod log;
 mod memory;

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use eventhive_webhook::store::{
-    Answer, Attempt, AttemptFilter, Change, Changes, DeadLetter, Due, Endpoint, EndpointFilter, Endpoints, Journal,
-    Nonces, Pending, Row, RowId, Settled, Store, StoreError, Subscriptions, Wanted,
+    Answer, Attempt, AttemptFilter, Buried, Change, Changes, DeadLetter, Due, Endpoint, EndpointFilter, Endpoints,
+    Journal, LettersOfUrl, Nonces, Pending, Row, RowId, Settled, Store, StoreError, Subscriptions, Wanted,
 };
 use eventhive_webhook::wire::{Interest, InterestKind};
 use futures_util::FutureExt as _;
@@ -211,7 +211,7 @@ impl Journal for MemoryStore {
         unused()
     }
 
-    fn bury<'a>(&'a self, _: &'a DeadLetter) -> Answer<'a, i64> {
+    fn bury<'a>(&'a self, _: &'a DeadLetter, _: LettersOfUrl) -> Answer<'a, Buried> {
         unused()
     }
 

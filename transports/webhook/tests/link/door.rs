@@ -4,23 +4,56 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use eventhive_conformance::{Broker, Fixture};
+use eventhive_conformance::{Broker, Fixture, free_port};
 use eventhive_hub::{Hub, HubSettings};
-use eventhive_listener::{DoorPlan, Limits, Listen, Listeners, Networks};
+use eventhive_listener::{DoorPlan, Limits, Listen, Listeners, Networks, TlsFiles};
 use eventhive_transport::settings::Value;
 use eventhive_transport::{Capabilities, Link, Settings, Transport};
 use eventhive_webhook::{Config, Webhook, WebhookDoor};
 use futures_util::future::BoxFuture;
+use tempfile::TempDir;
 
 use crate::settings::settings;
 
 const MESSAGE: i64 = 2 << 20;
 
+/// A hub with the door.
+pub(crate) struct Running {
+    pub(crate) address: SocketAddr,
+    pub(crate) door: Arc<WebhookDoor>,
+    hub: Hub,
+    listeners: Listeners,
+}
+
+/// With subscriptions in the folder, and what is changed of the door's settings.
+pub(crate) fn listen(folder: &TempDir, port: u16, tls: Option<TlsFiles>, change: impl FnOnce(&mut Config)) -> Running {
+    let hub = Hub::new(HubSettings::default());
+    let mut config = Config {
+        database: format!("sqlite:{}", folder.path().join("subscriptions.db").display()),
+        ..Config::default()
+    };
+    config.outgoing.allow = Networks::loopback();
+    change(&mut config);
+    let door = Arc::new(WebhookDoor::new(hub.clone(), config));
+    let limits = Limits { workers: Some(2), ..Limits::default() };
+    let listen = Listen { host: "127.0.0.1".to_owned(), port, tls, proxies: None, limits };
+    let plan = DoorPlan::new("servers.test", listen, "http", "/v1", door.clone());
+    let listeners = Listeners::start(vec![plan]).unwrap();
+    Running { address: listeners.addresses()[0].address, door, hub, listeners }
+}
+
+impl Running {
+    pub(crate) async fn stop(self) {
+        self.listeners.stop(Duration::from_millis(200)).await;
+        self.hub.close().await;
+    }
+}
+
 pub(crate) struct Ours {
     upgrade: &'static str,
     address: SocketAddr,
-    folder: tempfile::TempDir,
-    running: Mutex<Option<(Hub, Listeners)>>,
+    folder: TempDir,
+    running: Mutex<Option<Running>>,
 }
 
 impl Ours {
@@ -38,9 +71,8 @@ impl Ours {
 
     fn start(upgrade: &'static str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let (hub, listeners) = listen(&folder, 0);
-        let address = listeners.addresses()[0].address;
-        Self { upgrade, address, folder, running: Mutex::new(Some((hub, listeners))) }
+        let running = listen(&folder, free_port(), None, |_| ());
+        Self { upgrade, address: running.address, folder, running: Mutex::new(Some(running)) }
     }
 
     fn settings(&self, address: SocketAddr) -> Settings {
@@ -49,25 +81,10 @@ impl Ours {
 
     async fn halt(&self) {
         let running = self.running.lock().unwrap().take();
-        if let Some((hub, listeners)) = running {
-            listeners.stop(Duration::from_millis(200)).await;
-            hub.close().await;
+        if let Some(running) = running {
+            running.stop().await;
         }
     }
-}
-
-fn listen(folder: &tempfile::TempDir, port: u16) -> (Hub, Listeners) {
-    let hub = Hub::new(HubSettings::default());
-    let mut config = Config {
-        database: format!("sqlite:{}", folder.path().join("subscriptions.db").display()),
-        ..Config::default()
-    };
-    config.outgoing.allow = Networks::loopback();
-    let door = Arc::new(WebhookDoor::new(hub.clone(), config));
-    let limits = Limits { workers: Some(2), ..Limits::default() };
-    let listen = Listen { host: "127.0.0.1".to_owned(), port, tls: None, proxies: None, limits };
-    let plan = DoorPlan::new("servers.test", listen, "http", "/v1", door);
-    (hub, Listeners::start(vec![plan]).unwrap())
 }
 
 impl Fixture for Ours {
@@ -94,6 +111,11 @@ impl Fixture for Ours {
     fn stop(&self) -> BoxFuture<'_, ()> {
         Box::pin(self.halt())
     }
+
+    fn copies(&self) -> usize {
+        // What both wires have in common is run ten times on each alone.
+        if self.upgrade == "auto" { 4 } else { 10 }
+    }
 }
 
 impl Broker for Ours {
@@ -110,7 +132,10 @@ impl Broker for Ours {
     }
 
     fn start(&self) -> BoxFuture<'_, ()> {
-        Box::pin(async { *self.running.lock().unwrap() = Some(listen(&self.folder, self.address.port())) })
+        Box::pin(async {
+            let running = listen(&self.folder, self.address.port(), None, |_| ());
+            *self.running.lock().unwrap() = Some(running);
+        })
     }
 
     fn queued_bytes(&self) -> Option<usize> {

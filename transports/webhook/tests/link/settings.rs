@@ -31,9 +31,10 @@ pub(crate) fn settings(address: SocketAddr, upgrade: &str, more: &[(&str, Value)
         ("host", text(&address.ip().to_string())),
         ("port", Value::Integer(address.port().into())),
         ("upgrade", text(upgrade)),
-        ("connect_timeout_secs", Value::Float(5.0)),
-        ("call_timeout_secs", Value::Float(5.0)),
-        ("ping_interval_secs", Value::Float(1.0)),
+        ("connect_timeout_secs", Value::Float(4.0)),
+        ("call_timeout_secs", Value::Float(4.0)),
+        // Half of it is left for an answer, which comes late from a machine that has much else to do.
+        ("ping_interval_secs", Value::Float(2.0)),
         ("close_timeout_secs", Value::Float(25.0)),
         ("reconnect_min_secs", Value::Float(0.05)),
         ("reconnect_max_secs", Value::Float(0.4)),

@@ -6,6 +6,7 @@ mod acknowledging;
 mod compressing;
 mod ending;
 mod harness;
+mod library;
 #[path = "../door/memory.rs"]
 #[allow(dead_code, reason = "it is another test's too")]
 mod memory;

@@ -6,6 +6,7 @@
 mod changes;
 mod endpoints;
 mod journal;
+mod looking;
 mod model;
 mod nonces;
 mod original;
@@ -77,7 +78,10 @@ macro_rules! every_store {
                 attempts_are_filtered
                 a_dead_letter_comes_back_whole
                 dead_letters_are_listed_without_their_bodies
-                trimming_keeps_the_newest;
+                trimming_keeps_the_newest
+                a_url_has_so_many_dead_letters_and_its_oldest_go_first
+                dead_letters_of_a_url_have_so_many_bytes_and_the_newest_is_kept
+                a_nul_in_a_text_keeps_nothing_from_the_journal;
             endpoints:
                 what_is_remembered_of_a_url_comes_back
                 what_two_remember_of_a_url_at_once_is_all_kept

@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::time::Duration;
 
+use eventhive_conformance::free_port;
 use eventhive_webhook::subscriber::{Broadcaster, Event, Payload, Status, Subscriber, SubscriberError, Wish};
 use eventhive_webhook::wire::digest::hash;
 use futures_util::StreamExt as _;
@@ -149,8 +150,7 @@ async fn a_restart_of_the_broadcaster_is_survived_with_all_subscriptions() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_broadcaster_that_cannot_be_reached_is_passed_over_and_if_none_is_left_it_is_said() {
     let lonely = Lonely::start(None);
-    let nowhere = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let nowhere = Broadcaster::new(&format!("http://{nowhere}")).unwrap().with_priority(1);
+    let nowhere = Broadcaster::new(&format!("http://127.0.0.1:{}", free_port())).unwrap().with_priority(1);
     for wire in WIRES {
         let both = builder(&lonely, wire).broadcaster(nowhere.clone()).build().unwrap();
         let mut messages = soon("subscribing", both.subscribe_exact("a")).await.unwrap();

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use eventhive_conformance::free_port;
 use eventhive_webhook::subscriber::{Event, Upgrade, Wish};
 use futures_util::StreamExt as _;
 
@@ -32,7 +33,7 @@ async fn subscriptions_that_a_broadcaster_has_lost_are_made_again_and_the_gap_is
 async fn a_subscriber_that_was_killed_takes_over_its_url_and_drops_what_it_no_longer_wants() {
     let lonely = Lonely::start(None);
     let mut listen = anywhere();
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port();
     listen.port = port;
     let url = format!("http://127.0.0.1:{port}/v1/receive");
     // What a subscriber has left behind that could not say that it ends.

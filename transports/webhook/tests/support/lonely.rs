@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 
+use eventhive_conformance::free_port;
 use eventhive_webhook::broadcaster::{Rotation, Schemes};
 use eventhive_webhook::wire::auth::Secrets;
 
@@ -57,8 +58,9 @@ impl Lonely {
     pub(crate) fn with(secrets: Option<&'static str>, more: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let more = more.iter().map(ToString::to_string).collect();
-        let mut made = Self { address: ([127, 0, 0, 1], 0).into(), secrets, more, folder, process: Mutex::default() };
-        made.address = ([127, 0, 0, 1], made.run()).into();
+        let address = ([127, 0, 0, 1], free_port()).into();
+        let made = Self { address, secrets, more, folder, process: Mutex::default() };
+        made.run();
         made
     }
 
@@ -89,11 +91,11 @@ impl Lonely {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    fn run(&self) -> u16 {
+    fn run(&self) {
         let mut command = Command::new(python());
         command.arg(root().join("tests/peers/python/lonely_broadcaster.py"));
         command
-            .args(["--bound", "900", "--port", &self.address.port().to_string(), "--folder"])
+            .args(["--bound", "3600", "--port", &self.address.port().to_string(), "--delete-folder", "--folder"])
             .arg(self.folder.path());
         if let Some(secrets) = self.secrets {
             let file = self.folder.path().join("broadcaster-secrets.json");
@@ -103,9 +105,12 @@ impl Lonely {
         let mut child = command.args(&self.more).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let told: serde_json::Value = serde_json::from_str(&line).expect(&line);
+        assert!(line.contains("listening"), "{line}");
         *self.process.lock().unwrap() = Some(Process(child));
-        told["port"].as_u64().and_then(|port| u16::try_from(port).ok()).expect(&line)
+    }
+
+    pub(crate) fn is_running(&self) -> bool {
+        self.process.lock().unwrap().is_some()
     }
 
     pub(crate) fn stop(&self) {
@@ -114,8 +119,7 @@ impl Lonely {
 
     /// Again, at the same address.
     pub(crate) fn start_again(&self) {
-        let stopped = self.process.lock().unwrap().is_none();
-        if stopped {
+        if !self.is_running() {
             self.run();
         }
     }

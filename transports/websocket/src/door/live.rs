@@ -8,7 +8,7 @@ use bytes::Bytes;
 use eventhive_hub::{Ended, Monitor, SendError, Session};
 use eventhive_listener::Connection;
 use eventhive_listener::addresses::Place;
-use eventhive_listener::websocket::Guarded;
+use eventhive_listener::websocket::{Guarded, Input};
 use tokio::sync::Notify;
 
 use super::closing::Close;
@@ -25,8 +25,6 @@ pub(super) struct Live {
     /// Synchronous publishes of this session that wait, and the word that one of them ended.
     pub(super) waiting: Cell<usize>,
     pub(super) waited: Notify,
-    /// Whole frames that the decoder holds.
-    undecoded: Cell<usize>,
     monitor: Monitor,
     connection: Option<Arc<Connection>>,
     /// Its share of what its address may have.
@@ -40,20 +38,8 @@ pub(super) struct Live {
     grace_from: Cell<Millis>,
     /// Since when the hub has ended the session without the stream having noticed.
     doomed_since: Cell<Option<Millis>>,
-    input: Cell<Input>,
+    input: Input,
     cut: Cell<bool>,
-}
-
-/// What there is still to be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Input {
-    Open,
-    /// A frame was announced that is too large.
-    TooLarge,
-    /// What comes can no longer be told apart into frames, so not even a close frame would be seen.
-    Broken,
-    /// The peer's close frame came, or the connection is gone.
-    Over,
 }
 
 impl Live {
@@ -62,7 +48,6 @@ impl Live {
             pending: Pending::default(),
             waiting: Cell::new(0),
             waited: Notify::new(),
-            undecoded: Cell::new(0),
             monitor: session.monitor(),
             connection,
             _place: place,
@@ -72,7 +57,7 @@ impl Live {
             closing_since: Cell::new(None),
             grace_from: Cell::new(0),
             doomed_since: Cell::new(None),
-            input: Cell::new(Input::Open),
+            input: Input::default(),
             cut: Cell::new(false),
             shard,
             session,
@@ -83,24 +68,6 @@ impl Live {
     pub(super) fn stop_reading(&self, stop: bool) {
         self.unread.set(stop);
         self.heard();
-    }
-
-    pub(super) fn input_was_too_large(&self) -> bool {
-        self.input.get() == Input::TooLarge
-    }
-
-    /// The decoder has lost its way.
-    pub(super) fn input_is_broken(&self) {
-        self.input.set(Input::Broken);
-    }
-
-    pub(super) fn is_input_over(&self) -> bool {
-        self.input.get() == Input::Over
-    }
-
-    /// Whether there is nothing to be waited for from the peer.
-    pub(super) fn is_input_useless(&self) -> bool {
-        matches!(self.input.get(), Input::Broken | Input::Over)
     }
 
     /// Whether the end has begun: requests are not served any more.
@@ -158,7 +125,7 @@ impl Live {
 
     /// The peer closes: its frame is answered with the same code, and that is all.
     pub(super) fn peer_closes(&self, code: Option<u16>) {
-        self.input_is_over();
+        self.input.ends();
         if !self.is_closing() {
             self.closing_since.set(Some(self.shard.now()));
             let echo = code.map_or_else(|| frame::control(Control::Close, &[]), |code| frame::close(code, ""));
@@ -189,7 +156,7 @@ impl Live {
     /// said goodbye, the server reads on for a moment, or what it still sends would reset the connection before our
     /// close frame has arrived.
     pub(super) fn hang_up(&self) {
-        if let (Some(connection), true) = (&self.connection, self.is_input_over()) {
+        if let (Some(connection), true) = (&self.connection, self.input.is_over()) {
             connection.stop_reading();
         }
     }
@@ -255,21 +222,13 @@ impl Live {
 }
 
 impl Guarded for Live {
-    fn undecoded(&self) -> &Cell<usize> {
-        &self.undecoded
+    fn input(&self) -> &Input {
+        &self.input
     }
 
     fn heard(&self) {
         self.heard_at.set(self.shard.now());
         self.pinged_at.set(None);
-    }
-
-    fn input_is_too_large(&self) {
-        self.input.set(Input::TooLarge);
-    }
-
-    fn input_is_over(&self) {
-        self.input.set(Input::Over);
     }
 }
 

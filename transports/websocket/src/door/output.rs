@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use actix_web::Error;
 use bytes::Bytes;
 use eventhive_hub::{Format, Message, Outbound, Outgoing, ProtocolId};
+use eventhive_listener::websocket::Guarded as _;
 use futures_util::Stream;
 
 use super::live::Live;
@@ -116,7 +117,7 @@ impl<S: Stream<Item = Result<Bytes, Error>>> Stream for Output<S> {
         }
         // Everything has been said. The peer's close frame, or its hanging up, is the end; the watchdog sees to it that
         // one of them comes.
-        if this.live.is_input_useless() || this.actor.is_none() {
+        if this.live.input().is_useless() || this.actor.is_none() {
             this.live.hang_up();
             return Poll::Ready(None);
         }

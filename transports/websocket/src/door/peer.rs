@@ -128,17 +128,17 @@ impl Peer {
     fn fault(&self, error: &ProtocolError, context: &mut WebsocketContext<Self>) -> Close {
         if let ProtocolError::Io(error) = error
             && error.kind() != std::io::ErrorKind::InvalidData
-            && !self.live.input_was_too_large()
+            && !self.live.input().was_too_large()
         {
             return Close::NOT_UTF8;
         }
         let close = match error {
-            _ if self.live.input_was_too_large() => Close::TOO_LARGE,
+            _ if self.live.input().was_too_large() => Close::TOO_LARGE,
             ProtocolError::Overflow => Close::TOO_LARGE,
             other => Close::protocol(other.to_string()),
         };
         // The decoder would report the same bytes again and again. Without it, the server reads and forgets.
-        self.live.input_is_broken();
+        self.live.input().is_broken();
         context.cancel_future(context.handle());
         close
     }
@@ -228,11 +228,7 @@ impl Actor for Peer {
 
 impl StreamHandler<Result<Message, ProtocolError>> for Peer {
     fn handle(&mut self, item: Result<Message, ProtocolError>, context: &mut Self::Context) {
-        // Each item is a frame, or an error: of the decoder over a frame, or of the input when no frame was left.
-        let undecoded = self.live.undecoded();
-        undecoded.set(undecoded.get().saturating_sub(1));
-        // The connection is gone; the decoder's error only says so.
-        if item.is_err() && self.live.is_input_over() {
+        if !self.live.input().takes(&item) {
             return;
         }
         // After our close frame only the peer's counts.
@@ -247,7 +243,7 @@ impl StreamHandler<Result<Message, ProtocolError>> for Peer {
 
     /// The connection is gone.
     fn finished(&mut self, context: &mut Self::Context) {
-        self.live.input_is_over();
+        self.live.input().ends();
         context.stop();
     }
 }

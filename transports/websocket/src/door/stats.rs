@@ -1,8 +1,6 @@
 //! A door's numbers.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
-use eventhive_listener::Population;
+use eventhive_listener::{Count, Population};
 
 /// A door's numbers. Counts go from its start on. What became of events is in the hub's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -42,19 +40,6 @@ pub(super) struct Counters {
     pub(super) cut: Count,
     pub(super) too_large: Count,
     pub(super) unanswered: Count,
-}
-
-#[derive(Debug, Default)]
-pub(super) struct Count(AtomicU64);
-
-impl Count {
-    pub(super) fn add_one(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-
-    fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
 }
 
 impl Counters {

@@ -1,10 +1,9 @@
 //! Who may come in.
 
-use std::net::{IpAddr, Ipv6Addr};
-
 use actix_web::HttpRequest;
 use actix_web::http::header;
 use actix_web::web::Query;
+use eventhive_listener::origin;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
@@ -22,7 +21,7 @@ pub(super) enum Refusal {
 /// Checks a handshake. A token in the URL is taken too, since Python's eventhive can set its endpoint but no header;
 /// prefer the header, because proxies log URLs.
 pub(super) fn admit(request: &HttpRequest, config: &Config) -> Result<(), Refusal> {
-    if !origin_is_fine(request, config) {
+    if origin::is_foreign(request.headers(), &config.origins, &config.host) {
         return Err(Refusal::Origin);
     }
     if config.tokens.is_empty() || given(request).is_some_and(|token| is_known(&token, &config.tokens)) {
@@ -50,27 +49,6 @@ fn bearer(header: &str) -> Option<&str> {
 fn is_known(token: &str, tokens: &[Zeroizing<String>]) -> bool {
     let equal = tokens.iter().map(|known| known.as_bytes().ct_eq(token.as_bytes()));
     equal.fold(subtle::Choice::from(0), |any, one| any | one).into()
-}
-
-/// A browser lets any page connect to any address that it can reach, such as a hub on the visitor's own machine; it only
-/// tells which page it is. Other clients tell nothing.
-fn origin_is_fine(request: &HttpRequest, config: &Config) -> bool {
-    let Some(origin) = request.headers().get(header::ORIGIN) else { return true };
-    let Ok(origin) = origin.to_str() else { return false };
-    let own = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
-    let authority = origin.split_once("://").map(|(_, authority)| authority);
-    authority.is_some_and(|authority| own == Some(authority) && is_own(authority, &config.host))
-        || config.origins.iter().any(|allowed| allowed == "*" || allowed.eq_ignore_ascii_case(origin))
-}
-
-/// Whether a page from this host can only be the server's own. Any other name may be one that its owner has made point
-/// here (DNS rebinding): then the page and the host that it asks for are the same, and it is foreign all the same.
-fn is_own(authority: &str, configured: &str) -> bool {
-    if let Some((address, _)) = authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        return address.parse::<Ipv6Addr>().is_ok();
-    }
-    let host = authority.split_once(':').map_or(authority, |(host, _)| host);
-    host.parse::<IpAddr>().is_ok() || host.eq_ignore_ascii_case("localhost") || host.eq_ignore_ascii_case(configured)
 }
 
 #[cfg(test)]

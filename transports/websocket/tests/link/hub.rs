@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use eventhive_conformance::{Broker, Fixture};
+use eventhive_conformance::{Broker, Fixture, free_port};
 use eventhive_hub::{Hub, HubSettings};
 use eventhive_listener::{DoorPlan, Limits, Listen, Listeners};
 use eventhive_transport::{Capabilities, Link, Transport};
@@ -23,7 +23,7 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) async fn start() -> Self {
-        let (hub, listeners) = listen(0);
+        let (hub, listeners) = listen(free_port());
         let address = listeners.addresses()[0].address;
         Self { address, running: Mutex::new(Some((hub, listeners))) }
     }

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use eventhive_conformance::{Broker, Fixture, Outcome, run_one};
+use eventhive_conformance::{Broker, Fixture, Outcome, free_port, run_one};
 use eventhive_transport::settings::Value;
 use eventhive_transport::{Capabilities, Link, Transport};
 use eventhive_websocket::{WebSocket, WebSocketLink};
@@ -48,7 +48,7 @@ impl Drop for Process {
 
 impl PythonServer {
     fn start(wire: &'static str, python: PathBuf) -> Self {
-        let (process, port) = serve(&python, 0);
+        let (process, port) = serve(&python, free_port());
         let address = SocketAddr::from(([127, 0, 0, 1], port));
         Self { wire, python: python.into(), address, process: Arc::new(Mutex::new(Some(process))) }
     }

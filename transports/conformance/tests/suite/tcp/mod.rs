@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use eventhive_conformance::{Broker, Fixture};
+use eventhive_conformance::{Broker, Fixture, free_port};
 use eventhive_transport::{Capabilities, Link, Order, Topic};
 use futures_util::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncReadExt};
@@ -89,7 +89,7 @@ impl Server {
     }
 
     pub(crate) fn flawed(flaw: Flaw) -> Self {
-        let running = broker::start(([127, 0, 0, 1], 0).into(), flaw);
+        let running = broker::start(([127, 0, 0, 1], free_port()).into(), flaw);
         Self { address: running.address, flaw, running: Mutex::new(Some(running)) }
     }
 }

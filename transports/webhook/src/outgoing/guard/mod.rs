@@ -39,10 +39,7 @@ impl Guard {
     /// The address to connect to: this one, but that what IPv6 maps of IPv4 is said in IPv4.
     pub(super) fn check(&self, address: IpAddr) -> Result<IpAddr, Forbidden> {
         let address = address.to_canonical();
-        let meant = match address {
-            IpAddr::V6(translated) => nat64(translated).map_or(address, IpAddr::V4),
-            IpAddr::V4(_) => address,
-        };
+        let meant = meant(address);
         if self.allow.contain(address) || self.allow.contain(meant) {
             return Ok(address);
         }
@@ -50,6 +47,14 @@ impl Guard {
             Some(row) => Err(Forbidden { address, row }),
             None => Ok(address),
         }
+    }
+}
+
+/// The address that is reached by this one.
+pub(super) fn meant(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(translated) => nat64(translated).map_or(address, IpAddr::V4),
+        canonical @ IpAddr::V4(_) => canonical,
     }
 }
 

@@ -8,16 +8,9 @@ use std::time::Duration;
 
 use eventhive_listener::Networks;
 
-use super::support::{Peer, Server, hello, outgoing, settings, until};
+use super::support::{Peer, Server, hello, looking_up, outgoing, settings, until};
 use crate::outgoing::{Outgoing, OutgoingSettings};
 use crate::store::Outcome;
-
-fn looking_up(
-    settings: OutgoingSettings,
-    lookup: impl Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync + 'static,
-) -> Outgoing {
-    Outgoing::with_lookup(settings, Arc::new(lookup)).unwrap()
-}
 
 #[tokio::test]
 async fn no_spelling_of_the_machine_itself_is_called() {

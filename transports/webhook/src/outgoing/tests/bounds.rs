@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::sync::Semaphore;
 
-use super::support::{LONG, Peer, Server, hello, http, outgoing, until};
+use super::support::{LONG, Peer, Server, hello, http, looking_up, outgoing, settings, until};
 use crate::outgoing::{Load, Outgoing, OutgoingSettings};
 use crate::store::Outcome;
 
@@ -49,13 +49,13 @@ async fn beyond_those_under_way_and_those_that_wait_a_host_is_crowded_and_others
     assert_eq!(outgoing.receive(&other.url("/"), &hello()).await.outcome, Outcome::Confirmed);
     server.asked().await;
     server.asked().await;
-    assert_eq!(outgoing.load(), Load { hosts: 2, requests: 5, idle: 1, crowded: 1 });
+    assert_eq!(outgoing.load(), Load { hosts: 2, addresses: 1, requests: 5, idle: 1, crowded: 1 });
     go.add_permits(5);
     for outcome in join_all(asked).await {
         assert_eq!(outcome.unwrap(), Outcome::Confirmed);
     }
     assert_eq!(server.connections(), 2);
-    assert_eq!(outgoing.load(), Load { hosts: 2, requests: 0, idle: 3, crowded: 1 });
+    assert_eq!(outgoing.load(), Load { hosts: 2, addresses: 1, requests: 0, idle: 3, crowded: 1 });
 }
 
 #[tokio::test]
@@ -127,4 +127,78 @@ async fn all_hosts_together_have_a_bound_too() {
     go.add_permits(1);
     other.asked().await;
     assert_eq!((first.await.unwrap(), second.await.unwrap()), (Outcome::Confirmed, Outcome::Confirmed));
+}
+
+/// Names of one address that never answers, and one of another.
+#[tokio::test]
+async fn two_hundred_names_of_one_stalled_address_do_not_hold_up_another() {
+    let (stalled, go) = held().await;
+    let other = Server::at("127.0.0.2", Peer::confirm_all).await;
+    let (there, here) = (stalled.address, other.address);
+    let settings = OutgoingSettings { requests: 16, per_host: 2, ..settings() };
+    let outgoing = Arc::new(looking_up(settings, move |name, _| {
+        Ok(vec![if name.ends_with("example.org") { there } else { here }])
+    }));
+    let urls = (0..200).map(|at| format!("http://{at}.example.org:{}/", there.port()));
+    let asked: Vec<_> = urls.map(|url| ask(&outgoing, url)).collect();
+    until("its part of all requests is under way", || stalled.connections() == 4).await;
+    until("all wait", || outgoing.load().requests == 200).await;
+    for _ in 0..2 {
+        let url = format!("http://hooks.example.net:{}/", here.port());
+        assert_eq!(outgoing.receive(&url, &hello()).await.outcome, Outcome::Confirmed);
+    }
+    assert_eq!((stalled.connections(), outgoing.load().addresses), (4, 2));
+    go.add_permits(200);
+    for outcome in join_all(asked).await {
+        assert_eq!(outcome.unwrap(), Outcome::Confirmed);
+    }
+}
+
+#[tokio::test]
+async fn a_kept_connection_counts_at_its_address_too() {
+    let (mut server, go) = held().await;
+    let there = server.address;
+    let settings = OutgoingSettings { requests: 2, per_host: 1, ..settings() };
+    let outgoing = Arc::new(looking_up(settings, move |_, _| Ok(vec![there])));
+    let url = |name: &str| format!("http://{name}.example.org:{}/", there.port());
+    for name in ["a", "b"] {
+        go.add_permits(1);
+        assert_eq!(ask(&outgoing, url(name)).await.unwrap(), Outcome::Confirmed);
+        server.asked().await;
+    }
+    let first = ask(&outgoing, url("a"));
+    server.asked().await;
+    let second = ask(&outgoing, url("b"));
+    until("it waits", || outgoing.load().requests == 2).await;
+    assert_eq!(outgoing.load(), Load { hosts: 2, addresses: 1, requests: 2, idle: 1, crowded: 0 });
+    go.add_permits(2);
+    assert_eq!((first.await.unwrap(), second.await.unwrap()), (Outcome::Confirmed, Outcome::Confirmed));
+    assert_eq!(server.connections(), 2);
+}
+
+#[tokio::test]
+async fn an_address_is_forgotten_with_its_last_request_and_connection() {
+    let server = Server::start(Peer::confirm_all).await;
+    let outgoing = outgoing(|settings| settings.idle_connections = 0);
+    assert_eq!(outgoing.receive(&server.url("/"), &hello()).await.outcome, Outcome::Confirmed);
+    assert_eq!(outgoing.load(), Load::default());
+}
+
+#[tokio::test]
+async fn a_name_of_two_addresses_waits_at_the_second_without_the_turn_of_the_first() {
+    let (mut server, go) = held().await;
+    let there = server.address;
+    // Nobody listens at the first.
+    let nowhere = std::net::SocketAddr::from(([127, 0, 0, 3], there.port()));
+    let settings = OutgoingSettings { requests: 2, per_host: 1, ..settings() };
+    let outgoing = Arc::new(looking_up(settings, move |_, _| Ok(vec![nowhere, there])));
+    let url = |name: &str| format!("http://{name}.example.org:{}/", there.port());
+    let asked = ["a", "b"].map(|name| ask(&outgoing, url(name)));
+    server.asked().await;
+    until("one is forgotten", || outgoing.load().addresses == 1).await;
+    assert_eq!(outgoing.load().requests, 2);
+    go.add_permits(2);
+    for outcome in join_all(asked).await {
+        assert_eq!(outcome.unwrap(), Outcome::Confirmed);
+    }
 }

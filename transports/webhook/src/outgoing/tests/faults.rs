@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::net::TcpListener;
+use eventhive_conformance::free_port;
 
 use super::support::{LONG, Peer, Server, hello, http, outgoing};
 use crate::outgoing::{OutgoingSettings, Report};
@@ -188,8 +188,8 @@ async fn an_interim_answer_is_passed_over() {
 
 #[tokio::test]
 async fn nobody_there_is_unreachable() {
-    let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let report = outgoing(|_| ()).receive(&format!("http://{address}/"), &hello()).await;
+    let url = format!("http://127.0.0.1:{}/", free_port());
+    let report = outgoing(|_| ()).receive(&url, &hello()).await;
     assert_eq!((report.outcome, report.status), (Outcome::Unreachable, None));
     assert!(report.detail.contains("refused"), "{}", report.detail);
 }

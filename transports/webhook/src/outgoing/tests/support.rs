@@ -128,7 +128,15 @@ impl Server {
     pub(super) async fn start<F: Future<Output = ()> + Send + 'static>(
         each: impl Fn(Peer) -> F + Send + Sync + 'static,
     ) -> Self {
-        Self::wrapped(|stream| Box::pin(async { Some(Box::new(stream) as Box<dyn Io>) }), each).await
+        Self::at("127.0.0.1", each).await
+    }
+
+    /// The same, at another address.
+    pub(super) async fn at<F: Future<Output = ()> + Send + 'static>(
+        address: &str,
+        each: impl Fn(Peer) -> F + Send + Sync + 'static,
+    ) -> Self {
+        Self::listen(address, |stream| Box::pin(async { Some(Box::new(stream) as Box<dyn Io>) }), each).await
     }
 
     /// The same, with something around each connection.
@@ -136,7 +144,15 @@ impl Server {
         wrap: impl Fn(tokio::net::TcpStream) -> BoxFuture<'static, Option<Box<dyn Io>>> + Send + Sync + 'static,
         each: impl Fn(Peer) -> F + Send + Sync + 'static,
     ) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::listen("127.0.0.1", wrap, each).await
+    }
+
+    async fn listen<F: Future<Output = ()> + Send + 'static>(
+        address: &str,
+        wrap: impl Fn(tokio::net::TcpStream) -> BoxFuture<'static, Option<Box<dyn Io>>> + Send + Sync + 'static,
+        each: impl Fn(Peer) -> F + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind((address, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let (sender, asked) = mpsc::unbounded_channel();
         let connections = Arc::new(AtomicUsize::new(0));
@@ -178,6 +194,14 @@ pub(super) fn outgoing(change: impl FnOnce(&mut OutgoingSettings)) -> Outgoing {
     let mut settings = settings();
     change(&mut settings);
     Outgoing::new(settings).unwrap()
+}
+
+/// With a resolver of its own.
+pub(super) fn looking_up(
+    settings: OutgoingSettings,
+    lookup: impl Fn(&str, u16) -> std::io::Result<Vec<SocketAddr>> + Send + Sync + 'static,
+) -> Outgoing {
+    Outgoing::with_lookup(settings, Arc::new(lookup)).unwrap()
 }
 
 pub(super) fn hello() -> Message {

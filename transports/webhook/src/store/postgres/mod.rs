@@ -41,20 +41,25 @@ pub(super) async fn open(name: &Arc<str>, address: &str, options: &Options) -> R
         problem: format!("{error}: write `postgres://user:password@host:5432/database`"),
     })?;
     let connect = connect.application_name("eventhive").disable_statement_logging();
+    let looks = options.read_only;
+    let connect = if looks { connect.options([("default_transaction_read_only", "on")]) } else { connect };
     let failures = Failures { store: Arc::clone(name) };
     let source = Source { connect, failures, patience: options.patience };
     let home =
         Home::start().map_err(|error| StoreError::Unavailable { store: Arc::clone(name), source: Arc::new(error) })?;
     let opening = source.clone();
-    let pool = home.run(async move { connect_pool(&opening).await }).await?;
+    let pool = home.run(async move { connect_pool(&opening, looks).await }).await?;
     let engine = Arc::new(Postgres { home, pool, source });
     Ok(Arc::new(Tables::new(engine, Dialect::Postgres)))
 }
 
-async fn connect_pool(source: &Source) -> Result<PgPool, StoreError> {
+async fn connect_pool(source: &Source, looks: bool) -> Result<PgPool, StoreError> {
     let mut first =
         in_time(source, async { source.connect.connect().await.map_err(|error| source.failures.open(error)) }).await?;
-    values::migrate(&mut first, &source.failures, source.patience).await?;
+    match looks {
+        true => in_time(source, values::check(&mut first, &source.failures)).await?,
+        false => values::migrate(&mut first, &source.failures, source.patience).await?,
+    }
     drop(first);
     let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(source.patience);
     Ok(pool.connect_lazy_with(source.connect.clone()))

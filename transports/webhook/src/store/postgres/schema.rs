@@ -111,4 +111,7 @@ pub(super) const MIGRATIONS: &[&[&str]] = &[&[
         allowed_rate bigint NULL
     )",
     "CREATE UNIQUE INDEX idx_webhook_endpoints_url ON webhook_endpoints (webhook_key(url))",
+], &[
+    // Each letter that is buried looks how many its url has.
+    "CREATE INDEX idx_webhook_dead_letters_url ON webhook_dead_letters (webhook_key(url), number)",
 ]];

@@ -3,41 +3,23 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::TryStreamExt as _;
-use sqlx::postgres::{PgArguments, PgConnection, PgRow};
-use sqlx::{
-    Arguments as _, AssertSqlSafe, Connection as _, Either, Executor as _, Row as _, TypeInfo as _, ValueRef as _,
-};
+use sqlx::postgres::{PgArguments, PgConnection, PgQueryResult, PgRow};
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, Row as _, TypeInfo as _, ValueRef as _};
 use tokio::time::timeout;
 
 use super::schema::MIGRATIONS;
 use crate::store::StoreError;
-use crate::store::sql::{Argument, Done, Record, Statement, Value, late, migrations};
+use crate::store::sql::{Done, Record, Statement, Value, driver, late, migrations};
 
 /// Of the advisory lock under which tables are brought up to date. It means nothing.
 const MIGRATION_LOCK: i64 = 5_284_016_731_190_227;
 
 /// Runs a statement.
 pub(super) async fn run(connection: &mut PgConnection, statement: Statement) -> Result<Done, sqlx::Error> {
-    let mut arguments = PgArguments::default();
-    for argument in statement.arguments {
-        let added = match argument {
-            Argument::Integer(value) => arguments.add(value),
-            Argument::Text(value) => arguments.add(value.map(String::from)),
-            Argument::Bytes(value) => arguments.add(value.map(Vec::from)),
-        };
-        added.map_err(sqlx::Error::Encode)?;
-    }
-    let mut done = Done::default();
+    let arguments: PgArguments = driver::arguments(statement.arguments)?;
     // The text is made of constants; values are arguments.
-    let mut answers = connection.fetch_many(sqlx::query_with(AssertSqlSafe(statement.text), arguments));
-    while let Some(answer) = answers.try_next().await? {
-        match answer {
-            Either::Left(result) => done.affected += result.rows_affected(),
-            Either::Right(row) => done.rows.push(record(&row)?),
-        }
-    }
-    Ok(done)
+    let answers = connection.fetch_many(sqlx::query_with(AssertSqlSafe(statement.text), arguments));
+    driver::done(answers, PgQueryResult::rows_affected, record).await
 }
 
 fn record(row: &PgRow) -> Result<Record, sqlx::Error> {
@@ -134,6 +116,20 @@ fn code(error: &sqlx::Error) -> Option<String> {
     Some(error.as_database_error()?.code()?.into_owned())
 }
 
+/// Whether the tables are those of this program, for who changes nothing.
+pub(super) async fn check(connection: &mut PgConnection, failures: &Failures) -> Result<(), StoreError> {
+    let failed = |error| failures.open(error);
+    let there = "SELECT to_regclass('webhook_migrations') IS NOT NULL";
+    let there: bool = sqlx::query_scalar(there).fetch_one(&mut *connection).await.map_err(failed)?;
+    let version: Option<i64> = match there {
+        true => sqlx::query_scalar(VERSION).fetch_one(connection).await.map_err(failed)?,
+        false => None,
+    };
+    migrations::check(&failures.store, version, MIGRATIONS)
+}
+
+const VERSION: &str = "SELECT max(version) FROM webhook_migrations";
+
 /// Brings the tables up to date, as one transaction, while all others wait. No lock is waited for longer than the patience.
 pub(super) async fn migrate(
     connection: &mut PgConnection,
@@ -148,10 +144,7 @@ pub(super) async fn migrate(
     let recorded =
         "CREATE TABLE IF NOT EXISTS webhook_migrations (version bigint PRIMARY KEY, applied_at timestamptz NOT NULL)";
     sqlx::query(recorded).execute(&mut *transaction).await.map_err(failed)?;
-    let version: Option<i64> = sqlx::query_scalar("SELECT max(version) FROM webhook_migrations")
-        .fetch_one(&mut *transaction)
-        .await
-        .map_err(failed)?;
+    let version: Option<i64> = sqlx::query_scalar(VERSION).fetch_one(&mut *transaction).await.map_err(failed)?;
     for (version, statements) in migrations::missing(&failures.store, version, MIGRATIONS)? {
         for statement in *statements {
             sqlx::raw_sql(*statement).execute(&mut *transaction).await.map_err(failed)?;

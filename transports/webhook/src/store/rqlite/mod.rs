@@ -39,6 +39,8 @@ struct Rqlite {
     home: Home,
     client: Arc<Client>,
     news: Arc<watch::Sender<u64>>,
+    /// See [`Options::read_only`].
+    looks: bool,
 }
 
 /// Opens a cluster by its nodes.
@@ -54,11 +56,23 @@ pub(super) async fn open(
     let home =
         Home::start().map_err(|error| StoreError::Unavailable { store: Arc::clone(name), source: Arc::new(error) })?;
     let opening = Arc::clone(&client);
-    home.run(async move { migrate(&opening).await }).await?;
+    let looks = options.read_only;
+    home.run(async move { if looks { check(&opening).await } else { migrate(&opening).await } }).await?;
     let news = Arc::new(watch::Sender::new(0));
     home.keep(watch_cluster(Arc::clone(&client), Arc::clone(&news)));
-    let engine = Arc::new(Rqlite { home, client, news });
+    let engine = Arc::new(Rqlite { home, client, news, looks });
     Ok(Arc::new(Tables::new(engine, Dialect::Rqlite)))
+}
+
+/// Whether the tables are those of this program, for who changes nothing.
+async fn check(client: &Client) -> Result<(), StoreError> {
+    let there = "SELECT count(*) FROM sqlite_master WHERE name = 'webhook_migrations'".into();
+    let mut done = client.query(&[Statement::new(&there, Vec::new())]).await?;
+    let version = match first_integer(&mut done) {
+        None | Some(0) => None,
+        Some(_) => version(client).await?,
+    };
+    migrations::check(&client.name, version, MIGRATIONS)
 }
 
 /// Brings the tables up to date. Each migration is one transaction, which fails if another broadcaster has been quicker.
@@ -124,6 +138,10 @@ impl Rqlite {
     }
 
     async fn request(&self, statements: Vec<Statement>) -> Result<Vec<Done>, StoreError> {
+        if self.looks {
+            let problem = "it was opened to be looked at, and is not changed".to_owned();
+            return Err(StoreError::Address { store: Arc::clone(&self.client.name), problem });
+        }
         let (client, news) = (Arc::clone(&self.client), Arc::clone(&self.news));
         let request = async move {
             let done = client.request(&statements).await;

@@ -6,8 +6,10 @@
 //! - `text`: the statements, and where databases differ. `tables`: the store, by an engine and its statements; a file for
 //!   each trait. `nonces`: many of them in one transaction. `feed`: changes from a table of them. `migrations`: which of them
 //!   a database lacks.
-//! - `home`: the thread on which a database's connections live.
+//! - `driver`: statements for sqlx, and its answers. `home`: the thread on which a database's connections live.
 
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub(super) mod driver;
 pub(super) mod feed;
 mod hex;
 pub(super) mod home;

@@ -114,6 +114,14 @@ impl Dialect {
         }
     }
 
+    /// A text for people as this database can keep it: PostgreSQL has no U+0000, and one would keep the whole statement from it.
+    pub(super) fn without_nul(self, text: &str) -> Cow<'_, str> {
+        match self {
+            Self::Postgres if text.contains('\0') => text.replace('\0', "\u{fffd}").into(),
+            Self::Sqlite | Self::Rqlite | Self::Postgres => text.into(),
+        }
+    }
+
     /// The code of such a list, where a statement can return what it has added. rqlite may not know that a statement does: it
     /// looks for `RETURNING` by a parser of its own.
     pub(super) fn code(self, item: &str) -> Option<String> {

@@ -57,8 +57,9 @@ pub(super) async fn open(name: &Arc<str>, path: &str, options: &Options) -> Resu
     let in_memory = path == ":memory:";
     let connect = connect_options(name, path, in_memory, options)?;
     let home = Home::start().map_err(|error| unavailable(name, error))?;
-    let (failures, patience) = (Failures::new(name), options.patience);
-    let opening = (connect.clone(), failures.clone(), (!in_memory).then(|| path.to_owned()));
+    let (failures, patience, looks) = (Failures::new(name), options.patience, options.read_only);
+    let made = (!in_memory && !looks).then(|| path.to_owned());
+    let opening = (connect.clone(), failures.clone(), made);
     let (writer, readers) = home
         .run(async move {
             let (connect, failures, file) = opening;
@@ -66,7 +67,10 @@ pub(super) async fn open(name: &Arc<str>, path: &str, options: &Options) -> Resu
                 make(&file);
             }
             let mut writer = connect.connect().await.map_err(|error| failures.open(error))?;
-            values::migrate(&mut writer, &failures).await?;
+            match looks {
+                true => values::check(&mut writer, &failures).await?,
+                false => values::migrate(&mut writer, &failures).await?,
+            }
             let readers = (!in_memory).then(|| {
                 let pool = SqlitePoolOptions::new().max_connections(READERS).acquire_timeout(patience);
                 // Each only reads, which SQLite sees to itself.
@@ -107,6 +111,8 @@ fn connect_options(
     }
     let connect = if in_memory {
         SqliteConnectOptions::from_str("sqlite::memory:").map_err(|error| address(error.to_string()))?
+    } else if options.read_only {
+        SqliteConnectOptions::new().filename(path).pragma("query_only", "on")
     } else {
         SqliteConnectOptions::new()
             .filename(path)

@@ -140,4 +140,7 @@ pub(super) const MIGRATIONS: &[&[&str]] = &[&[
         verified_at INTEGER NULL,
         allowed_rate INTEGER NULL
     )",
+], &[
+    // Each letter that is buried looks how many its url has.
+    "CREATE INDEX idx_webhook_dead_letters_url ON webhook_dead_letters (url)",
 ]];

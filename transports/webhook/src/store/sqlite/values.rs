@@ -2,37 +2,19 @@
 
 use std::sync::Arc;
 
-use futures_util::TryStreamExt as _;
-use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
-use sqlx::{
-    Arguments as _, AssertSqlSafe, Connection as _, Either, Executor as _, Row as _, TypeInfo as _, ValueRef as _,
-};
+use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteQueryResult, SqliteRow};
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, Row as _, TypeInfo as _, ValueRef as _};
 
 use super::schema::MIGRATIONS;
 use crate::store::StoreError;
-use crate::store::sql::{Argument, Done, Record, Statement, Value, migrations};
+use crate::store::sql::{Done, Record, Statement, Value, driver, migrations};
 
 /// Runs a statement.
 pub(super) async fn run(connection: &mut SqliteConnection, statement: Statement) -> Result<Done, sqlx::Error> {
-    let mut arguments = SqliteArguments::default();
-    for argument in statement.arguments {
-        let added = match argument {
-            Argument::Integer(value) => arguments.add(value),
-            Argument::Text(value) => arguments.add(value.map(String::from)),
-            Argument::Bytes(value) => arguments.add(value.map(Vec::from)),
-        };
-        added.map_err(sqlx::Error::Encode)?;
-    }
-    let mut done = Done::default();
+    let arguments: SqliteArguments = driver::arguments(statement.arguments)?;
     // The text is made of constants; values are arguments.
-    let mut answers = connection.fetch_many(sqlx::query_with(AssertSqlSafe(statement.text), arguments));
-    while let Some(answer) = answers.try_next().await? {
-        match answer {
-            Either::Left(result) => done.affected += result.rows_affected(),
-            Either::Right(row) => done.rows.push(record(&row)?),
-        }
-    }
-    Ok(done)
+    let answers = connection.fetch_many(sqlx::query_with(AssertSqlSafe(statement.text), arguments));
+    driver::done(answers, SqliteQueryResult::rows_affected, record).await
 }
 
 fn record(row: &SqliteRow) -> Result<Record, sqlx::Error> {
@@ -115,6 +97,20 @@ fn code(error: &sqlx::Error) -> Option<i32> {
     code.parse::<i32>().ok().map(|code| code & 0xff)
 }
 
+/// Whether the tables are those of this program, for who changes nothing.
+pub(super) async fn check(connection: &mut SqliteConnection, failures: &Failures) -> Result<(), StoreError> {
+    let failed = |error| failures.of(error);
+    let there = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'webhook_migrations')";
+    let there: bool = sqlx::query_scalar(there).fetch_one(&mut *connection).await.map_err(failed)?;
+    let version: Option<i64> = match there {
+        true => sqlx::query_scalar(VERSION).fetch_one(connection).await.map_err(failed)?,
+        false => None,
+    };
+    migrations::check(&failures.store, version, MIGRATIONS)
+}
+
+const VERSION: &str = "SELECT max(version) FROM webhook_migrations";
+
 /// Brings the tables up to date, as one transaction.
 pub(super) async fn migrate(connection: &mut SqliteConnection, failures: &Failures) -> Result<(), StoreError> {
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(|error| failures.of(error))?;
@@ -122,10 +118,7 @@ pub(super) async fn migrate(connection: &mut SqliteConnection, failures: &Failur
     let recorded =
         "CREATE TABLE IF NOT EXISTS webhook_migrations (version INTEGER PRIMARY KEY, applied_at TEXT NOT NULL)";
     sqlx::query(recorded).execute(&mut *transaction).await.map_err(failed)?;
-    let version: Option<i64> = sqlx::query_scalar("SELECT max(version) FROM webhook_migrations")
-        .fetch_one(&mut *transaction)
-        .await
-        .map_err(failed)?;
+    let version: Option<i64> = sqlx::query_scalar(VERSION).fetch_one(&mut *transaction).await.map_err(failed)?;
     for (version, statements) in migrations::missing(&failures.store, version, MIGRATIONS)? {
         for statement in *statements {
             sqlx::query(*statement).execute(&mut *transaction).await.map_err(failed)?;

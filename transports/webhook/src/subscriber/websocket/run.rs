@@ -80,7 +80,11 @@ async fn keep_connected(client: &Websocket) {
                 }
             }
         };
-        tracing::warn!(broadcaster = %to, %reason, "a websocket is lost");
+        match turns.retry {
+            // A link tells it itself.
+            Retry::Forever(_) => tracing::debug!(broadcaster = %to, %reason, "a websocket is lost"),
+            Retry::Rounds { .. } => tracing::warn!(broadcaster = %to, %reason, "a websocket is lost"),
+        }
         tell(client, Status::Lost(reason.into()));
     }
 }

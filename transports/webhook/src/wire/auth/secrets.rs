@@ -35,7 +35,9 @@ pub enum Secret {
 #[non_exhaustive]
 pub enum SecretsError {
     /// It is not JSON of the right form.
-    #[error("the secrets are not of the form that `--setup` writes, near line {line}, column {column}")]
+    #[error(
+        "these are no secrets as `hive-cli setup webhook` and Python's `lonelypss --setup` write them, near line {line}, column {column}"
+    )]
     Form {
         /// Where, from 1 on.
         line: usize,
@@ -176,7 +178,10 @@ mod tests {
         let problem = |text: &str| Secrets::read(text).and_then(|secrets| secrets.schemes()).unwrap_err().to_string();
         assert!(problem("{").contains("line 1"));
         assert!(problem(r#"{"version": "1"}"#).contains("version"));
-        assert!(problem(r#"{"version": "2", "to-subscriber": {"type": "x", "secret": "s3cr3t"}}"#).contains("form"));
+        assert!(
+            problem(r#"{"version": "2", "to-subscriber": {"type": "x", "secret": "s3cr3t"}}"#)
+                .contains("no secrets as")
+        );
         for (kind, expected) in [("hmac", "86 characters"), ("token", "visible ASCII")] {
             let text = format!(r#"{{"version": "2", "to-subscriber": {{"type": "{kind}", "secret": "s3c r3t"}}}}"#);
             let problem = problem(&text);

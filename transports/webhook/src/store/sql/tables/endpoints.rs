@@ -65,7 +65,7 @@ impl Endpoints for Tables {
                 endpoint.failing_since.into(),
                 u64::from(endpoint.failures).into(),
                 endpoint.disabled_at.into(),
-                (&*endpoint.reason).into(),
+                (&*self.dialect.without_nul(&endpoint.reason)).into(),
                 endpoint.verified_at.into(),
                 endpoint.allowed_rate.map(u64::from).into(),
             ];

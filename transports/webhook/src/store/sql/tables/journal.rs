@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use super::{Argument, Care, Record, Statement, Strange, Tables, limit, nth};
 use crate::store::sql::text::Dialect;
 use crate::store::sql::{damaged, hex};
-use crate::store::{Answer, Attempt, AttemptFilter, DeadLetter, Journal, Outcome};
+use crate::store::{Answer, Attempt, AttemptFilter, Buried, DeadLetter, Journal, LettersOfUrl, Outcome};
 
 const ATTEMPTS: &str = "webhook_attempts";
 const LETTERS: &str = "webhook_dead_letters";
@@ -51,16 +51,18 @@ impl Journal for Tables {
         .boxed()
     }
 
-    fn bury<'a>(&'a self, letter: &'a DeadLetter) -> Answer<'a, i64> {
+    fn bury<'a>(&'a self, letter: &'a DeadLetter, keep: LettersOfUrl) -> Answer<'a, Buried> {
         async move {
             let text = format!("INSERT INTO {LETTERS} ({LETTER}, body) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)");
             let statements = vec![
-                Statement::new(&self.dialect.text(text), letter_values(letter)),
+                Statement::new(&self.dialect.text(text), letter_values(self.dialect, letter)),
                 Statement::new(&self.dialect.last(LETTERS), Vec::new()),
+                forget_beyond(self.dialect, &letter.url, keep),
             ];
             let mut done = self.engine.write(statements, Care::Durable).await?;
             let number = nth(&mut done, 1).rows.pop().ok_or(Strange).and_then(|mut record| record.integer());
-            number.map_err(|Strange| damaged(self.engine.name(), LETTERS, 0))
+            let number = number.map_err(|Strange| damaged(self.engine.name(), LETTERS, 0))?;
+            Ok(Buried { number, forgotten: nth(&mut done, 2).affected })
         }
         .boxed()
     }
@@ -75,7 +77,7 @@ impl Journal for Tables {
             let mut arguments = vec![limit(most), before.unwrap_or(i64::MAX).into()];
             let mut text = format!("SELECT number, {LETTER}, NULL FROM {LETTERS} WHERE number < $2");
             if let Some(url) = url {
-                text.push_str(" AND url = $3");
+                text.push_str(&format!(" AND {}", self.dialect.same("url", "$3")));
                 arguments.push(url.into());
             }
             text.push_str(" ORDER BY number DESC LIMIT $1");
@@ -120,12 +122,24 @@ impl Journal for Tables {
     }
 }
 
+/// The statement that forgets the oldest letters of a url.
+fn forget_beyond(dialect: Dialect, url: &str, keep: LettersOfUrl) -> Statement {
+    let text = format!(
+        "DELETE FROM {LETTERS} WHERE number IN (SELECT number FROM (SELECT number, row_number() OVER newest AS nth, \
+         sum(CASE WHEN body IS NULL THEN 0 ELSE bytes END) OVER newest AS total FROM {LETTERS} WHERE {this_url} \
+         WINDOW newest AS (ORDER BY number DESC)) AS letter WHERE nth > 1 AND (nth > $2 OR total > $3))",
+        this_url = dialect.same("url", "$1"),
+    );
+    let url = dialect.without_nul(url);
+    Statement::new(&dialect.text(text), vec![(&*url).into(), keep.letters.into(), keep.bytes.into()])
+}
+
 /// The statements that add attempts. In PostgreSQL each would be an exchange with the server.
 fn log(dialect: Dialect, attempts: &[Attempt]) -> Vec<Statement> {
     let insert = format!("INSERT INTO {ATTEMPTS} ({ATTEMPT})");
     if dialect != Dialect::Postgres {
         let text = dialect.text(format!("{insert} VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"));
-        return attempts.iter().map(|attempt| Statement::new(&text, attempt_values(attempt))).collect();
+        return attempts.iter().map(|attempt| Statement::new(&text, attempt_values(dialect, attempt))).collect();
     }
     let text = format!(
         "{insert} SELECT CAST(value ->> 0 AS bigint), value ->> 1, value ->> 2, decode(value ->> 3, 'hex'), \
@@ -134,7 +148,7 @@ fn log(dialect: Dialect, attempts: &[Attempt]) -> Vec<Statement> {
         dialect.list("$1")
     );
     let lines: Vec<Vec<Json>> =
-        attempts.iter().map(|attempt| attempt_values(attempt).iter().map(json).collect()).collect();
+        attempts.iter().map(|attempt| attempt_values(dialect, attempt).iter().map(json).collect()).collect();
     // Text and numbers can always be written.
     vec![Statement::new(&text.into(), vec![serde_json::to_string(&lines).unwrap_or_default().into()])]
 }
@@ -149,15 +163,15 @@ fn json(value: &Argument) -> Json {
 }
 
 /// As `ATTEMPT` has them.
-fn attempt_values(attempt: &Attempt) -> Vec<Argument> {
+fn attempt_values(dialect: Dialect, attempt: &Attempt) -> Vec<Argument> {
     vec![
         attempt.at_ms.into(),
         if attempt.receive { "receive" } else { "missed" }.into(),
-        (&*attempt.url).into(),
+        (&*dialect.without_nul(&attempt.url)).into(),
         (&*attempt.topic).into(),
         (&*attempt.identifier).into(),
         attempt.outcome.word().into(),
-        (&*attempt.detail).into(),
+        (&*dialect.without_nul(&attempt.detail)).into(),
         attempt.status.map(u64::from).into(),
         u64::try_from(attempt.took.as_micros()).unwrap_or(u64::MAX).into(),
         attempt.bytes.into(),
@@ -180,13 +194,13 @@ fn attempt(record: &mut Record) -> Result<Attempt, Strange> {
 }
 
 /// As `LETTER` and the body have them.
-fn letter_values(letter: &DeadLetter) -> Vec<Argument> {
+fn letter_values(dialect: Dialect, letter: &DeadLetter) -> Vec<Argument> {
     vec![
         letter.at_ms.into(),
-        (&*letter.url).into(),
+        (&*dialect.without_nul(&letter.url)).into(),
         (&*letter.topic).into(),
         letter.outcome.word().into(),
-        (&*letter.detail).into(),
+        (&*dialect.without_nul(&letter.detail)).into(),
         letter.sha512.as_slice().into(),
         letter.bytes.into(),
         Argument::Bytes(letter.body.clone()),
