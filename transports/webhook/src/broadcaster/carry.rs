@@ -15,7 +15,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use eventhive_hub::{
-    Cursor, Drops, Hub, Outbound, Outgoing, Relay, ReplayError, Session, SessionId, SessionSettings, Start,
+    Cursor, Drops, Ended, Hub, Outbound, Outgoing, Relay, ReplayError, Session, SessionId, SessionSettings, Start,
     SubscribeError, Tracker,
 };
 use eventhive_transport::{Filter, Topic};
@@ -27,7 +27,7 @@ use super::bridge::Bridge;
 use super::lanes::Lanes;
 use crate::message::Message;
 
-/// The wait after a session that could not subscribe.
+/// The wait after a session that could not be had.
 const AGAIN: Duration = Duration::from_millis(500);
 
 /// Between looks whether the hub has handed out what was published.
@@ -87,11 +87,18 @@ impl<'b> Carrier<'b> {
         let (hub, settings) = (&self.bridge.settings.hub, session_settings(self.broadcaster, self.bridge));
         let worker = hub.worker();
         let mut start = Start::Now;
-        while !hub.is_closing() && !*self.bridge.settling.borrow() {
+        while !hub.is_closing() {
             let (session, outgoing) = worker.open(settings.clone());
             self.outgoing = Some(outgoing);
             self.is_ours(session.id());
-            self.take_all(&session, start).await;
+            if self.take_all(&session, start).await {
+                break;
+            }
+            let is_slow = self.outgoing.as_ref().and_then(Outgoing::ended) == Some(Ended::SlowConsumer);
+            if !is_slow && !hub.is_closing() {
+                // The hub has no room for a session.
+                sleep(AGAIN).await;
+            }
             start = Start::After(self.newest);
         }
         while let Some(place) = self.lanes.done().await {
@@ -107,8 +114,8 @@ impl<'b> Carrier<'b> {
         self.bridge.session.store(session.into(), Ordering::Release);
     }
 
-    /// Takes what comes by a session, to its end.
-    async fn take_all(&mut self, session: &Session, start: Start) {
+    /// Takes what comes by a session, to its end. Whether it was ended here, to settle.
+    async fn take_all(&mut self, session: &Session, start: Start) -> bool {
         let (broadcaster, bridge) = (self.broadcaster, self.bridge);
         let mut subscribing = pin!(subscribe(broadcaster, session, start));
         let mut settling = pin!(settling(bridge));
@@ -116,7 +123,7 @@ impl<'b> Carrier<'b> {
         let (mut is_subscribed, mut is_ending, mut is_ready) = (false, false, false);
         loop {
             let late_at = self.late_at();
-            let Some(outgoing) = &mut self.outgoing else { return };
+            let Some(outgoing) = &mut self.outgoing else { return is_ending };
             tokio::select! {
                 () = &mut subscribing, if !is_subscribed => is_subscribed = true,
                 () = &mut ready, if !is_ready => {
@@ -125,7 +132,7 @@ impl<'b> Carrier<'b> {
                 }
                 item = outgoing.next(), if is_ready && self.lanes.have_room() => match item {
                     Some(item) => self.take(item).await,
-                    None => return,
+                    None => return is_ending,
                 },
                 Some(place) = self.lanes.done() => self.go_on(place).await,
                 () = sleep_until(late_at.unwrap_or_else(Instant::now)), if is_ready && late_at.is_some() => {
@@ -219,13 +226,14 @@ fn session_settings(broadcaster: &Arc<Broadcaster>, bridge: &Bridge) -> SessionS
     }
 }
 
-/// Subscribes everything, from a place in the past if it can be had. If that is not possible at all, ends the session after a
-/// while.
+/// Subscribes everything, from a place in the past if it can be had. If that is not possible at all, ends the session.
 async fn subscribe(broadcaster: &Broadcaster, session: &Session, start: Start) {
     let subscribed = match start {
         Start::Now => session.subscribe(Filter::All),
         start => match session.subscribe_from(Filter::All, start).await {
             Ok(id) => Ok(id),
+            // The next one goes on from the same place.
+            Err(ReplayError::Subscribe(error @ SubscribeError::Ended(_))) => Err(error),
             Err(error) => {
                 broadcaster.tell_gap(&error);
                 session.subscribe(Filter::All)
@@ -236,7 +244,6 @@ async fn subscribe(broadcaster: &Broadcaster, session: &Session, start: Start) {
         Ok(_) | Err(SubscribeError::Ended(_)) => {}
         Err(error) => {
             tracing::warn!(%error, "webhooks get no events of other doors for now");
-            sleep(AGAIN).await;
             session.close();
         }
     }

@@ -124,7 +124,7 @@ const CONFIG: &[Row<Config>] = &[
     }),
     ("log.keep_bytes_per_url", "log: {keep_bytes_per_url: 50230}", |c| c.delivery.journal.keep_bytes_per_url == 50230),
     ("log.letter_bytes", "log: {letter_bytes: 5021}", |c| c.delivery.journal.letter_bytes == 5021),
-    ("hub_queue_bytes", "hub_queue_bytes: 5022", |c| c.hub_queue_bytes == 5022),
+    ("hub_queue_bytes", "hub_queue_bytes: 9005022", |c| c.hub_queue_bytes == 9_005_022),
     ("hub_overflow", "hub_overflow: block", |c| c.hub_overflow == Overflow::Block),
     ("hub_max_message_bytes", "hub_max_message_bytes: 5023", |c| c.hub_max_message == 5023),
     ("trusted_proxies", "trusted_proxies: 10.0.0.0/8", |c| {

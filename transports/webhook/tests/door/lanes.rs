@@ -1,6 +1,7 @@
 //! Events of other doors that wait for slow urls.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use actix_web::rt;
@@ -112,6 +113,26 @@ async fn where_all_wait_for_too_much_the_url_with_most_waiting_loses_its_oldest(
     served.called.free();
     until("it has all", || served.called.bodies_of(OTHER).len() == 5).await;
     assert_eq!(served.called.bodies_of(OTHER), numbers(0..5));
+}
+
+/// They kept everybody's events in the hub's queue, where the oldest went without a word.
+#[actix_web::test]
+async fn more_slow_urls_than_are_called_at_a_time_wait_for_their_turn_and_hold_up_nothing() {
+    let making = Making { queue_bytes: 16 << 20, ..Making::default() };
+    let (hub, served) = joined(HubSettings::default(), making).await;
+    served.called.hold("stuck");
+    for number in 0..4200 {
+        served.broadcaster.subscribe(&format!("{STUCK}{number}"), Exact(b"a"), None).await.unwrap();
+    }
+    publish(&hub, "a", 0..2).await;
+    until("all were taken", || served.broadcaster.stats().from_hub == 2).await;
+    until("as many as can be are called", || served.called.at_once.load(Ordering::SeqCst) == 4096).await;
+    served.called.free();
+    until("each has both", || served.called.urls().len() == 8400).await;
+    for number in [0, 4199] {
+        assert_eq!(served.called.bodies_of(&format!("{STUCK}{number}")), numbers(0..2));
+    }
+    assert_eq!((served.called.most_at_once.load(Ordering::SeqCst), served.broadcaster.stats().dropped), (4096, 0));
 }
 
 /// What was under way was dropped without a word.
