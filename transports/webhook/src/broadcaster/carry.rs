@@ -10,6 +10,7 @@
 
 use std::collections::VecDeque;
 use std::pin::pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -24,7 +25,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::Broadcaster;
 use super::bridge::Bridge;
-use super::lanes::Lanes;
+use super::lanes::{Event, Lanes, To};
 use crate::message::Message;
 
 /// The wait after a session that could not be had.
@@ -55,7 +56,7 @@ struct Carrier<'b> {
     lanes: Lanes<'b>,
     outgoing: Option<Outgoing>,
     /// Taken, and not yet in a lane.
-    in_hand: Option<Event>,
+    in_hand: Option<Taken>,
     /// The newest event that was taken.
     newest: Cursor,
     ours: VecDeque<SessionId>,
@@ -63,7 +64,7 @@ struct Carrier<'b> {
     late_at: Option<Instant>,
 }
 
-struct Event {
+struct Taken {
     message: Arc<eventhive_hub::Message>,
     tracker: Option<Tracker>,
 }
@@ -152,14 +153,14 @@ impl<'b> Carrier<'b> {
         if self.lanes.have_room() {
             self.late_at = None;
         } else if self.late_at.is_none() {
-            self.late_at = self.lanes.late_at(self.bridge.settings.longest_block);
+            self.late_at = Some(self.lanes.late_at(self.bridge.settings.longest_block));
         }
         self.late_at
     }
 
     async fn take(&mut self, item: Outbound) {
         let Outbound::Event { message, tracker } = item else { return };
-        self.in_hand = Some(Event { message, tracker });
+        self.in_hand = Some(Taken { message, tracker });
         let _handing = self.broadcaster.handing.read().await;
         self.file_in_hand();
     }
@@ -171,42 +172,48 @@ impl<'b> Carrier<'b> {
 
     /// Brings an event to those who want it.
     fn file_in_hand(&mut self) {
-        let Some(Event { message: event, tracker }) = self.in_hand.take() else { return };
-        self.newest = event.cursor();
-        if event.excluded().is_some_and(|session| self.ours.contains(&session)) {
-            return;
-        }
-        self.broadcaster.counters.from_hub.add(1);
-        let found = self.broadcaster.index.find(event.topic().as_bytes());
-        let targets = self.broadcaster.to_call(found.targets);
-        if targets.is_empty() && found.peers.is_empty() {
-            return;
-        }
-        // Hashed only if somebody wants it.
-        let message = Message::new(event.topic().as_bytes(), event.payload().clone());
-        for peer in found.peers {
-            self.lanes.give(peer, &message, tracker.as_ref());
-        }
-        for target in targets {
-            self.lanes.call(target, message.clone(), tracker.clone());
+        let Some(taken) = self.in_hand.take() else { return };
+        if let Some((event, to)) = self.concerned(taken) {
+            to.for_each(|to| self.lanes.hand(to, &event));
         }
     }
 
-    fn give_up(&self, event: &eventhive_hub::Message) {
-        let found = self.broadcaster.index.find(event.topic().as_bytes());
-        let message = Message::new(event.topic().as_bytes(), event.payload().clone());
-        self.lanes.give_up(self.broadcaster.to_call(found.targets), found.peers, &message);
+    fn give_up(&mut self, taken: Taken) {
+        if let Some((event, to)) = self.concerned(taken) {
+            self.lanes.give_up(to, &event);
+        }
+    }
+
+    /// Whom an event concerns; `None` is nobody.
+    fn concerned(
+        &mut self,
+        Taken { message, tracker }: Taken,
+    ) -> Option<(Rc<Event>, impl Iterator<Item = To> + use<>)> {
+        self.newest = message.cursor();
+        if message.excluded().is_some_and(|session| self.ours.contains(&session)) {
+            return None;
+        }
+        self.broadcaster.counters.from_hub.add(1);
+        let found = self.broadcaster.index.find(message.topic().as_bytes());
+        let targets = self.broadcaster.to_call(found.targets);
+        if targets.is_empty() && found.peers.is_empty() {
+            return None;
+        }
+        // Hashed only if somebody wants it.
+        let event = Event::new(Message::new(message.topic().as_bytes(), message.payload().clone()), tracker);
+        let peers = found.keys.into_iter().zip(found.peers).map(|(key, peer)| To::Peer(key, peer));
+        Some((event, peers.chain(targets.into_iter().map(To::Url))))
     }
 }
 
 /// What was taken, or waits in the session's queue, will not be delivered. What is in lanes is told when these are dropped.
 impl Drop for Carrier<'_> {
     fn drop(&mut self) {
-        if let Some(event) = self.in_hand.take() {
-            self.give_up(&event.message);
+        if let Some(taken) = self.in_hand.take() {
+            self.give_up(taken);
         }
-        while let Some(Outbound::Event { message, .. }) = self.outgoing.as_mut().and_then(Outgoing::try_next) {
-            self.give_up(&message);
+        while let Some(Outbound::Event { message, tracker }) = self.outgoing.as_mut().and_then(Outgoing::try_next) {
+            self.give_up(Taken { message, tracker });
         }
     }
 }

@@ -5,20 +5,26 @@
 //! crowded, it has a lane too, in which its events wait until there is room, as a publisher of this door would. One that has
 //! ended its subscription meanwhile gets nothing more of it.
 //!
-//! All lanes together have a bound in bytes, and one lane an eighth of it. What does not fit is dropped by the policy: of one
-//! lane that is full the oldest or newest, and where all together have too much, the oldest of the fullest. Each drop is
-//! counted, and whom it was for is told that it was missed. With [`Overflow::Block`] nothing is taken from the hub until there
-//! is room, and the hub's publishers wait; but what waits for a url that takes too long for one event is dropped, and nothing
-//! of others.
+//! All lanes together have a bound in bytes, and one lane an eighth of it. Lanes share an event's bytes, so all together are
+//! charged for them once, but each lane for itself: one that stands still would else keep thousands of large events. What does
+//! not fit is dropped by the policy: of one lane that is full the oldest or newest, and where all together have too much, the
+//! oldest of the fullest. Each drop is counted, and whom it was for is told that it was missed. With [`Overflow::Block`]
+//! nothing is taken from the hub until there is room, and the hub's publishers wait; but what waits for a url that takes too
+//! long for one event is dropped, and nothing of others.
+//!
+//! So many urls are called at a time. What comes first for another is no sign that it is slow: it waits for its turn, and is
+//! not dropped for what comes later.
 
+use std::cell::Cell;
 use std::collections::{BTreeSet, VecDeque};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use eventhive_hub::Tracker;
 use eventhive_transport::Overflow;
 use futures_util::StreamExt as _;
-use futures_util::future::BoxFuture;
+use futures_util::future::LocalBoxFuture;
 use futures_util::stream::FuturesUnordered;
 use hashbrown::{Equivalent, HashMap};
 use slab::Slab;
@@ -27,16 +33,18 @@ use tokio::time::Instant;
 use super::losses::Losses;
 use super::{Broadcaster, Peer};
 use crate::delivery::GivenUp;
-use crate::index::Target;
+use crate::index::{PeerKey, Target};
 use crate::message::Message;
 
 /// What a delivery is charged beside its message.
 pub(super) const ENTRY_BYTES: usize = 192;
 
-/// What one lane may have: this part of all, as a divisor.
+/// What one lane may have: this part of all, as a divisor. So seven urls that stand still leave room for all others, and one
+/// has room for 2 MiB by default.
 pub(super) const SHARE: usize = 8;
 
-/// Urls that are called at a time; others wait for their turn.
+/// Urls that are called at a time; others wait for their turn. Four times what is requested at a time by default, so
+/// that those of a host that is slow leave requests for others.
 const MOST_CALLS: usize = 4096;
 
 pub(super) struct Lanes<'b> {
@@ -46,11 +54,12 @@ pub(super) struct Lanes<'b> {
     /// Lanes in which something waits, with its bytes before the lane's place.
     by_bytes: BTreeSet<(usize, usize)>,
     /// Each resolves to the place of its lane.
-    under_way: FuturesUnordered<BoxFuture<'b, usize>>,
+    under_way: FuturesUnordered<LocalBoxFuture<'b, usize>>,
     /// How many of those are urls that are called.
     calls: usize,
     /// Lanes of urls that are to be called as soon as fewer are.
     turns: VecDeque<usize>,
+    /// What waits, with each event's own bytes once.
     bytes: usize,
     most: usize,
     overflow: Overflow,
@@ -94,36 +103,71 @@ impl From<&Sought<'_>> for Key {
 /// What waits for somebody; one more is under way, or its turn is to come.
 struct Lane {
     key: Key,
+    /// What it was opened for, until its turn comes.
+    first: Option<Delivery>,
     waiting: VecDeque<Delivery>,
+    /// What waits, with all bytes of each event.
     bytes: usize,
-    /// When it last went on.
-    since: Instant,
+    /// Since when one is under way.
+    since: Option<Instant>,
 }
 
 struct Delivery {
     to: To,
+    event: Rc<Event>,
+}
+
+pub(super) enum To {
+    Url(Target),
+    Peer(PeerKey, Arc<dyn Peer>),
+}
+
+/// An event, which all deliveries of it share.
+pub(super) struct Event {
     message: Message,
     tracker: Option<Tracker>,
+    /// In how many lanes it waits.
+    waiting: Cell<usize>,
 }
 
-enum To {
-    Url(Target),
-    Peer(Arc<dyn Peer>),
-}
+impl Event {
+    pub(super) fn new(message: Message, tracker: Option<Tracker>) -> Rc<Self> {
+        Rc::new(Self { message, tracker, waiting: Cell::new(0) })
+    }
 
-impl Delivery {
+    /// What a lane is charged for it.
     fn weight(&self) -> usize {
         // Events of a hub are in memory.
         let body = self.message.body.as_bytes().map_or(0, |body| body.len());
         ENTRY_BYTES + self.message.topic.len() + body
     }
 
+    /// What all lanes together are charged for one more delivery.
+    fn cost(&self) -> usize {
+        if self.waiting.get() == 0 { self.weight() } else { ENTRY_BYTES }
+    }
+
+    /// One more waits, at this cost.
+    fn enter(&self) -> usize {
+        let cost = self.cost();
+        self.waiting.update(|waiting| waiting + 1);
+        cost
+    }
+
+    /// One waits no more. That cost so much.
+    fn leave(&self) -> usize {
+        self.waiting.update(|waiting| waiting - 1);
+        self.cost()
+    }
+}
+
+impl Delivery {
     /// It will not come.
     fn missed(&self, broadcaster: &Broadcaster, why: GivenUp) {
         broadcaster.counters.dropped.add(1);
         match &self.to {
-            To::Url(target) => broadcaster.deliver.give_up(target, &self.message, why),
-            To::Peer(peer) => peer.missed(&self.message.topic),
+            To::Url(target) => broadcaster.deliver.give_up(target, &self.event.message, why),
+            To::Peer(_, peer) => peer.missed(&self.event.message.topic),
         }
     }
 }
@@ -145,43 +189,53 @@ impl<'b> Lanes<'b> {
             bytes: 0,
             most,
             overflow,
-            losses: Losses::new("events of other doors were dropped: urls or websockets are too slow for them"),
+            losses: Losses::new(
+                "events of other doors were dropped: `hub_queue_bytes` has no more room for urls or websockets that are too slow",
+            ),
         }
     }
 
-    /// Whether more may be taken from the hub.
+    /// Whether more may be taken from the hub. Whatever the bound, one is taken when none waits.
     pub(super) fn have_room(&self) -> bool {
-        self.overflow != Overflow::Block || self.bytes < self.most
+        self.overflow != Overflow::Block || self.bytes == 0 || self.bytes < self.most
     }
 
-    /// Sends a message to a url, or lets it wait for those before it.
-    pub(super) fn call(&mut self, target: Target, message: Message, tracker: Option<Tracker>) {
-        let sought = Sought::Url(&target.urls.receive);
+    /// Delivers an event to somebody, or lets it wait for those before it.
+    pub(super) fn hand(&mut self, to: To, event: &Rc<Event>) {
+        let sought = match &to {
+            To::Url(target) => Sought::Url(&target.urls.receive),
+            To::Peer(_, peer) => Sought::Peer(place_of(peer)),
+        };
         if let Some(place) = self.places.get(&sought).copied() {
-            self.join(place, Delivery { to: To::Url(target), message, tracker });
-            return;
+            return self.join(place, Delivery { to, event: Rc::clone(event) });
         }
-        let place = self.open(Key::from(&sought));
-        let delivery = Delivery { to: To::Url(target), message, tracker };
+        let key = Key::from(&sought);
+        match to {
+            To::Url(_) => self.call(key, Delivery { to, event: Rc::clone(event) }),
+            To::Peer(_, peer) => self.give(key, peer, event),
+        }
+    }
+
+    /// Sends an event to a url that has no lane, at once or at its turn.
+    fn call(&mut self, key: Key, delivery: Delivery) {
         if self.calls < MOST_CALLS {
+            let place = self.open(key, None);
             self.send(place, delivery);
-        } else {
-            self.join(place, delivery);
+        } else if self.all_have_room(&delivery.event) {
+            self.bytes += delivery.event.enter();
+            let place = self.open(key, Some(delivery));
             self.turns.push_back(place);
+        } else {
+            self.lose(&delivery);
         }
     }
 
-    /// Gives a message to a websocket, or lets it wait until that has room.
-    pub(super) fn give(&mut self, peer: Arc<dyn Peer>, message: &Message, tracker: Option<&Tracker>) {
-        let sought = Sought::Peer(place_of(&peer));
-        if let Some(place) = self.places.get(&sought).copied() {
-            self.join(place, Delivery { to: To::Peer(peer), message: message.clone(), tracker: tracker.cloned() });
-            return;
-        }
-        self.broadcaster.give(&peer, message, tracker);
+    /// Gives an event to a websocket that has no lane. It has one while it is crowded then.
+    fn give(&mut self, key: Key, peer: Arc<dyn Peer>, event: &Event) {
+        self.broadcaster.give(&peer, &event.message, event.tracker.as_ref());
         if peer.room().is_some() {
-            let place = self.open(Key::from(&sought));
-            self.under_way.push(Box::pin(has_room(place, peer)));
+            let place = self.open(key, None);
+            self.begin(place, Box::pin(has_room(place, peer)));
         }
     }
 
@@ -195,7 +249,7 @@ impl<'b> Lanes<'b> {
     pub(super) fn go_on(&mut self, place: usize) {
         self.losses.look();
         let Some(lane) = self.lanes.get_mut(place) else { return };
-        lane.since = Instant::now();
+        lane.since = None;
         match lane.key {
             Key::Url(_) => {
                 self.calls -= 1;
@@ -207,32 +261,30 @@ impl<'b> Lanes<'b> {
         }
     }
 
-    /// When a lane in which something waits has not gone on for so long.
-    pub(super) fn late_at(&self, patience: Duration) -> Option<Instant> {
+    /// When it is to be looked which lanes have not gone on for so long: not before one has, in which something waits.
+    pub(super) fn late_at(&self, patience: Duration) -> Instant {
         let lanes = self.by_bytes.iter().filter_map(|(_, place)| self.lanes.get(*place));
-        lanes.map(|lane| lane.since).min().map(|since| since + patience)
+        lanes.filter_map(|lane| lane.since).min().unwrap_or_else(Instant::now) + patience
     }
 
     /// Drops the oldest of lanes that have not gone on for so long, of the fullest first, until half of the room is free.
     pub(super) fn relieve(&mut self, patience: Duration) {
-        let is_late = |place: &usize| self.lanes.get(*place).is_some_and(|lane| lane.since.elapsed() >= patience);
+        let since = |place: &usize| self.lanes.get(*place).and_then(|lane| lane.since);
+        let is_late = |place: &usize| since(place).is_some_and(|since| since.elapsed() >= patience);
         let late: Vec<usize> = self.by_bytes.iter().rev().map(|(_, place)| *place).filter(is_late).collect();
         for place in late {
             while self.bytes > self.most / 2 && self.drop_oldest(place) {}
         }
     }
 
-    /// Counts a message that never came into a lane, and tells all whom it was for.
-    pub(super) fn give_up(&self, targets: Vec<Target>, peers: Vec<Arc<dyn Peer>>, message: &Message) {
-        let to = targets.into_iter().map(To::Url).chain(peers.into_iter().map(To::Peer));
-        for to in to {
-            Delivery { to, message: message.clone(), tracker: None }.missed(self.broadcaster, GivenUp::Stopped);
-        }
+    /// Counts deliveries that never came into a lane, and tells all whom they were for.
+    pub(super) fn give_up(&self, to: impl Iterator<Item = To>, event: &Rc<Event>) {
+        to.for_each(|to| Delivery { to, event: Rc::clone(event) }.missed(self.broadcaster, GivenUp::Stopped));
     }
 
-    fn open(&mut self, key: Key) -> usize {
-        let (waiting, since) = (VecDeque::new(), Instant::now());
-        let place = self.lanes.insert(Lane { key: key.clone(), waiting, bytes: 0, since });
+    fn open(&mut self, key: Key, first: Option<Delivery>) -> usize {
+        let lane = Lane { key: key.clone(), first, waiting: VecDeque::new(), bytes: 0, since: None };
+        let place = self.lanes.insert(lane);
         self.places.insert(key, place);
         place
     }
@@ -247,7 +299,7 @@ impl<'b> Lanes<'b> {
         while self.calls < MOST_CALLS
             && let Some(place) = self.turns.pop_front()
         {
-            match self.pop(place) {
+            match self.take_first(place).or_else(|| self.pop(place)) {
                 Some(delivery) => self.send(place, delivery),
                 None => self.close(place),
             }
@@ -264,31 +316,41 @@ impl<'b> Lanes<'b> {
     }
 
     /// Whether a websocket still wants what it waited for.
-    fn is_wanted(&self, Delivery { to, message, .. }: &Delivery) -> bool {
-        let To::Peer(peer) = to else { return true };
-        self.broadcaster.index.peers(&message.topic).iter().any(|wants| place_of(wants) == place_of(peer))
+    fn is_wanted(&self, Delivery { to, event }: &Delivery) -> bool {
+        let To::Peer(key, peer) = to else { return true };
+        // Another may have its key by now.
+        self.broadcaster.index.wants(*key, &event.message.topic).is_some_and(|wants| place_of(&wants) == place_of(peer))
     }
 
     fn send(&mut self, place: usize, delivery: Delivery) {
         let broadcaster = self.broadcaster;
+        let event = &delivery.event;
         match &delivery.to {
             To::Url(_) => {
                 self.calls += 1;
-                self.under_way.push(Box::pin(call(broadcaster, place, delivery)));
+                self.begin(place, Box::pin(call(broadcaster, place, delivery)));
             }
-            To::Peer(peer) => {
-                broadcaster.give(peer, &delivery.message, delivery.tracker.as_ref());
-                self.under_way.push(Box::pin(has_room(place, Arc::clone(peer))));
+            To::Peer(_, peer) => {
+                broadcaster.give(peer, &event.message, event.tracker.as_ref());
+                self.begin(place, Box::pin(has_room(place, Arc::clone(peer))));
             }
         }
     }
 
+    fn begin(&mut self, place: usize, one: LocalBoxFuture<'b, usize>) {
+        if let Some(lane) = self.lanes.get_mut(place) {
+            lane.since = Some(Instant::now());
+        }
+        self.under_way.push(one);
+    }
+
     /// Lets it wait in its lane, if there is room.
     fn join(&mut self, place: usize, delivery: Delivery) {
-        let weight = delivery.weight();
-        if !self.make_room(place, weight) {
+        let weight = delivery.event.weight();
+        if !self.has_room(place, weight) || !self.all_have_room(&delivery.event) {
             self.lose(&delivery);
         } else if let Some(lane) = self.lanes.get_mut(place) {
+            self.bytes += delivery.event.enter();
             lane.waiting.push_back(delivery);
             let was = lane.bytes;
             lane.bytes += weight;
@@ -296,30 +358,32 @@ impl<'b> Lanes<'b> {
         }
     }
 
-    /// Whether there is room for a delivery, perhaps because others were dropped.
-    fn make_room(&mut self, place: usize, weight: usize) -> bool {
-        if self.overflow == Overflow::Block {
-            return true;
+    /// Whether a lane has room for a delivery, perhaps because others were dropped.
+    fn has_room(&mut self, place: usize, weight: usize) -> bool {
+        let most = self.most / SHARE;
+        let fits = |lanes: &Self| lanes.lanes.get(place).map_or(0, |lane| lane.bytes) + weight <= most;
+        match self.overflow {
+            Overflow::Block => return true,
+            // What is larger than a lane takes the place of none.
+            Overflow::DropOldest if weight <= most => while !fits(self) && self.drop_oldest(place) {},
+            _ => {}
         }
-        let most_each = self.most / SHARE;
-        // Before anything is dropped for it.
-        if weight > most_each {
-            return false;
-        }
-        let its = |lanes: &Self| lanes.lanes.get(place).map_or(0, |lane| lane.bytes);
-        if self.overflow != Overflow::DropOldest {
-            return its(self) + weight <= most_each && self.bytes + weight <= self.most;
-        }
-        while its(self) + weight > most_each && self.drop_oldest(place) {}
-        self.drop_until(self.most - weight);
-        true
+        fits(self)
     }
 
-    fn drop_until(&mut self, most: usize) {
-        while self.bytes > most
-            && let Some((_, fullest)) = self.by_bytes.last().copied()
-            && self.drop_oldest(fullest)
-        {}
+    /// Whether all together have room for one more delivery of an event, perhaps because others were dropped.
+    fn all_have_room(&mut self, event: &Event) -> bool {
+        let fits = |lanes: &Self| lanes.bytes + event.cost() <= lanes.most;
+        if self.overflow == Overflow::DropOldest {
+            while !fits(self) && self.drop_of_fullest() {}
+        }
+        self.overflow == Overflow::Block || fits(self)
+    }
+
+    /// Whether there was one.
+    fn drop_of_fullest(&mut self) -> bool {
+        let fullest = self.by_bytes.last().copied();
+        fullest.is_some_and(|(_, place)| self.drop_oldest(place))
     }
 
     /// Whether there was one.
@@ -334,19 +398,26 @@ impl<'b> Lanes<'b> {
         self.losses.add(1);
     }
 
+    /// What waits for a lane's turn, if that is its first.
+    fn take_first(&mut self, place: usize) -> Option<Delivery> {
+        let first = self.lanes.get_mut(place)?.first.take()?;
+        self.bytes -= first.event.leave();
+        Some(first)
+    }
+
     fn pop(&mut self, place: usize) -> Option<Delivery> {
         let lane = self.lanes.get_mut(place)?;
         let delivery = lane.waiting.pop_front()?;
         let was = lane.bytes;
-        lane.bytes -= delivery.weight();
+        lane.bytes -= delivery.event.weight();
         let is = lane.bytes;
+        self.bytes -= delivery.event.leave();
         self.weigh(place, was, is);
         Some(delivery)
     }
 
     /// What waits in a lane has changed.
     fn weigh(&mut self, place: usize, was: usize, is: usize) {
-        self.bytes = self.bytes - was + is;
         self.by_bytes.remove(&(was, place));
         if is > 0 {
             self.by_bytes.insert((is, place));
@@ -358,7 +429,8 @@ impl<'b> Lanes<'b> {
 impl Drop for Lanes<'_> {
     fn drop(&mut self) {
         for (_, lane) in &self.lanes {
-            lane.waiting.iter().for_each(|delivery| delivery.missed(self.broadcaster, GivenUp::Stopped));
+            let waiting = lane.first.iter().chain(&lane.waiting);
+            waiting.for_each(|delivery| delivery.missed(self.broadcaster, GivenUp::Stopped));
         }
     }
 }
@@ -381,8 +453,9 @@ impl Drop for Call<'_> {
 async fn call(broadcaster: &Arc<Broadcaster>, place: usize, delivery: Delivery) -> usize {
     let mut call = Call { broadcaster, delivery, is_over: false };
     if let To::Url(target) = &call.delivery.to {
-        let delivered = broadcaster.to_url(target, &call.delivery.message).await;
-        if let Some(tracker) = &call.delivery.tracker {
+        let event = &call.delivery.event;
+        let delivered = broadcaster.to_url(target, &event.message).await;
+        if let Some(tracker) = &event.tracker {
             tracker.confirm(delivered.count.into());
         }
     }

@@ -72,6 +72,8 @@ pub struct Found<P> {
     pub targets: Vec<Target>,
     /// Peers, each once.
     pub peers: Vec<P>,
+    /// Their numbers, in the same order.
+    pub keys: Vec<PeerKey>,
 }
 
 /// The number of a peer, for as long as it is in the index.
@@ -240,6 +242,12 @@ impl<P: Clone> Index<P> {
     #[must_use]
     pub fn peers(&self, topic: &[u8]) -> Vec<P> {
         self.read().find_peers(topic)
+    }
+
+    /// A peer that a topic concerns; `None` if it does not, or has left.
+    #[must_use]
+    pub fn wants(&self, peer: PeerKey, topic: &[u8]) -> Option<P> {
+        self.read().wants(peer, topic)
     }
 
     /// The peers that want just this, whatever else they want.

@@ -6,7 +6,7 @@ use super::buckets::{Bucket, Buckets, Compiled};
 use super::peers::PeerTable;
 use super::rows::{Entry, RowTable};
 use super::urls::UrlTable;
-use super::{Found, IndexError, IndexStats, OwnedInterest, Removed, Subscribed, Target, Unsubscribed};
+use super::{Found, IndexError, IndexStats, OwnedInterest, PeerKey, Removed, Subscribed, Target, Unsubscribed};
 use crate::store::{Row, RowId};
 use crate::wire::Interest;
 
@@ -148,8 +148,9 @@ impl<P: Clone> Table<P> {
         let buckets = || matching.iter().filter_map(|key| self.buckets.get(*key));
         let mut targets = Vec::with_capacity(buckets().map(|bucket| bucket.rows.len()).sum());
         targets.extend(buckets().flat_map(|bucket| &bucket.rows).filter_map(|key| self.target(*key)));
-        let peers = distinct_peers(&matching, buckets());
-        Found { targets, peers: peers.into_iter().filter_map(|key| self.peers.handle(key).cloned()).collect() }
+        let with_handle = |key| Some((PeerKey(key), self.peers.handle(key)?.clone()));
+        let (keys, peers) = distinct_peers(&matching, buckets()).into_iter().filter_map(with_handle).unzip();
+        Found { targets, peers, keys }
     }
 
     pub(super) fn count(&self, topic: &[u8], rows_of_peers: bool) -> usize {
@@ -164,6 +165,13 @@ impl<P: Clone> Table<P> {
         let matching = self.buckets.matching(topic);
         let buckets = matching.iter().filter_map(|key| self.buckets.get(*key));
         distinct_peers(&matching, buckets).into_iter().filter_map(|key| self.peers.handle(key).cloned()).collect()
+    }
+
+    /// Takes no longer where many want the same.
+    pub(super) fn wants(&self, PeerKey(peer): PeerKey, topic: &[u8]) -> Option<P> {
+        let matching = self.buckets.matching(topic);
+        let is_member = matching.iter().any(|bucket| self.peers.position(peer, *bucket).is_some());
+        self.peers.handle(peer).filter(|_| is_member).cloned()
     }
 
     pub(super) fn peers_of(&self, interest: Interest<'_>) -> Vec<P> {

@@ -160,12 +160,17 @@ impl Pair {
         let expected: Vec<_> = matching.map(|row| (row.id, &row.url, &row.recovery)).collect();
         let targets = found.targets.iter().map(|target| (target.id, &target.urls.receive, &target.urls.recovery));
         assert_eq!(targets.collect::<Vec<_>>(), expected);
+        let key_of = |peer: &usize| self.peers.iter().find(|(_, id, _)| id == peer).map(|(key, ..)| *key);
+        assert_eq!(found.peers.iter().filter_map(key_of).collect::<Vec<_>>(), found.keys);
         found.peers.sort_unstable();
         let wanting =
             |wanted: &BTreeSet<OwnedInterest>| wanted.iter().any(|interest| wants(interest.borrowed(), topic));
         let peers: Vec<usize> =
             self.peers.iter().filter(|(.., wanted)| wanting(wanted)).map(|(_, id, _)| *id).collect();
         assert_eq!(found.peers, peers);
+        for (key, id, wanted) in &self.peers {
+            assert_eq!(self.index.wants(*key, topic), wanting(wanted).then_some(*id));
+        }
     }
 
     fn compare_numbers(&self) {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_web::rt;
 use eventhive_hub::{BacklogBounds, Draft, Hub, HubSettings, SessionId};
@@ -22,6 +22,8 @@ const OTHER: &str = "http://other/";
 /// Room for some hundred small events of slow urls, and a dozen of one.
 const ROOM: usize = 8 * 2500;
 
+const LONGEST_BLOCK: Duration = Duration::from_millis(500);
+
 async fn publish(hub: &Hub, topic: &str, numbers: std::ops::Range<usize>) {
     for number in numbers {
         hub.ready().await;
@@ -39,8 +41,7 @@ fn given_up(served: &Served, url: &str) -> usize {
 
 /// A url that does not answer, subscribed to `a`.
 async fn with_stuck_url(overflow: Overflow) -> (Hub, Served) {
-    let longest_block = Duration::from_millis(500);
-    let making = Making { overflow, queue_bytes: ROOM, longest_block, ..Making::default() };
+    let making = Making { overflow, queue_bytes: ROOM, longest_block: LONGEST_BLOCK, ..Making::default() };
     let (hub, served) = joined(HubSettings::default(), making).await;
     served.called.hold("stuck");
     assert_eq!(subscribe(&served, STUCK, Exact(b"a")).await, 200);
@@ -133,6 +134,94 @@ async fn more_slow_urls_than_are_called_at_a_time_wait_for_their_turn_and_hold_u
         assert_eq!(served.called.bodies_of(&format!("{STUCK}{number}")), numbers(0..2));
     }
     assert_eq!((served.called.most_at_once.load(Ordering::SeqCst), served.broadcaster.stats().dropped), (4096, 0));
+}
+
+/// Each was charged with the whole body, which all share, so that they had no room.
+#[actix_web::test]
+async fn of_urls_that_only_wait_for_their_turn_none_loses_its_event() {
+    let making = Making { queue_bytes: 16 << 20, ..Making::default() };
+    let (hub, served) = joined(HubSettings::default(), making).await;
+    for number in 0..20_000 {
+        served.broadcaster.subscribe(&format!("http://{number}/"), Exact(b"a"), None).await.unwrap();
+    }
+    hub.publish(Draft::bytes("a", vec![b'x'; 1024])).unwrap();
+    let stats = || served.broadcaster.stats();
+    until("all are done with", || stats().confirmed + stats().dropped == 20_000).await;
+    assert_eq!(stats().dropped, 0);
+}
+
+#[actix_web::test]
+async fn large_events_that_wait_for_many_quick_urls_are_charged_once() {
+    for overflow in [Overflow::DropOldest, Overflow::DropNewest] {
+        let making = Making { queue_bytes: 16 << 20, overflow, ..Making::default() };
+        let (hub, served) = joined(HubSettings::default(), making).await;
+        for number in 0..1000 {
+            served.broadcaster.subscribe(&format!("http://{number}/"), Exact(b"a"), None).await.unwrap();
+        }
+        for _ in 0..2 {
+            hub.publish(Draft::bytes("a", vec![b'x'; 64 << 10])).unwrap();
+        }
+        let stats = || served.broadcaster.stats();
+        until("all are done with", || stats().confirmed + stats().dropped == 2000).await;
+        assert_eq!(stats().dropped, 0);
+    }
+}
+
+/// As many urls as are called at a time, none of which answers, and one that waits for its turn.
+async fn with_all_calls_taken(overflow: Overflow) -> (Hub, Served) {
+    let making = Making { queue_bytes: ROOM, overflow, longest_block: LONGEST_BLOCK, ..Making::default() };
+    let (hub, served) = joined(HubSettings::default(), making).await;
+    served.called.hold("stuck");
+    for number in 0..4096 {
+        served.broadcaster.subscribe(&format!("{STUCK}{number}"), Exact(b"a"), None).await.unwrap();
+    }
+    assert_eq!(subscribe(&served, OTHER, Exact(b"b")).await, 200);
+    publish(&hub, "a", 0..1).await;
+    until("all calls are taken", || served.called.at_once.load(Ordering::SeqCst) == 4096).await;
+    (hub, served)
+}
+
+#[actix_web::test]
+async fn what_is_too_large_for_a_lane_waits_for_its_turn_as_it_would_be_sent() {
+    for overflow in [Overflow::DropOldest, Overflow::DropNewest] {
+        let (hub, served) = with_all_calls_taken(overflow).await;
+        hub.publish(Draft::bytes("b", vec![b'x'; 3000])).unwrap();
+        until("all were taken", || served.broadcaster.stats().from_hub == 2).await;
+        served.called.free();
+        until("it is done with", || {
+            served.broadcaster.stats().dropped + served.called.bodies_of(OTHER).len() as u64 > 0
+        })
+        .await;
+        assert_eq!(served.broadcaster.stats().dropped, 0);
+    }
+}
+
+/// It was taken for late, and lost what waited.
+#[actix_web::test]
+async fn with_block_a_url_that_waits_for_its_turn_is_not_late() {
+    let (hub, served) = with_all_calls_taken(Overflow::Block).await;
+    let stuck = format!("{STUCK}0");
+    assert_eq!(subscribe(&served, &stuck, Exact(b"c")).await, 200);
+    publish(&hub, "b", 0..80).await;
+    let waits = Instant::now();
+    until("it has waited for as long as makes one late", || waits.elapsed() > LONGEST_BLOCK).await;
+    publish(&hub, "c", 0..40).await;
+    until("one that is called is late", || given_up(&served, &stuck) > 0).await;
+    assert_eq!(given_up(&served, OTHER), 0);
+    served.called.free();
+    until("the other has all", || served.called.bodies_of(OTHER).len() == 80).await;
+    assert_eq!(served.called.bodies_of(OTHER), numbers(0..80));
+}
+
+/// Nothing could be taken, and nothing was under way, which was a panic.
+#[actix_web::test]
+async fn without_any_room_events_are_taken_one_after_the_other_with_block() {
+    let making = Making { queue_bytes: 0, overflow: Overflow::Block, ..Making::default() };
+    let (hub, served) = joined(HubSettings::default(), making).await;
+    assert_eq!(subscribe(&served, URL, Exact(b"a")).await, 200);
+    publish(&hub, "a", 0..20).await;
+    until("all have come", || served.called.bodies_of(URL).len() == 20).await;
+    assert_eq!(served.called.bodies_of(URL), numbers(0..20));
 }
 
 /// What was under way was dropped without a word.
