@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Between two lines, at least.
+/// Between two lines, at least: six lines a minute can be read, and the first comes at once.
 const EVERY: Duration = Duration::from_secs(10);
 
 /// Losses of one kind. The first is told at once, those after it together, at the next loss or look; what is left, at the end.

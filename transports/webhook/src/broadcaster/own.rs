@@ -133,7 +133,7 @@ impl Broadcaster {
     /// Tells the websockets that want just this that they may have missed something.
     pub(super) fn missed_of(&self, interest: &OwnedInterest) {
         let topic: Arc<[u8]> = interest.borrowed().as_bytes().into();
-        self.index.peers_of(interest.borrowed()).iter().for_each(|peer| peer.missed(&topic));
+        self.index.peers_of(interest.borrowed()).iter().for_each(|peer| peer.missed_all_of(&topic));
     }
 }
 

@@ -20,6 +20,12 @@ pub trait Peer: Send + Sync {
     /// Queues a MISSED.
     fn missed(&self, topic: &Arc<[u8]>);
 
+    /// Queues a MISSED for something that it has subscribed, a topic or a pattern's text. It is no reason to end: there are no
+    /// more of these than subscriptions.
+    fn missed_all_of(&self, interest: &Arc<[u8]>) {
+        self.missed(interest);
+    }
+
     /// Resolves when no more is queued than should be, or when that has taken long enough; `None` if that is so now. Whoever
     /// publishes waits for it, and so does not publish faster than websockets take it.
     fn room(&self) -> Option<BoxFuture<'_, ()>> {

@@ -1,6 +1,6 @@
 //! What a broadcaster has for a subscriber: messages and MISSED, from any thread, up to a bound.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::broadcaster::Peer;
 use crate::message::Message;
 
 /// Topics that can be told as missed while none is sent, each once. Beyond that the session ends, and the subscriber has to
-/// look at everything anyway.
+/// look at everything anyway. What it has subscribed itself is told in any case.
 const MOST_MISSED: usize = 255;
 
 /// How often the patience of publishers is for all messages of one full queue together. One that takes a message now and
@@ -42,6 +42,8 @@ struct State {
     messages: VecDeque<(u64, Message)>,
     bytes: usize,
     missed: VecDeque<Arc<[u8]>>,
+    /// The same, for looking.
+    told: HashSet<Arc<[u8]>>,
     /// The number of the newest message.
     newest: u64,
     /// The message that is being sent.
@@ -118,6 +120,7 @@ impl Queue {
             return None;
         }
         if let Some(topic) = state.missed.pop_front() {
+            state.told.remove(&topic);
             return Some(Next::Missed(topic));
         }
         let (number, message) = state.pop()?;
@@ -300,14 +303,17 @@ impl State {
 
     /// Queues a MISSED, unless there are too many.
     fn tell(&mut self, topic: &Arc<[u8]>) -> bool {
-        if self.missed.contains(topic) {
-            return true;
+        let has_room = self.missed.len() < MOST_MISSED || self.told.contains(topic);
+        if has_room {
+            self.tell_in_any_case(topic);
         }
-        if self.missed.len() == MOST_MISSED {
-            return false;
+        has_room
+    }
+
+    fn tell_in_any_case(&mut self, topic: &Arc<[u8]>) {
+        if self.told.insert(Arc::clone(topic)) {
+            self.missed.push_back(Arc::clone(topic));
         }
-        self.missed.push_back(Arc::clone(topic));
-        true
     }
 }
 
@@ -347,6 +353,15 @@ impl Peer for Queue {
         let mut state = self.lock();
         if state.end.is_none() && !state.tell(topic) {
             self.run_over(&mut state);
+        }
+        drop(state);
+        self.filled.notify_one();
+    }
+
+    fn missed_all_of(&self, interest: &Arc<[u8]>) {
+        let mut state = self.lock();
+        if state.end.is_none() {
+            state.tell_in_any_case(interest);
         }
         drop(state);
         self.filled.notify_one();

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use actix_web::rt;
-use eventhive_hub::{BacklogBounds, Draft, Hub, HubSettings, SessionId};
+use eventhive_hub::{BacklogBounds, Draft, Hub, HubSettings, SessionId, SessionSettings};
 use eventhive_listener::Door as _;
-use eventhive_transport::Overflow;
+use eventhive_transport::{Filter, Overflow};
 use eventhive_webhook::broadcaster::Joined;
 use eventhive_webhook::wire::Interest::Exact;
 
@@ -321,6 +322,71 @@ async fn what_the_backlog_has_not_any_more_is_told_as_missed_and_later_events_co
     publish(&hub, "a", 400..410).await;
     until("what comes now comes", || served.called.urls().len() == 10).await;
     assert_eq!(served.called.bodies_of(URL), numbers(400..410));
+}
+
+/// The end of the session was taken for the end of what it was to bring.
+#[actix_web::test]
+async fn a_stop_after_the_hub_has_ended_the_session_delivers_what_its_backlog_has() {
+    let (_hub, served, ..) = cut_off(BacklogBounds::default()).await;
+    let drained = rt::spawn(served.door.drain(Duration::from_secs(20)));
+    rt::task::yield_now().await;
+    served.store.be_away(false);
+    drained.await.unwrap();
+    assert_eq!(served.called.bodies_of(URL), numbers(0..400));
+}
+
+/// It was given up without a word.
+#[actix_web::test]
+async fn what_had_not_come_from_the_hub_when_a_broadcaster_closes_is_told() {
+    let (_hub, served, heard, _websocket) = cut_off(BacklogBounds::default()).await;
+    served.broadcaster.close();
+    until("it is told", || served.broadcaster.stats().gaps == 1).await;
+    assert_eq!(*heard.missed.lock().unwrap(), [b"b".to_vec()]);
+}
+
+/// Nobody heard of them.
+#[actix_web::test]
+async fn what_the_hubs_queue_has_no_room_for_is_counted_and_told() {
+    let hub = Hub::new(HubSettings::default());
+    let making = Making { hub: Some(hub.clone()), queue_bytes: ROOM, ..Making::default() };
+    making.store.be_away(true);
+    let served = making.serve();
+    let heard = Arc::new(Heard::default());
+    let websocket = served.broadcaster.join(heard.clone());
+    assert!(websocket.subscribe(Exact(b"a")).await.unwrap());
+    until("it has a session", || hub.stats().sessions == 1).await;
+    publish(&hub, "a", 0..400).await;
+    until("all were handed out", || hub.stats().inbox_bytes == 0).await;
+    served.store.be_away(false);
+    let stats = || served.broadcaster.stats();
+    until("the rest was taken", || stats().from_hub + stats().dropped == 400).await;
+    assert_eq!((stats().dropped, stats().gaps), (hub.stats().drops.oldest, 1));
+    assert!(stats().dropped > 0);
+    assert_eq!(*heard.missed.lock().unwrap(), [b"a".to_vec()]);
+}
+
+/// It waited for a moment at which nothing is on its way to anybody.
+#[actix_web::test]
+async fn a_stop_waits_for_nothing_that_the_hub_has_for_others() {
+    let (hub, served) = joined(HubSettings::default(), Making::default()).await;
+    let ((opened, is_opened), (ended, is_ended)) = (mpsc::channel(), mpsc::channel::<()>());
+    let other = hub.clone();
+    let thread = std::thread::spawn(move || {
+        rt::System::new().block_on(async move {
+            let (session, _outgoing) = other.worker().open(SessionSettings::default());
+            session.subscribe(Filter::All).unwrap();
+            opened.send(()).unwrap();
+            // Nothing is handed out on this thread meanwhile.
+            let _ = is_ended.recv();
+        });
+    });
+    is_opened.recv().unwrap();
+    publish(&hub, "a", 0..10).await;
+    let drained = rt::spawn(served.door.drain(Duration::from_secs(60)));
+    until("it has settled", || drained.is_finished()).await;
+    assert!(hub.stats().inbox_bytes > 0);
+    drop(ended);
+    thread.join().unwrap();
 }
 
 #[actix_web::test]

@@ -1,5 +1,7 @@
 //! Real websockets of a door, and its numbers.
 
+use std::collections::BTreeSet;
+
 use eventhive_hub::{Draft, Hub, HubSettings};
 use eventhive_transport::Overflow;
 use eventhive_webhook::budget::Budget;
@@ -100,6 +102,28 @@ async fn where_slow_websockets_are_disconnected_a_burst_ends_one_and_it_knows_wh
     let (sent, closed) = take(&mut client, |_| false).await;
     assert!(sent.numbers.len() < EVENTS && sent.numbers.is_sorted());
     assert_eq!(closed.map(|(code, _)| code), Some(1013));
+}
+
+/// It was closed for having too much to be told.
+#[actix_web::test]
+async fn a_websocket_with_many_subscriptions_is_told_of_all_when_a_hub_has_lost_events() {
+    const SUBSCRIPTIONS: usize = 600;
+    let (hub, served) = joined(HubSettings::default(), Making::default()).await;
+    let mut client = connect(&served).await;
+    for number in 0..SUBSCRIPTIONS {
+        client.subscribe(Exact(number.to_string().as_bytes())).await;
+    }
+    // More than the hub hands out at once.
+    for _ in 0..1000 {
+        hub.publish(Draft::bytes("other", vec![b'x'; 1000])).unwrap();
+    }
+    served.broadcaster.close();
+    let mut missed = BTreeSet::new();
+    while missed.len() < SUBSCRIPTIONS {
+        let frame = client.hear().await.unwrap();
+        let B2s::Missed { topic, .. } = B2s::read(&frame).unwrap() else { panic!("no MISSED") };
+        missed.insert(topic.to_vec());
+    }
 }
 
 #[actix_web::test]
