@@ -102,7 +102,7 @@ pub(super) async fn connect<T, F: Future<Output = Result<T, Failure>>>(
         let failure = match connected.map(|stream| stream.and_then(|stream| stream.set_nodelay(true).map(|()| stream)))
         {
             Some(Ok(stream)) => return Ok((turn, stream)),
-            Some(Err(error)) => Failure::new(outcome(&error), format!("{address}: {error}")),
+            Some(Err(error)) => refused(*address, &error),
             None => Failure::new(Outcome::TimedOut, format!("no connection to {address} in time")),
         };
         // What failed here says nothing of the host, and what failed there does.
@@ -113,7 +113,17 @@ pub(super) async fn connect<T, F: Future<Output = Result<T, Failure>>>(
     Err(failed.unwrap_or_else(|| late("its name has no address")))
 }
 
-fn late(what: &str) -> Failure {
+/// Why an address takes no connection.
+fn refused(address: SocketAddr, error: &io::Error) -> Failure {
+    let outcome = match error.kind() {
+        // Linux says the same of IPv6 that is switched off, and for ever.
+        io::ErrorKind::AddrNotAvailable if address.is_ipv6() => Outcome::Unreachable,
+        _ => outcome(error),
+    };
+    Failure::new(outcome, format!("{address}: {error}"))
+}
+
+pub(super) fn late(what: &str) -> Failure {
     Failure::new(Outcome::TimedOut, format!("no connection in time: {what}"))
 }
 
@@ -180,5 +190,15 @@ mod tests {
             assert_eq!(outcome(&error), Outcome::Unreachable, "{error}");
         }
         assert_eq!(outcome(&io::Error::other("something else")), Outcome::Unreachable);
+    }
+
+    #[test]
+    fn no_address_of_ones_own_is_a_fault_of_this_machine_for_ipv4_alone() {
+        let error = io::Error::from_raw_os_error(99);
+        for (address, expected) in [("192.0.2.1:80", Outcome::OwnFault), ("[2001:db8::1]:80", Outcome::Unreachable)] {
+            assert_eq!(refused(address.parse().unwrap(), &error).outcome, expected, "{address}");
+        }
+        let full = refused("[2001:db8::1]:80".parse().unwrap(), &io::Error::from_raw_os_error(24));
+        assert_eq!(full.outcome, Outcome::OwnFault);
     }
 }
