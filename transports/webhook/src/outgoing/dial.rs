@@ -35,7 +35,7 @@ impl Dialer {
 
     /// Where a host may be called.
     pub(super) async fn addresses(&self, origin: &Origin, time: &mut Time) -> Result<Vec<SocketAddr>, Failure> {
-        let found = time.take(1, self.found(origin)).await.ok_or_else(|| late("its name is still looked up"))??;
+        let found = self.found(origin, time).await?;
         self.allowed(origin, &found)
     }
 
@@ -55,10 +55,10 @@ impl Dialer {
     }
 
     /// Where it is.
-    pub(super) async fn found(&self, origin: &Origin) -> Result<Vec<SocketAddr>, Failure> {
+    pub(super) async fn found(&self, origin: &Origin, time: &mut Time) -> Result<Vec<SocketAddr>, Failure> {
         match &origin.host {
             Host::Address(address) => Ok(vec![SocketAddr::new(*address, origin.port)]),
-            Host::Name(name) => self.names.addresses(name, origin.port).await.map(|found| found.to_vec()),
+            Host::Name(name) => self.names.addresses(name, origin.port, time).await.map(|found| found.to_vec()),
         }
     }
 
@@ -152,16 +152,23 @@ pub(super) fn outcome(error: &io::Error) -> Outcome {
     if is_ours(error) { Outcome::OwnFault } else { Outcome::Unreachable }
 }
 
-/// The time that a connection may take. Waiting for a turn takes none of it.
+/// The time that a connection may take: its lookup, from when that has its place, TCP and TLS. Waiting for that place or for
+/// a turn takes none of it.
 pub(super) struct Time {
     left: Duration,
     until: Instant,
+    latest: Instant,
 }
 
 impl Time {
-    /// So long, and until then at the latest.
-    pub(super) fn new(left: Duration, until: Instant) -> Self {
-        Self { left, until }
+    /// So long, and until then at the latest; turns have to come until `latest`.
+    pub(super) fn new(left: Duration, until: Instant, latest: Instant) -> Self {
+        Self { left, until, latest }
+    }
+
+    /// Waits for a turn; `None` if it did not come in time.
+    pub(super) async fn turn<T>(&self, turn: impl Future<Output = T>) -> Option<T> {
+        timeout_at(self.latest, turn).await.ok()
     }
 
     /// Waits for something with one of so many shares of the time that is left; `None` if it took longer.

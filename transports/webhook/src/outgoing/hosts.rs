@@ -25,6 +25,7 @@ use super::addresses::{Address, Addresses};
 use super::connection::Connection;
 use super::report::Load;
 use super::target::Origin;
+use crate::store::Outcome;
 
 /// How often kept connections are looked after.
 const ROUND: Duration = Duration::from_secs(1);
@@ -119,6 +120,11 @@ impl Hosts {
         host.requests.store(requests + 1, Relaxed);
         self.requests.fetch_add(1, Relaxed);
         Ok(Place { hosts: Arc::clone(self), host })
+    }
+
+    /// A request was not made; counted if that is for want of room.
+    pub(super) fn note(&self, outcome: Outcome) {
+        self.crowded.fetch_add(u64::from(outcome == Outcome::Crowded), Relaxed);
     }
 
     /// A turn did not come.

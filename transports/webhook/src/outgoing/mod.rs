@@ -224,12 +224,20 @@ impl Outgoing {
         origin: &Origin,
         until: Instant,
     ) -> Result<(Turn<'a>, Box<Connection>), Failure> {
-        let mut time = Time::new(self.settings.connect_timeout, until);
-        let addresses = self.dialer.addresses(origin, &mut time).await?;
+        let mut time = Time::new(self.settings.connect_timeout, until, self.latest(until));
+        let addresses = self.dialer.addresses(origin, &mut time).await;
+        let addresses = addresses.inspect_err(|failure| self.hosts.note(failure.outcome))?;
         let turn = |address| async move { host.at(address, until).await.map_err(Failure::from) };
         let (turn, stream) = connect(&addresses, &mut time, turn).await?;
         let connection = self.dialer.begin(origin, stream, &mut time).await?;
         Ok((turn, connection))
+    }
+
+    /// By when a turn has to come that is waited for. With less left than a connection may take, it would be the url that
+    /// fails for the wait.
+    fn latest(&self, until: Instant) -> Instant {
+        let OutgoingSettings { connect_timeout, total_timeout, .. } = self.settings;
+        until.checked_sub(connect_timeout.min(total_timeout / 2)).unwrap_or(until)
     }
 
     async fn ask(
