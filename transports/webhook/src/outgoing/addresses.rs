@@ -40,7 +40,7 @@ impl Addresses {
     }
 
     pub(super) fn of(&self, address: IpAddr) -> Arc<Address> {
-        let network = counted(meant(address));
+        let network = network(address);
         let mut known = lock(&self.known);
         if let Some(address) = known.get(&network).and_then(Weak::upgrade) {
             return address;
@@ -49,6 +49,17 @@ impl Addresses {
         known.insert(network, Arc::downgrade(&address));
         address
     }
+}
+
+impl Address {
+    /// Whether this is what is known of it.
+    pub(super) fn is_of(&self, address: IpAddr) -> bool {
+        self.network == network(address)
+    }
+}
+
+fn network(address: IpAddr) -> IpAddr {
+    counted(meant(address))
 }
 
 impl Drop for Address {

@@ -1,8 +1,9 @@
 //! From a host to a connection: its name, the guard, TCP, TLS.
 //!
-//! Of the addresses of a name those are tried that may be called, one after the other, each with its share of the time. A name
-//! with none of them is forbidden.
+//! Of the addresses of a name those are tried that may be called, one after the other, each with its share of the time; those
+//! with a free turn first. A name with none of them is forbidden.
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -87,22 +88,30 @@ impl Dialer {
     }
 }
 
-/// Connects to the first of these that can be reached, each in its turn and with its share of the time.
-pub(super) async fn connect<T, F: Future<Output = Result<T, Failure>>>(
-    addresses: &[SocketAddr],
+/// Connects to the first of these that can be reached, each in its turn and with its share of the time. `turn` is told whether
+/// to wait: that is for those whose turn does not come at once, when all others were tried.
+pub(super) async fn connect<T, F: Future<Output = Result<Option<T>, Failure>>>(
+    addresses: Vec<SocketAddr>,
     time: &mut Time,
-    turn: impl Fn(IpAddr) -> F,
+    mut turn: impl FnMut(IpAddr, bool) -> F,
 ) -> Result<(T, TcpStream), Failure> {
     let mut failed: Option<Failure> = None;
-    for (at, address) in addresses.iter().enumerate() {
-        let turn = turn(address.ip()).await?;
-        let shares = u32::try_from(addresses.len() - at).unwrap_or(1);
+    let mut unasked = addresses.len();
+    let mut left = VecDeque::from(addresses);
+    while let Some(address) = left.pop_front() {
+        let turn = turn(address.ip(), unasked == 0).await?;
+        unasked = unasked.saturating_sub(1);
+        let Some(turn) = turn else {
+            left.push_back(address);
+            continue;
+        };
+        let shares = u32::try_from(left.len() + 1).unwrap_or(1);
         let connected = time.take(shares, TcpStream::connect(address)).await;
         // Requests are written as a whole; waiting for more would only delay their last part.
         let failure = match connected.map(|stream| stream.and_then(|stream| stream.set_nodelay(true).map(|()| stream)))
         {
             Some(Ok(stream)) => return Ok((turn, stream)),
-            Some(Err(error)) => refused(*address, &error),
+            Some(Err(error)) => refused(address, &error),
             None => Failure::new(Outcome::TimedOut, format!("no connection to {address} in time")),
         };
         // What failed here says nothing of the host, and what failed there does.

@@ -150,7 +150,7 @@ impl Outgoing {
         let found = steps.take(Stage::Resolve, dialer.found(origin, &mut time).await, list)?;
         let allowed = steps
             .take(Stage::Guard, dialer.allowed(origin, &found), |allowed| format!("{} may be called", list(allowed)))?;
-        let connected = connect(&allowed, &mut time, async |_| Ok(())).await;
+        let connected = connect(allowed, &mut time, async |_, _| Ok(Some(()))).await;
         let ((), stream) = steps.take(Stage::Connect, connected, |((), stream)| {
             stream.peer_addr().map_or_else(|_| "connected".to_owned(), |peer| format!("connected to {peer}"))
         })?;

@@ -15,9 +15,10 @@ use crate::wire::responses;
 #[derive(Clone)]
 pub struct OutgoingSettings {
     /// The longest that a request may take, from the call to the end of the answer, its wait for its turn included; a second
-    /// more for each MiB that was written of it, as this alone would make gigabytes undeliverable. 30 s.
+    /// more for each MiB that was written of it, as this alone would make gigabytes undeliverable. A turn that is waited for
+    /// and leaves less than `connect_timeout` of it, or half if that is less, is none. 30 s.
     pub total_timeout: Duration,
-    /// The longest that a connection may take: name, TCP and TLS. 5 s.
+    /// The longest that a connection may take: name, TCP and TLS. What it waits for a turn meanwhile does not count. 5 s.
     pub connect_timeout: Duration,
     /// The longest that a connection may stand still, before the answer and within it. 5 s.
     pub read_timeout: Duration,

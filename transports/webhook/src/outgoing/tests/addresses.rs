@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use eventhive_listener::Networks;
 
-use super::support::{Peer, Server, hello, looking_up, outgoing, settings, until};
+use super::support::{LONG, Peer, Server, hello, looking_up, outgoing, settings, until};
 use crate::outgoing::{Outgoing, OutgoingSettings};
 use crate::store::Outcome;
 
@@ -47,7 +47,7 @@ async fn no_spelling_of_the_machine_itself_is_called() {
             let report = outgoing.receive(&url, &hello()).await;
             assert_eq!((report.outcome, report.status), (Outcome::Forbidden, None), "{url}: {report:?}");
             assert!(!report.detail.is_empty());
-            assert_eq!(outgoing.missed(&url, b"a").await.outcome, Outcome::Forbidden);
+            assert_eq!(outgoing.missed(&url, b"a", LONG).await.outcome, Outcome::Forbidden);
         }
     }
     assert_eq!(server.connections(), 0);
