@@ -1,8 +1,9 @@
 //! What is known of each address that is called, whatever names lead to it: how many requests are under way.
 //!
 //! Names cost nothing. Without this bound one machine that answers to many, and stalls, could have all requests that may be
-//! under way. An address is known while it has a request or a kept connection, so that there are never more of them than of
-//! those.
+//! under way. It is a bound for one machine: whoever has a /48 of IPv6, or several addresses, has as many times as much, and
+//! all who share an address, as behind a CDN, are held up together. An address is known while it has a request or a kept
+//! connection, so that there are never more of them than of those.
 
 use std::collections::HashMap;
 use std::net::IpAddr;

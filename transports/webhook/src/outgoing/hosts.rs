@@ -4,7 +4,7 @@
 //! count under one lock: a request counts from its call to its end, whether it is under way or waits for its turn.
 //!
 //! A request has its turn at its host, then at its address, and then among all; so nobody who waits for a turn has one that
-//! others of other hosts or addresses wait for.
+//! others of other hosts or addresses wait for. Hosts that share an address do hold up one another there.
 //!
 //! A kept connection belongs to the tokio runtime that made it, as only that one is told when something moves on it. So
 //! each runtime takes its own. One task, on any of them, closes those that are kept for too long, or have ended; it ends

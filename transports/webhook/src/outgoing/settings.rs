@@ -27,7 +27,7 @@ pub struct OutgoingSettings {
     /// How many more to one host may wait for their turn. 16,384, of about two kilobytes each; messages are shared.
     pub per_host_waiting: usize,
     /// How many requests may be under way to all hosts; each has a file descriptor. A quarter of them, but no less than
-    /// `per_host`, may be under way to one IPv4 address or one /64 of IPv6, whatever names it has. 1,024.
+    /// `per_host` (which it is with less than four times as many), may be under way to one IPv4 address or one /64 of IPv6, whatever names it has. 1,024.
     pub requests: usize,
     /// How many connections without a request are kept. 1,024, of about 20 kB each.
     pub idle_connections: usize,
