@@ -53,7 +53,9 @@ async fn flood(publisher: &Client, topic: &Topic, length: usize, quick: &mut Col
         publisher.publish_many(sent.iter().map(|payload| (topic.clone(), payload.clone())).collect()).await?;
         let mut got = Vec::new();
         for _ in &sent {
-            got.push(quick.next().await?.payload);
+            let message = quick.next().await?;
+            ensure!(message.topic == *topic, "a message on {topic} came on {}", message.topic);
+            got.push(message.payload);
         }
         got.sort();
         ensure!(got == sent, "in round {round} the quick subscriber did not receive each message once");

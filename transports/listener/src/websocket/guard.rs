@@ -64,7 +64,7 @@ impl<L: Guarded> Stream for Guard<L> {
                 self.live.heard();
                 let largest = self.live.largest_frame().map_or(u64::MAX, |largest| largest as u64);
                 let Some(complete) = self.frames.pass(chunk, largest) else {
-                    self.live.input().is_too_large();
+                    self.live.input().overflows();
                     return Poll::Ready(Some(Err(PayloadError::Overflow)));
                 };
                 self.live.input().gives(complete);

@@ -28,7 +28,7 @@ impl Input {
 
     /// The decoder has lost its way: what comes can no longer be told apart into frames, so not even a close frame would be
     /// seen.
-    pub fn is_broken(&self) {
+    pub fn breaks(&self) {
         self.state.set(State::Broken);
     }
 
@@ -66,7 +66,7 @@ impl Input {
     }
 
     /// A frame was announced that is too large.
-    pub(super) fn is_too_large(&self) {
+    pub(super) fn overflows(&self) {
         self.state.set(State::TooLarge);
     }
 }

@@ -21,6 +21,8 @@ struct Named {
     path: &'static str,
     word: &'static str,
     drained: AtomicUsize,
+    /// Requests that are never answered.
+    stuck: Arc<AtomicUsize>,
 }
 
 impl Door for Named {
@@ -28,7 +30,12 @@ impl Door for Named {
         let word = self.word;
         config.route(self.path, web::get().to(move || async move { word }));
         config.route(&format!("{}/peer", self.path), web::get().to(peer));
-        config.route(&format!("{}/stuck", self.path), web::get().to(std::future::pending::<String>));
+        let stuck = Arc::clone(&self.stuck);
+        let never = move || {
+            stuck.fetch_add(1, Ordering::Relaxed);
+            std::future::pending::<String>()
+        };
+        config.route(&format!("{}/stuck", self.path), web::get().to(never));
     }
 
     fn drain(&self, _: Duration) -> BoxFuture<'static, ()> {
@@ -47,7 +54,7 @@ async fn peer(request: HttpRequest) -> String {
 }
 
 fn door(path: &'static str, word: &'static str) -> Arc<Named> {
-    Arc::new(Named { path, word, drained: AtomicUsize::new(0) })
+    Arc::new(Named { path, word, drained: AtomicUsize::new(0), stuck: Arc::default() })
 }
 
 fn plan(name: &str, listen: Listen, door: &Arc<Named>) -> DoorPlan {
@@ -65,6 +72,19 @@ fn get(address: SocketAddr, path: &str) -> String {
     let mut answer = String::new();
     socket.read_to_string(&mut answer).unwrap();
     answer
+}
+
+/// A request that has begun and is never answered.
+async fn stuck(door: &Named, address: SocketAddr) -> TcpStream {
+    let mut stuck = TcpStream::connect(address).unwrap();
+    stuck.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stuck.write_all(b"GET /a/stuck HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    let begun = Instant::now();
+    while door.stuck.load(Ordering::Relaxed) == 0 {
+        assert!(begun.elapsed() < Duration::from_secs(20), "it has not begun");
+        tokio::task::yield_now().await;
+    }
+    stuck
 }
 
 fn errors(plans: Vec<DoorPlan>) -> Vec<String> {
@@ -176,10 +196,7 @@ async fn stopping_frees_the_address_at_once_and_cuts_what_does_not_end() {
     let one = door("/a", "here");
     let listeners = Listeners::start(vec![plan("servers.a", listen("127.0.0.1", free_port()), &one)]).unwrap();
     let address = listeners.addresses()[0].address;
-    let mut stuck = TcpStream::connect(address).unwrap();
-    stuck.write_all(b"GET /a/stuck HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
-    // A request behind it has been answered, so this one has begun.
-    assert!(get(address, "/a").ends_with("here"));
+    let _stuck = stuck(&one, address).await;
     let began = Instant::now();
     listeners.stop(Duration::from_millis(200)).await;
     assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
@@ -211,10 +228,7 @@ async fn a_stop_that_nobody_waits_for_any_more_leaves_neither_connection_nor_por
     let one = door("/a", "here");
     let listeners = Listeners::start(vec![plan("servers.a", listen("127.0.0.1", 0), &one)]).unwrap();
     let address = listeners.addresses()[0].address;
-    let mut stuck = TcpStream::connect(address).unwrap();
-    stuck.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-    stuck.write_all(b"GET /a/stuck HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
-    assert!(get(address, "/a").ends_with("here"));
+    let mut stuck = stuck(&one, address).await;
     // Drained, but not within the hour that it gives the stuck request.
     let stop = listeners.stop(Duration::from_secs(3600));
     assert!(tokio::time::timeout(Duration::from_millis(200), stop).await.is_err());

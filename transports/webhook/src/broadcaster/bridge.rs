@@ -118,7 +118,7 @@ impl Bridge {
             Err(error) => {
                 counters.refused_by_hub.add(1);
                 tracing::warn!(%error, "a message was not given to other doors: its file cannot be read");
-                return Handed::default();
+                return Handed::refused(&error);
             }
         };
         let topic = Topic::new(message.topic.to_vec());

@@ -150,7 +150,8 @@ impl Broadcaster {
         tracing: &[u8],
     ) -> Result<(), Denied> {
         let admitted = self.authority.admit(authorization, claim, tracing).await;
-        if let Err(denied) = &admitted {
+        // Of a store that is away whoever follows it tells.
+        if let Err(denied @ (Denied::Unauthorized | Denied::Forbidden(_))) = &admitted {
             self.counters.denied.add(1);
             self.denials.tell(asker, denied);
         }

@@ -9,7 +9,8 @@ use crate::store::Outcome;
 pub struct Counts {
     /// Messages that were confirmed, by url.
     pub delivered: u64,
-    /// Messages that were tried and did not arrive, or could not be read or signed here.
+    /// Messages that were tried and did not arrive, or failed here: they could not be read or signed, this machine had no room
+    /// for a connection, the store did not say whether their url wants to be called, or the broadcaster was stopped.
     pub failed: u64,
     /// Messages that were not tried because their url fails or is disabled.
     pub held: u64,

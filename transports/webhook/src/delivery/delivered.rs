@@ -21,7 +21,7 @@ pub struct Delivered {
 pub enum GivenUp {
     /// Too many wait for its url.
     Crowded,
-    /// The broadcaster stops: before it was tried, or before it was answered.
+    /// The broadcaster stops: before it was tried, or before it was answered. That is [`Outcome::OwnFault`].
     Stopped,
 }
 

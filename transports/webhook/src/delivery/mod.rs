@@ -47,7 +47,7 @@ pub use settings::{DeliverySettings, JournalSettings, Log};
 use self::shared::Shared;
 use crate::index::Target;
 use crate::message::Message;
-use crate::outgoing::Outgoing;
+use crate::outgoing::{Load, Outgoing};
 use crate::store::Store;
 
 /// Delivers messages to urls. Clones are the same; all of it may be called from any thread.
@@ -117,6 +117,12 @@ impl Delivery {
     #[must_use]
     pub fn counts(&self) -> Counts {
         self.shared.counts()
+    }
+
+    /// How many requests are under way now, and to how many hosts and addresses.
+    #[must_use]
+    pub fn load(&self) -> Load {
+        self.shared.outgoing.load()
     }
 }
 

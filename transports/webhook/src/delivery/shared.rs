@@ -139,7 +139,7 @@ impl Shared {
     fn settle(&self, permit: Permit<'_>, url: &str, report: &Report) {
         match report.outcome {
             Outcome::Confirmed | Outcome::Unsubscribed => self.well(permit, url),
-            // That is this broadcaster's own doing: also what its store did not tell it, which is `Held`.
+            // That is this broadcaster's own doing.
             Outcome::Crowded | Outcome::Held | Outcome::OwnFault => drop(permit),
             _ => {
                 if permit.failed(url, self.clock.now()) {
@@ -244,7 +244,7 @@ impl Shared {
             return Ok(());
         }
         let stored = self.store.endpoint(url).await.map_err(|error| {
-            not_made(Outcome::Held, &format!("it is not known whether it wants to be called: {error}"))
+            not_made(Outcome::OwnFault, &format!("it is not known whether it wants to be called: {error}"))
         })?;
         let allowed = match stored {
             Some(Endpoint { verified_at: Some(_), allowed_rate, .. }) => allowed_rate,

@@ -100,7 +100,7 @@ impl Shared {
         };
         let asked = async {
             match self.be_sure_to_tell(&permit, due, recovery).await {
-                Ok(()) => self.outgoing.missed(recovery, &due.topic).await,
+                Ok(()) => self.outgoing.missed(recovery, &due.topic, LONGEST).await,
                 Err(report) => report,
             }
         };

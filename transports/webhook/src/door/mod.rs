@@ -49,7 +49,7 @@ use self::stats::Counters;
 pub use self::stats::DoorStats;
 use crate::broadcaster::Broadcaster;
 use crate::config::Config;
-use crate::delivery::{Counts, Delivery};
+use crate::delivery::Delivery;
 use crate::session::Sessions;
 
 /// How long a request waits for a door that is being opened.
@@ -177,8 +177,9 @@ impl WebhookDoor {
     pub fn stats(&self) -> DoorStats {
         let opened = self.common.opened.load();
         let delivery = opened.as_ref().and_then(|opened| opened.delivery.as_ref());
-        let deliveries = delivery.map_or_else(Counts::default, Delivery::counts);
-        DoorStats { deliveries, ..self.common.counters.read(self.sessions(), &self.common.config.memory) }
+        let (deliveries, outgoing) =
+            delivery.map_or_else(Default::default, |delivery| (delivery.counts(), delivery.load()));
+        DoorStats { deliveries, outgoing, ..self.common.counters.read(self.sessions(), &self.common.config.memory) }
     }
 
     fn service(&self, embedded: bool) -> Scope {

@@ -7,6 +7,7 @@ use tokio::sync::Notify;
 
 use crate::budget::Budget;
 use crate::delivery::Counts;
+use crate::outgoing::Load;
 
 /// A door's numbers. Counts go from its start on. What became of messages is in the broadcaster's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -26,6 +27,8 @@ pub struct DoorStats {
     pub out_of_memory: u64,
     /// What became of messages to urls, if the door has opened its broadcaster itself.
     pub deliveries: Counts,
+    /// Requests to urls that are under way or wait, with hosts, addresses and connections, if it has done so.
+    pub outgoing: Load,
 }
 
 #[derive(Debug, Default)]
@@ -65,6 +68,7 @@ impl Counters {
             memory: memory.used(),
             out_of_memory: memory.refused(),
             deliveries: Counts::default(),
+            outgoing: Load::default(),
         }
     }
 }

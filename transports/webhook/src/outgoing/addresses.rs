@@ -1,8 +1,9 @@
 //! What is known of each address that is called, whatever names lead to it: how many requests are under way.
 //!
 //! Names cost nothing. Without this bound one machine that answers to many, and stalls, could have all requests that may be
-//! under way. An address is known while it has a request or a kept connection, so that there are never more of them than of
-//! those.
+//! under way. It is a bound for one machine: whoever has a /48 of IPv6, or several addresses, has as many times as much, and
+//! all who share an address, as behind a CDN, are held up together. An address is known while it has a request or a kept
+//! connection, so that there are never more of them than of those.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -40,7 +41,7 @@ impl Addresses {
     }
 
     pub(super) fn of(&self, address: IpAddr) -> Arc<Address> {
-        let network = counted(meant(address));
+        let network = network(address);
         let mut known = lock(&self.known);
         if let Some(address) = known.get(&network).and_then(Weak::upgrade) {
             return address;
@@ -49,6 +50,17 @@ impl Addresses {
         known.insert(network, Arc::downgrade(&address));
         address
     }
+}
+
+impl Address {
+    /// Whether this is what is known of it.
+    pub(super) fn is_of(&self, address: IpAddr) -> bool {
+        self.network == network(address)
+    }
+}
+
+fn network(address: IpAddr) -> IpAddr {
+    counted(meant(address))
 }
 
 impl Drop for Address {

@@ -1,8 +1,9 @@
 //! From a host to a connection: its name, the guard, TCP, TLS.
 //!
-//! Of the addresses of a name those are tried that may be called, one after the other, each with its share of the time. A name
-//! with none of them is forbidden.
+//! Of the addresses of a name those are tried that may be called, one after the other, each with its share of the time; those
+//! with a free turn first. A name with none of them is forbidden.
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -35,7 +36,7 @@ impl Dialer {
 
     /// Where a host may be called.
     pub(super) async fn addresses(&self, origin: &Origin, time: &mut Time) -> Result<Vec<SocketAddr>, Failure> {
-        let found = time.take(1, self.found(origin)).await.ok_or_else(|| late("its name is still looked up"))??;
+        let found = self.found(origin, time).await?;
         self.allowed(origin, &found)
     }
 
@@ -55,10 +56,10 @@ impl Dialer {
     }
 
     /// Where it is.
-    pub(super) async fn found(&self, origin: &Origin) -> Result<Vec<SocketAddr>, Failure> {
+    pub(super) async fn found(&self, origin: &Origin, time: &mut Time) -> Result<Vec<SocketAddr>, Failure> {
         match &origin.host {
             Host::Address(address) => Ok(vec![SocketAddr::new(*address, origin.port)]),
-            Host::Name(name) => self.names.addresses(name, origin.port).await.map(|found| found.to_vec()),
+            Host::Name(name) => self.names.addresses(name, origin.port, time).await.map(|found| found.to_vec()),
         }
     }
 
@@ -87,22 +88,30 @@ impl Dialer {
     }
 }
 
-/// Connects to the first of these that can be reached, each in its turn and with its share of the time.
-pub(super) async fn connect<T, F: Future<Output = Result<T, Failure>>>(
-    addresses: &[SocketAddr],
+/// Connects to the first of these that can be reached, each in its turn and with its share of the time. `turn` is told whether
+/// to wait: that is for those whose turn does not come at once, when all others were tried.
+pub(super) async fn connect<T, F: Future<Output = Result<Option<T>, Failure>>>(
+    addresses: Vec<SocketAddr>,
     time: &mut Time,
-    turn: impl Fn(IpAddr) -> F,
+    mut turn: impl FnMut(IpAddr, bool) -> F,
 ) -> Result<(T, TcpStream), Failure> {
     let mut failed: Option<Failure> = None;
-    for (at, address) in addresses.iter().enumerate() {
-        let turn = turn(address.ip()).await?;
-        let shares = u32::try_from(addresses.len() - at).unwrap_or(1);
+    let mut unasked = addresses.len();
+    let mut left = VecDeque::from(addresses);
+    while let Some(address) = left.pop_front() {
+        let turn = turn(address.ip(), unasked == 0).await?;
+        unasked = unasked.saturating_sub(1);
+        let Some(turn) = turn else {
+            left.push_back(address);
+            continue;
+        };
+        let shares = u32::try_from(left.len() + 1).unwrap_or(1);
         let connected = time.take(shares, TcpStream::connect(address)).await;
         // Requests are written as a whole; waiting for more would only delay their last part.
         let failure = match connected.map(|stream| stream.and_then(|stream| stream.set_nodelay(true).map(|()| stream)))
         {
             Some(Ok(stream)) => return Ok((turn, stream)),
-            Some(Err(error)) => Failure::new(outcome(&error), format!("{address}: {error}")),
+            Some(Err(error)) => refused(address, &error),
             None => Failure::new(Outcome::TimedOut, format!("no connection to {address} in time")),
         };
         // What failed here says nothing of the host, and what failed there does.
@@ -113,7 +122,17 @@ pub(super) async fn connect<T, F: Future<Output = Result<T, Failure>>>(
     Err(failed.unwrap_or_else(|| late("its name has no address")))
 }
 
-fn late(what: &str) -> Failure {
+/// Why an address takes no connection.
+fn refused(address: SocketAddr, error: &io::Error) -> Failure {
+    let outcome = match error.kind() {
+        // Linux says the same of IPv6 that is switched off, and for ever.
+        io::ErrorKind::AddrNotAvailable if address.is_ipv6() => Outcome::Unreachable,
+        _ => outcome(error),
+    };
+    Failure::new(outcome, format!("{address}: {error}"))
+}
+
+pub(super) fn late(what: &str) -> Failure {
     Failure::new(Outcome::TimedOut, format!("no connection in time: {what}"))
 }
 
@@ -142,16 +161,23 @@ pub(super) fn outcome(error: &io::Error) -> Outcome {
     if is_ours(error) { Outcome::OwnFault } else { Outcome::Unreachable }
 }
 
-/// The time that a connection may take. Waiting for a turn takes none of it.
+/// The time that a connection may take: its lookup, from when that has its place, TCP and TLS. Waiting for that place or for
+/// a turn takes none of it.
 pub(super) struct Time {
     left: Duration,
     until: Instant,
+    latest: Instant,
 }
 
 impl Time {
-    /// So long, and until then at the latest.
-    pub(super) fn new(left: Duration, until: Instant) -> Self {
-        Self { left, until }
+    /// So long, and until then at the latest; turns have to come until `latest`.
+    pub(super) fn new(left: Duration, until: Instant, latest: Instant) -> Self {
+        Self { left, until, latest }
+    }
+
+    /// Waits for a turn; `None` if it did not come in time.
+    pub(super) async fn turn<T>(&self, turn: impl Future<Output = T>) -> Option<T> {
+        timeout_at(self.latest, turn).await.ok()
     }
 
     /// Waits for something with one of so many shares of the time that is left; `None` if it took longer.
@@ -180,5 +206,15 @@ mod tests {
             assert_eq!(outcome(&error), Outcome::Unreachable, "{error}");
         }
         assert_eq!(outcome(&io::Error::other("something else")), Outcome::Unreachable);
+    }
+
+    #[test]
+    fn no_address_of_ones_own_is_a_fault_of_this_machine_for_ipv4_alone() {
+        let error = io::Error::from_raw_os_error(99);
+        for (address, expected) in [("192.0.2.1:80", Outcome::OwnFault), ("[2001:db8::1]:80", Outcome::Unreachable)] {
+            assert_eq!(refused(address.parse().unwrap(), &error).outcome, expected, "{address}");
+        }
+        let full = refused("[2001:db8::1]:80".parse().unwrap(), &io::Error::from_raw_os_error(24));
+        assert_eq!(full.outcome, Outcome::OwnFault);
     }
 }

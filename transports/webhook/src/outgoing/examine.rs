@@ -77,8 +77,8 @@ pub struct Examination {
 }
 
 impl Outgoing {
-    /// Delivers a message as [`receive`](Self::receive) does, and tells of each step. Waits for no turn, and uses no kept
-    /// connection.
+    /// Delivers a message as [`receive`](Self::receive) does, and tells of each step. Waits for no turn but that of its name to
+    /// be looked up, and uses no kept connection.
     pub async fn examine(&self, url: &str, message: &Message) -> Examination {
         let (begun, identifier) = (Instant::now(), fresh_identifier());
         let mut steps = Steps { made: Vec::new(), begun };
@@ -144,14 +144,13 @@ impl Outgoing {
         steps: &mut Steps,
     ) -> Result<Box<Connection>, Failure> {
         let (origin, dialer) = (&target.origin, &self.dialer);
-        let mut time = Time::new(self.settings.connect_timeout, until);
+        let mut time = Time::new(self.settings.connect_timeout, until, self.latest(until));
         let late = || Failure::new(Outcome::TimedOut, "it took too long");
         let list = |addresses: &Vec<_>| addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        let found = time.take(1, dialer.found(origin)).await.ok_or_else(late).flatten();
-        let found = steps.take(Stage::Resolve, found, list)?;
+        let found = steps.take(Stage::Resolve, dialer.found(origin, &mut time).await, list)?;
         let allowed = steps
             .take(Stage::Guard, dialer.allowed(origin, &found), |allowed| format!("{} may be called", list(allowed)))?;
-        let connected = connect(&allowed, &mut time, async |_| Ok(())).await;
+        let connected = connect(allowed, &mut time, async |_, _| Ok(Some(()))).await;
         let ((), stream) = steps.take(Stage::Connect, connected, |((), stream)| {
             stream.peer_addr().map_or_else(|_| "connected".to_owned(), |peer| format!("connected to {peer}"))
         })?;

@@ -4,7 +4,7 @@
 //! count under one lock: a request counts from its call to its end, whether it is under way or waits for its turn.
 //!
 //! A request has its turn at its host, then at its address, and then among all; so nobody who waits for a turn has one that
-//! others of other hosts or addresses wait for.
+//! others of other hosts or addresses wait for. Hosts that share an address do hold up one another there.
 //!
 //! A kept connection belongs to the tokio runtime that made it, as only that one is told when something moves on it. So
 //! each runtime takes its own. One task, on any of them, closes those that are kept for too long, or have ended; it ends
@@ -25,6 +25,7 @@ use super::addresses::{Address, Addresses};
 use super::connection::Connection;
 use super::report::Load;
 use super::target::Origin;
+use crate::store::Outcome;
 
 /// How often kept connections are looked after.
 const ROUND: Duration = Duration::from_secs(1);
@@ -71,8 +72,8 @@ struct Kept {
 pub(super) enum Crowded {
     #[error("{0} requests to this host are under way or wait already")]
     Full(usize),
-    #[error("its turn did not come in time")]
-    Late,
+    #[error("its turn {0} did not come in time")]
+    Late(&'static str),
 }
 
 impl Hosts {
@@ -121,10 +122,27 @@ impl Hosts {
         Ok(Place { hosts: Arc::clone(self), host })
     }
 
-    /// A turn did not come.
-    fn late(&self) -> Crowded {
-        self.crowded.fetch_add(1, Relaxed);
-        Crowded::Late
+    /// A request was not made; counted if that is for want of room.
+    pub(super) fn note(&self, outcome: Outcome) {
+        self.crowded.fetch_add(u64::from(outcome == Outcome::Crowded), Relaxed);
+    }
+
+    /// Waits for a turn, until then at the latest.
+    async fn turn<'a>(
+        &self,
+        turns: &'a Semaphore,
+        latest: Instant,
+        at: &'static str,
+    ) -> Result<SemaphorePermit<'a>, Crowded> {
+        if let Ok(turn) = turns.try_acquire() {
+            return Ok(turn);
+        }
+        let turn = timeout_at(latest, turns.acquire()).await.ok().and_then(Result::ok);
+        // One that comes when the time is over is none.
+        turn.filter(|_| Instant::now() < latest).ok_or_else(|| {
+            self.note(Outcome::Crowded);
+            Crowded::Late(at)
+        })
     }
 
     /// Forgets a host that has nothing any more. Whoever still holds one that was forgotten finds another in its place, or none.
@@ -163,10 +181,13 @@ impl Host {
         Self { origin, turns, requests: AtomicUsize::new(0), kept: Mutex::default() }
     }
 
-    /// Where the kept connection that was used last leads.
-    fn last(&self, runtime: Id) -> Option<Arc<Address>> {
+    /// Where kept connections lead: the turn of an address that has one now, or else that of the connection that was used last.
+    fn last(&self, runtime: Id) -> Option<Result<AddressTurn, Arc<Address>>> {
         let kept = lock(&self.kept);
-        kept.iter().rfind(|kept| kept.runtime == runtime).map(|kept| Arc::clone(&kept.address))
+        let mut addresses =
+            kept.iter().rev().filter(|kept| kept.runtime == runtime).map(|kept| &kept.address).peekable();
+        let last = Arc::clone(addresses.peek()?);
+        Some(addresses.find_map(AddressTurn::at_once).ok_or(last))
     }
 }
 
@@ -182,66 +203,95 @@ pub(super) struct HostTurn<'a> {
     _host: SemaphorePermit<'a>,
 }
 
+/// The address' turn.
+pub(super) struct AddressTurn(Arc<Address>);
+
 /// The right to make it now.
 pub(super) struct Turn<'a> {
     place: &'a Place,
-    address: Arc<Address>,
+    address: AddressTurn,
     _all: SemaphorePermit<'a>,
 }
 
 impl Place {
     /// Waits for the host's turn; those who came first have theirs first.
-    pub(super) async fn turn(&self, until: Instant) -> Result<HostTurn<'_>, Crowded> {
-        match turn(&self.host.turns, until).await {
-            Some(host) => Ok(HostTurn { place: self, _host: host }),
-            None => Err(self.hosts.late()),
-        }
+    pub(super) async fn turn(&self, latest: Instant) -> Result<HostTurn<'_>, Crowded> {
+        let host = self.hosts.turn(&self.host.turns, latest, "at its host").await?;
+        Ok(HostTurn { place: self, _host: host })
+    }
+}
+
+impl AddressTurn {
+    /// If nobody has to wait for it.
+    fn at_once(address: &Arc<Address>) -> Option<Self> {
+        address.turns.try_acquire().ok().map(|turn| Self::new(turn, address))
+    }
+
+    /// The permit would borrow from what it stands beside: this gives it back when it goes.
+    fn new(turn: SemaphorePermit<'_>, address: &Arc<Address>) -> Self {
+        turn.forget();
+        Self(Arc::clone(address))
+    }
+
+    pub(super) fn is_of(&self, address: IpAddr) -> bool {
+        self.0.is_of(address)
     }
 }
 
 impl HostTurn<'_> {
-    /// Waits for the turn of an address, and then among all.
-    pub(super) async fn at(&self, address: IpAddr, until: Instant) -> Result<Turn<'_>, Crowded> {
-        self.turn(self.place.hosts.addresses.of(address), until).await
+    /// The turn of an address and then among all, unless `held` is the first already. `None` if that of the address does not
+    /// come at once; with `wait` it is waited for.
+    pub(super) async fn at(
+        &self,
+        address: IpAddr,
+        held: Option<AddressTurn>,
+        wait: bool,
+        latest: Instant,
+    ) -> Result<Option<Turn<'_>>, Crowded> {
+        let address = self.place.hosts.addresses.of(address);
+        let turn = match held.filter(|held| Arc::ptr_eq(&held.0, &address)).or_else(|| AddressTurn::at_once(&address)) {
+            Some(turn) => turn,
+            None if wait => self.address(&address, latest).await?,
+            None => return Ok(None),
+        };
+        self.all(turn, latest).await.map(Some)
     }
 
-    async fn turn(&self, address: Arc<Address>, until: Instant) -> Result<Turn<'_>, Crowded> {
-        let Place { hosts, .. } = self.place;
-        let first = turn(&address.turns, until).await.ok_or_else(|| hosts.late())?;
-        let all = turn(&hosts.turns, until).await.ok_or_else(|| hosts.late())?;
-        // It would borrow from what it stands beside: the turn gives it back when it goes.
-        first.forget();
+    async fn address(&self, address: &Arc<Address>, latest: Instant) -> Result<AddressTurn, Crowded> {
+        let turn = self.place.hosts.turn(&address.turns, latest, "at its address").await?;
+        Ok(AddressTurn::new(turn, address))
+    }
+
+    async fn all(&self, address: AddressTurn, latest: Instant) -> Result<Turn<'_>, Crowded> {
+        let all = self.place.hosts.turn(&self.place.hosts.turns, latest, "among all requests").await?;
         Ok(Turn { place: self.place, address, _all: all })
     }
 
-    /// A kept connection that stands, if there is one, in its turn.
-    pub(super) async fn kept(&self, until: Instant) -> Result<Option<(Turn<'_>, Box<Connection>)>, Crowded> {
+    /// The turn of the address that a kept connection leads to, with one that stands, if it still has one. `None` if none is
+    /// kept.
+    pub(super) async fn kept(&self, latest: Instant) -> Result<Option<(Turn<'_>, Option<Box<Connection>>)>, Crowded> {
         let runtime = Handle::current().id();
-        while let Some(address) = self.place.host.last(runtime) {
-            let turn = self.turn(address, until).await?;
-            while let Some(mut connection) = turn.take(runtime) {
-                if connection.is_alive() {
-                    return Ok(Some((turn, connection)));
-                }
-            }
-        }
-        Ok(None)
-    }
-}
-
-async fn turn(turns: &Semaphore, until: Instant) -> Option<SemaphorePermit<'_>> {
-    match turns.try_acquire() {
-        Ok(permit) => Some(permit),
-        // One that comes when the time is over is none.
-        Err(_) => timeout_at(until, turns.acquire()).await.ok()?.ok().filter(|_| Instant::now() < until),
+        let address = match self.place.host.last(runtime) {
+            None => return Ok(None),
+            Some(Ok(turn)) => turn,
+            Some(Err(address)) => self.address(&address, latest).await?,
+        };
+        let turn = self.all(address, latest).await?;
+        let connection = std::iter::from_fn(|| turn.take(runtime)).find_map(|mut kept| kept.is_alive().then_some(kept));
+        Ok(Some((turn, connection)))
     }
 }
 
 impl Turn<'_> {
+    /// The turn of its address alone, for who has to look its name up first: nobody else's is held up by that.
+    pub(super) fn aside(self) -> AddressTurn {
+        self.address
+    }
+
     /// The kept connection to its address that was used last: it is the least likely to have been closed.
     fn take(&self, runtime: Id) -> Option<Box<Connection>> {
         let mut kept = lock(&self.place.host.kept);
-        let of = |kept: &Kept| kept.runtime == runtime && Arc::ptr_eq(&kept.address, &self.address);
+        let of = |kept: &Kept| kept.runtime == runtime && Arc::ptr_eq(&kept.address, &self.address.0);
         let at = kept.iter().rposition(of)?;
         self.place.hosts.idle.fetch_sub(1, Relaxed);
         Some(kept.remove(at).connection)
@@ -257,15 +307,15 @@ impl Turn<'_> {
             hosts.idle.fetch_sub(1, Relaxed);
             return;
         }
-        let (address, until) = (Arc::clone(&self.address), Instant::now() + bounds.idle_for);
+        let (address, until) = (Arc::clone(&self.address.0), Instant::now() + bounds.idle_for);
         lock(&self.place.host.kept).push(Kept { connection, address, runtime: Handle::current().id(), until });
         hosts.tend();
     }
 }
 
-impl Drop for Turn<'_> {
+impl Drop for AddressTurn {
     fn drop(&mut self) {
-        self.address.turns.add_permits(1);
+        self.0.turns.add_permits(1);
     }
 }
 

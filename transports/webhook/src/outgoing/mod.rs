@@ -31,6 +31,7 @@ mod target;
 mod tests;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -48,7 +49,7 @@ use self::body::{Parts, RequestBody};
 use self::connection::{Answer, Broken, Connection, Patience};
 use self::dial::{Dialer, Time, connect};
 use self::guard::Guard;
-use self::hosts::{Bounds, Crowded, HostTurn, Hosts, Turn};
+use self::hosts::{AddressTurn, Bounds, Crowded, HostTurn, Hosts, Turn};
 use self::names::Lookup;
 use self::report::Failure;
 use self::request::{Always, Call};
@@ -111,10 +112,11 @@ impl Outgoing {
         }
     }
 
-    /// Tells a recovery url that messages of a topic may have been missed. Never fails otherwise than by its report.
-    pub async fn missed(&self, recovery: &str, topic: &[u8]) -> Report {
+    /// Tells a recovery url that messages of a topic may have been missed, in no longer than that. Never fails otherwise than by
+    /// its report.
+    pub async fn missed(&self, recovery: &str, topic: &[u8], longest: Duration) -> Report {
         let begun = Instant::now();
-        match self.try_missed(recovery, topic, begun).await {
+        match self.try_missed(recovery, topic, begun + longest.min(self.settings.total_timeout)).await {
             Ok(status) => confirmed(begun, 0, status, None),
             Err(failure) => failure.report(begun.elapsed(), None),
         }
@@ -151,12 +153,13 @@ impl Outgoing {
         let head =
             ReceiveHead { tracing: b"", topic: &message.topic, identifier: &identifier, length: message.body.len() };
         let call = receive_call(&head, url, message, identifier)?;
-        let answer = self.post(url, &call, &message.body, begun).await?;
+        let until = begun + self.settings.total_timeout;
+        let answer = self.exchange(url, Ask::Post(&call, &message.body), until).await?;
         let count = answer::received(&*self.settings.vouch, url, &identifier, &answer).await?;
         Ok((count, answer.status.as_u16()))
     }
 
-    async fn try_missed(&self, recovery: &str, topic: &[u8], begun: Instant) -> Result<u16, Failure> {
+    async fn try_missed(&self, recovery: &str, topic: &[u8], until: Instant) -> Result<u16, Failure> {
         let missed = Missed { tracing: b"", topic };
         let mut bytes = Vec::with_capacity(topic.len() + 4);
         missed.write(&mut bytes).map_err(|error| request::unmade(error.to_string()))?;
@@ -167,20 +170,17 @@ impl Outgoing {
             claim: missed.claim(recovery),
             digest: None,
         };
-        let answer = self.post(recovery, &call, &Body::Memory(Bytes::copy_from_slice(topic)), begun).await?;
+        let message = Body::Memory(Bytes::copy_from_slice(topic));
+        let answer = self.exchange(recovery, Ask::Post(&call, &message), until).await?;
         answer::missed(&*self.settings.vouch, recovery, topic, &answer).await?;
         Ok(answer.status.as_u16())
-    }
-
-    async fn post(&self, url: &str, call: &Call<'_>, message: &Body, begun: Instant) -> Result<Answer, Failure> {
-        self.exchange(url, Ask::Post(call, message), begun + self.settings.total_timeout).await
     }
 
     /// Makes a request when its turn comes.
     async fn exchange(&self, url: &str, ask: Ask<'_>, until: Instant) -> Result<Answer, Failure> {
         let target = Target::read(url).map_err(|problem| Failure::new(Outcome::Forbidden, problem))?;
         let place = self.hosts.enter(&target.origin)?;
-        let turn = place.turn(until).await?;
+        let turn = place.turn(self.latest(until)).await?;
         match ask {
             Ask::Options => self.attempt(&turn, &target, until, || Ok(self.always.options(&target))).await,
             Ask::Post(call, message) => {
@@ -203,33 +203,53 @@ impl Outgoing {
         mut until: Instant,
         request: impl Fn() -> Result<Request<RequestBody>, Failure>,
     ) -> Result<Answer, Failure> {
-        if let Some((turn, mut connection)) = host.kept(until).await? {
-            // What has kilobytes is in boxes, because many may wait for their turn.
-            match Box::pin(self.ask(&mut connection, request()?, until)).await {
-                Err(Broken::Lost { heard: false, error }) if !error.is_user() => {
-                    until += connection::granted(connection.written());
+        let mut held = None;
+        if let Some((turn, kept)) = host.kept(self.latest(until)).await? {
+            if let Some(mut connection) = kept {
+                // What has kilobytes is in boxes, because many may wait for their turn.
+                match Box::pin(self.ask(&mut connection, request()?, until)).await {
+                    Err(Broken::Lost { heard: false, error }) if !error.is_user() => {
+                        until += connection::granted(connection.written());
+                    }
+                    answered => return finish(turn, connection, answered),
                 }
-                answered => return finish(turn, connection, answered),
             }
+            held = Some(turn.aside());
         }
-        let (turn, mut connection) = Box::pin(self.reach(host, &target.origin, until)).await?;
+        let (turn, mut connection) = Box::pin(self.reach(host, held, &target.origin, until)).await?;
         let answered = Box::pin(self.ask(&mut connection, request()?, until)).await;
         finish(turn, connection, answered)
     }
 
-    /// A new connection, in its turn. Its name is looked up before that: no turn is spent on waiting for name servers.
+    /// A new connection, in its turn. Its name is looked up before that: no turn is spent on waiting for name servers, but for
+    /// one that was waited for already.
     async fn reach<'a>(
         &self,
         host: &'a HostTurn<'_>,
+        mut held: Option<AddressTurn>,
         origin: &Origin,
         until: Instant,
     ) -> Result<(Turn<'a>, Box<Connection>), Failure> {
-        let mut time = Time::new(self.settings.connect_timeout, until);
-        let addresses = self.dialer.addresses(origin, &mut time).await?;
-        let turn = |address| async move { host.at(address, until).await.map_err(Failure::from) };
-        let (turn, stream) = connect(&addresses, &mut time, turn).await?;
+        let latest = self.latest(until);
+        let mut time = Time::new(self.settings.connect_timeout, until, latest);
+        let addresses = self.dialer.addresses(origin, &mut time).await;
+        let mut addresses = addresses.inspect_err(|failure| self.hosts.note(failure.outcome))?;
+        // The first that is tried takes the turn that is held, or gives it back.
+        addresses.sort_by_key(|address| !held.as_ref().is_some_and(|held| held.is_of(address.ip())));
+        let turn = |address, wait| {
+            let held = held.take();
+            async move { host.at(address, held, wait, latest).await.map_err(Failure::from) }
+        };
+        let (turn, stream) = connect(addresses, &mut time, turn).await?;
         let connection = self.dialer.begin(origin, stream, &mut time).await?;
         Ok((turn, connection))
+    }
+
+    /// By when a turn has to come that is waited for. With less left than a connection may take, it would be the url that
+    /// fails for the wait.
+    fn latest(&self, until: Instant) -> Instant {
+        let OutgoingSettings { connect_timeout, total_timeout, .. } = self.settings;
+        until.checked_sub(connect_timeout.min(total_timeout / 2)).unwrap_or(until)
     }
 
     async fn ask(

@@ -2,7 +2,8 @@
 //!
 //! Each name is looked up once at a time, for all who ask meanwhile, and one that has none is not looked up again for some
 //! seconds. One domain has a part of the places alone, so that one whose name servers are slow holds nobody else up. What
-//! waits for a place ends when nobody waits for it any more; so there is no more of it than there are requests.
+//! waits for a place ends when nobody waits for it any more; so there is no more of it than there are requests. That wait is
+//! no fault of the name.
 
 use std::collections::HashMap;
 use std::io;
@@ -13,8 +14,9 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
-use super::dial;
+use super::dial::{self, Time};
 use super::report::Failure;
+use crate::store::Outcome;
 
 /// How many names are looked up at a time. Each has a thread, and keeps it until the system's resolver gives up, which may be
 /// long after nobody waits for it.
@@ -44,6 +46,14 @@ pub(super) fn system_lookup() -> Lookup {
 /// What came of a lookup.
 type Found = Result<Arc<[SocketAddr]>, Arc<io::Error>>;
 
+/// How far a lookup is.
+enum Stand {
+    /// It has no place yet.
+    Waits,
+    Begun,
+    Done(Found),
+}
+
 /// A name and a port, which the resolver wants to know.
 type Asked = (Box<str>, u16);
 
@@ -58,7 +68,7 @@ struct Shared {
 
 #[derive(Default)]
 struct Table {
-    asked: HashMap<Asked, watch::Sender<Option<Found>>>,
+    asked: HashMap<Asked, watch::Sender<Stand>>,
     failed: HashMap<Asked, (Instant, Arc<io::Error>)>,
     domains: HashMap<Box<str>, Weak<Semaphore>>,
 }
@@ -70,28 +80,34 @@ impl Names {
     }
 
     /// The addresses of a name. Cancelling it leaves those who wait for the same name theirs.
-    pub(super) async fn addresses(&self, name: &str, port: u16) -> Result<Arc<[SocketAddr]>, Failure> {
+    pub(super) async fn addresses(&self, name: &str, port: u16, time: &mut Time) -> Result<Arc<[SocketAddr]>, Failure> {
         let asked = (name.into(), port);
-        let found = loop {
-            let mut answer = match self.0.ask(&asked) {
-                Ok(answer) => answer,
-                Err(why) => break Err(why),
-            };
+        loop {
+            let mut answer = self.0.ask(&asked).map_err(|why| not_found(&why))?;
+            let begun = async { _ = answer.wait_for(|stand| !matches!(stand, Stand::Waits)).await };
+            time.turn(begun).await.ok_or_else(no_place)?;
+            let done = time.take(1, answer.wait_for(|stand| matches!(stand, Stand::Done(_)))).await;
             // It fails if whoever looked it up gave up, or went with its runtime: it is asked anew.
-            if let Ok(found) = answer.wait_for(Option::is_some).await {
-                match &*found {
-                    Some(found) => break found.clone(),
-                    None => continue,
-                }
+            if let Ok(stand) = done.ok_or_else(|| dial::late("its name is still looked up"))?
+                && let Stand::Done(found) = &*stand
+            {
+                return found.as_ref().map(Arc::clone).map_err(|why| not_found(why));
             }
-        };
-        found.map_err(|why| Failure::new(dial::outcome(&why), format!("its name cannot be looked up: {why}")))
+        }
     }
+}
+
+fn not_found(why: &io::Error) -> Failure {
+    Failure::new(dial::outcome(why), format!("its name cannot be looked up: {why}"))
+}
+
+fn no_place() -> Failure {
+    Failure::new(Outcome::Crowded, "its name's turn to be looked up did not come in time")
 }
 
 impl Shared {
     /// The lookup that is under way, or a new one. An error is that of the last, a moment ago.
-    fn ask(self: &Arc<Self>, asked: &Asked) -> Result<watch::Receiver<Option<Found>>, Arc<io::Error>> {
+    fn ask(self: &Arc<Self>, asked: &Asked) -> Result<watch::Receiver<Stand>, Arc<io::Error>> {
         let mut table = self.table();
         if let Some(under_way) = table.asked.get(asked) {
             return Ok(under_way.subscribe());
@@ -102,7 +118,7 @@ impl Shared {
             }
             table.failed.remove(asked);
         }
-        let (sender, answer) = watch::channel(None);
+        let (sender, answer) = watch::channel(Stand::Waits);
         table.asked.insert(asked.clone(), sender.clone());
         let domain = table.domain(domain(&asked.0));
         drop(table);
@@ -143,7 +159,7 @@ impl Table {
 struct Search {
     shared: Arc<Shared>,
     asked: Asked,
-    sender: watch::Sender<Option<Found>>,
+    sender: watch::Sender<Stand>,
 }
 
 impl Search {
@@ -156,6 +172,7 @@ impl Search {
             places = places => places,
             () = self.sender.closed() => return,
         };
+        self.sender.send_replace(Stand::Begun);
         // The thread has the places: it may live longer than what waits for it.
         tokio::task::spawn_blocking(move || {
             let found = (self.shared.lookup)(&self.asked.0, self.asked.1);
@@ -170,7 +187,7 @@ impl Search {
         }
         // First: who asks after the answer is to have a new one.
         self.end();
-        self.sender.send_replace(Some(found));
+        self.sender.send_replace(Stand::Done(found));
     }
 
     /// Whoever asks from now on begins a lookup of their own.

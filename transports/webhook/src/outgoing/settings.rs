@@ -15,9 +15,10 @@ use crate::wire::responses;
 #[derive(Clone)]
 pub struct OutgoingSettings {
     /// The longest that a request may take, from the call to the end of the answer, its wait for its turn included; a second
-    /// more for each MiB that was written of it, as this alone would make gigabytes undeliverable. 30 s.
+    /// more for each MiB that was written of it, as this alone would make gigabytes undeliverable. A turn that is waited for
+    /// and leaves less than `connect_timeout` of it, or half if that is less, is none. 30 s.
     pub total_timeout: Duration,
-    /// The longest that a connection may take: name, TCP and TLS. 5 s.
+    /// The longest that a connection may take: name, TCP and TLS. What it waits for a turn meanwhile does not count. 5 s.
     pub connect_timeout: Duration,
     /// The longest that a connection may stand still, before the answer and within it. 5 s.
     pub read_timeout: Duration,
@@ -26,7 +27,7 @@ pub struct OutgoingSettings {
     /// How many more to one host may wait for their turn. 16,384, of about two kilobytes each; messages are shared.
     pub per_host_waiting: usize,
     /// How many requests may be under way to all hosts; each has a file descriptor. A quarter of them, but no less than
-    /// `per_host`, may be under way to one IPv4 address or one /64 of IPv6, whatever names it has. 1,024.
+    /// `per_host` (which it is with less than four times as many), may be under way to one IPv4 address or one /64 of IPv6, whatever names it has. 1,024.
     pub requests: usize,
     /// How many connections without a request are kept. 1,024, of about 20 kB each.
     pub idle_connections: usize,

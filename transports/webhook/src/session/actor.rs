@@ -79,7 +79,7 @@ impl Reader {
             other => Close::protocol(other),
         };
         // The decoder would report the same bytes again and again. Without it, the server reads and forgets.
-        self.live.input().is_broken();
+        self.live.input().breaks();
         context.cancel_future(context.handle());
         close
     }

@@ -131,7 +131,8 @@ pub enum Outcome {
     /// It was not tried, because too many are under way or the rate is used up.
     Crowded,
     /// It failed here, by no fault of the url: a message that cannot be read, an authorization that can be neither made nor
-    /// looked up, a machine with no room for another connection. It counts against no url.
+    /// looked up, a store that does not say whether the url wants to be called, a machine with no room for another connection,
+    /// a broadcaster that is stopped before the answer. It counts against no url.
     OwnFault,
 }
 

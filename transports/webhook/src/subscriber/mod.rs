@@ -63,6 +63,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use eventhive_listener::Listeners;
+use futures_util::future::join_all;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -235,14 +236,15 @@ impl Subscriber {
         let Running { tasks, listeners } =
             std::mem::take(&mut *self.0.running.lock().unwrap_or_else(PoisonError::into_inner));
         let stops: Vec<_> = tasks.iter().map(JoinHandle::abort_handle).collect();
-        let ended = async {
-            for task in tasks {
-                // One that panicked has ended too.
-                let _ = task.await;
-            }
-        };
-        if tokio::time::timeout(self.0.close_timeout, ended).await.is_err() {
+        // One that panicked has ended too.
+        let mut ended = join_all(tasks);
+        if tokio::time::timeout(self.0.close_timeout, &mut ended).await.is_err() {
             stops.iter().for_each(tokio::task::AbortHandle::abort);
+            drop(ended.await);
+        }
+        // Who published what was not sent in time waits for no more.
+        if let Some(outbox) = &self.0.outbox {
+            outbox.abandon();
         }
         self.0.teller.set(Status::Abandoned);
         if let Some(listeners) = listeners {

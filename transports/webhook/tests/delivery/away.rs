@@ -7,7 +7,7 @@ use std::time::Duration;
 use eventhive_webhook::delivery::DeliverySettings;
 use eventhive_webhook::store::{
     Answer, Attempt, AttemptFilter, Buried, Changes, DeadLetter, Due, Endpoint, EndpointFilter, Endpoints, Journal,
-    LettersOfUrl, Nonces, Pending, Row, RowId, Settled, Store, StoreError, Subscriptions, Wanted,
+    LettersOfUrl, Nonces, Outcome, Pending, Row, RowId, Settled, Store, StoreError, Subscriptions, Wanted,
 };
 use eventhive_webhook::wire::{Interest, InterestKind};
 use futures_util::future::BoxFuture;
@@ -137,6 +137,21 @@ async fn a_broadcaster_begins_without_its_store_and_learns_later_what_is_disable
     assert_eq!(bed.delivery.counts().urls, 0);
     store.away.store(false, Ordering::SeqCst);
     until("it is known", async || bed.delivery.counts().urls == 1).await;
+}
+
+#[tokio::test]
+async fn what_the_store_does_not_tell_of_a_url_that_must_want_to_be_called_is_no_fault_of_the_url() {
+    let (store, subscriber) = (flaky().await, Subscriber::start(Manner::Confirm(1)).await);
+    let settings = DeliverySettings { verify: true, ..quick() };
+    let bed = Bed::on(store.clone(), settings, Hand::default()).await;
+    let target = bed.subscribe(&subscriber.url("/receive"), None, "news").await;
+    store.away.store(true, Ordering::SeqCst);
+    for _ in 0..10 {
+        assert_eq!(bed.deliver(&target, "news").await.report.outcome, Outcome::OwnFault);
+    }
+    assert_eq!(subscriber.options(), 0);
+    store.away.store(false, Ordering::SeqCst);
+    assert_eq!(bed.deliver(&target, "news").await.report.outcome, Outcome::Confirmed);
 }
 
 #[tokio::test]

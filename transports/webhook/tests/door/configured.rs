@@ -10,7 +10,7 @@ use eventhive_listener::{Door as _, DoorPlan, DoorTransport as _, Listeners, Net
 use eventhive_transport::{Filter, Settings};
 use eventhive_webhook::broadcaster::Tracer;
 use eventhive_webhook::config::Config;
-use eventhive_webhook::door::WebhookDoor;
+use eventhive_webhook::door::{DoorStats, WebhookDoor};
 use eventhive_webhook::message::Message;
 use eventhive_webhook::store::StoreError;
 use eventhive_webhook::wire::Interest::Exact;
@@ -389,7 +389,8 @@ async fn a_door_counts_what_became_of_messages_to_urls() {
     for _ in 0..3 {
         assert_eq!(broadcaster.notify(Message::new(b"a", "x".into()), &mut Tracer::off()).await.unwrap(), 1);
     }
-    let deliveries = door.stats().deliveries;
+    let DoorStats { deliveries, outgoing, .. } = door.stats();
     assert_eq!((deliveries.delivered, deliveries.failed, deliveries.held), (3, 3, 0));
+    assert_eq!((outgoing.addresses, outgoing.requests, outgoing.idle), (1, 0, 1));
     door.drain(Duration::from_secs(5)).await;
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use eventhive_conformance::{FaultProxy, Fixture, Mode};
 use eventhive_transport::settings::Value;
-use eventhive_transport::{Filter, Incoming, Link, Topic, Transport};
+use eventhive_transport::{Filter, Incoming, Link, LinkError, Topic, Transport};
 use eventhive_webhook::Webhook;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -37,9 +37,10 @@ async fn a_message_whose_answer_does_not_come_is_not_sent_again_because_the_link
     let link = Webhook.connect(&settings(proxy.address(), "never", &quick)).unwrap();
     up(&*link).await;
     proxy.set(Mode::LoseFromBroker).await.unwrap();
-    drop(link.publish(topic.clone(), "once".into()).unwrap());
+    let receipt = link.publish(topic.clone(), "once".into()).unwrap();
     assert_eq!(timeout(SOON, messages.recv()).await.unwrap().unwrap(), "once");
     timeout(SOON, link.close()).await.unwrap();
+    assert_eq!(timeout(SOON, receipt).await.unwrap(), Err(LinkError::Unconfirmed));
 
     drop(listener.publish(topic, "the next".into()).unwrap());
     assert_eq!(timeout(SOON, messages.recv()).await.unwrap().unwrap(), "the next");

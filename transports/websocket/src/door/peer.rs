@@ -138,7 +138,7 @@ impl Peer {
             other => Close::protocol(other.to_string()),
         };
         // The decoder would report the same bytes again and again. Without it, the server reads and forgets.
-        self.live.input().is_broken();
+        self.live.input().breaks();
         context.cancel_future(context.handle());
         close
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use eventhive_listener::Networks;
 
-use super::support::{Peer, Server, hello, looking_up, outgoing, settings, until};
+use super::support::{LONG, Peer, Server, hello, looking_up, outgoing, settings, until};
 use crate::outgoing::{Outgoing, OutgoingSettings};
 use crate::store::Outcome;
 
@@ -47,7 +47,7 @@ async fn no_spelling_of_the_machine_itself_is_called() {
             let report = outgoing.receive(&url, &hello()).await;
             assert_eq!((report.outcome, report.status), (Outcome::Forbidden, None), "{url}: {report:?}");
             assert!(!report.detail.is_empty());
-            assert_eq!(outgoing.missed(&url, b"a").await.outcome, Outcome::Forbidden);
+            assert_eq!(outgoing.missed(&url, b"a", LONG).await.outcome, Outcome::Forbidden);
         }
     }
     assert_eq!(server.connections(), 0);
@@ -116,10 +116,11 @@ async fn a_name_that_cannot_be_looked_up_is_unreachable() {
 }
 
 #[tokio::test]
-async fn a_resolver_that_hangs_is_not_waited_for() {
+async fn a_resolver_that_hangs_is_not_waited_for_and_what_it_holds_up_is_not_blamed() {
     let gate = Arc::new((Mutex::new(false), Condvar::new()));
     let open = Arc::clone(&gate);
-    let settings = OutgoingSettings { connect_timeout: Duration::from_millis(100), ..settings() };
+    let (connect_timeout, total_timeout) = (Duration::from_millis(100), Duration::from_secs(1));
+    let settings = OutgoingSettings { connect_timeout, total_timeout, ..settings() };
     let outgoing = looking_up(settings, move |_, _| {
         let (opened, changed) = &*gate;
         let opened = changed.wait_while(opened.lock().unwrap(), |opened| !*opened).unwrap();
@@ -131,12 +132,32 @@ async fn a_resolver_that_hangs_is_not_waited_for() {
         let outgoing = &outgoing;
         async move { outgoing.receive(&format!("http://h{at}.example.org/"), &hello()).await }
     });
-    for report in futures_util::future::join_all(asked).await {
-        assert_eq!(report.outcome, Outcome::TimedOut);
-        assert!(report.detail.contains("looked up"), "{}", report.detail);
-    }
+    let reports = futures_util::future::join_all(asked).await;
+    let with = |outcome| reports.iter().filter(|report| report.outcome == outcome).count();
+    assert_eq!((with(Outcome::TimedOut), with(Outcome::Crowded)), (8, 32), "{reports:?}");
+    assert!(reports.iter().all(|report| report.detail.contains("looked up")), "{reports:?}");
+    assert_eq!(outgoing.load().crowded, 32);
     *open.0.lock().unwrap() = true;
     open.1.notify_all();
+}
+
+#[tokio::test]
+async fn who_waits_for_a_place_to_be_looked_up_has_all_the_time_of_a_connection_then() {
+    let server = Server::start(Peer::confirm_all).await;
+    let port = server.address.port();
+    let settings = OutgoingSettings { connect_timeout: Duration::from_secs(1), ..settings() };
+    // Eight at a time, which together takes longer than a connection may.
+    let outgoing = looking_up(settings, move |_, _| {
+        std::thread::sleep(Duration::from_millis(300));
+        Ok(vec![([127, 0, 0, 1], port).into()])
+    });
+    let asked = (0..40).map(|at| {
+        let outgoing = &outgoing;
+        async move { outgoing.receive(&format!("http://h{at}.example.org:{port}/"), &hello()).await }
+    });
+    for report in futures_util::future::join_all(asked).await {
+        assert_eq!(report.outcome, Outcome::Confirmed, "{report:?}");
+    }
 }
 
 #[tokio::test]

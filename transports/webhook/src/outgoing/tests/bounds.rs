@@ -1,6 +1,7 @@
 //! How many requests there may be.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -12,9 +13,13 @@ use crate::store::Outcome;
 
 /// A server that answers as often as the semaphore lets it.
 async fn held() -> (Server, Arc<Semaphore>) {
+    held_at("127.0.0.1:0").await
+}
+
+async fn held_at(address: &str) -> (Server, Arc<Semaphore>) {
     let go = Arc::new(Semaphore::new(0));
     let held = Arc::clone(&go);
-    let server = Server::start(move |mut peer: Peer| {
+    let server = Server::at(address, move |mut peer: Peer| {
         let held = Arc::clone(&held);
         async move {
             while let Some(asked) = peer.asked().await {
@@ -115,6 +120,23 @@ async fn a_turn_that_does_not_come_in_time_is_a_crowd() {
 }
 
 #[tokio::test]
+async fn a_turn_that_leaves_no_time_for_a_connection_is_none() {
+    let (mut server, go) = held().await;
+    let outgoing = Arc::new(outgoing(|settings| {
+        settings.per_host = 1;
+        settings.total_timeout = Duration::from_secs(4);
+        settings.connect_timeout = Duration::from_secs(2);
+    }));
+    let first = ask(&outgoing, server.url("/"));
+    server.asked().await;
+    let second = outgoing.receive(&server.url("/"), &hello()).await;
+    assert_eq!((second.outcome, outgoing.load().crowded), (Outcome::Crowded, 1));
+    assert!(second.detail.contains("at its host"), "{}", second.detail);
+    go.add_permits(1);
+    assert_eq!(first.await.unwrap(), Outcome::Confirmed);
+}
+
+#[tokio::test]
 async fn all_hosts_together_have_a_bound_too() {
     let (mut slow, go) = held().await;
     let mut other = Server::start(Peer::confirm_all).await;
@@ -133,7 +155,7 @@ async fn all_hosts_together_have_a_bound_too() {
 #[tokio::test]
 async fn two_hundred_names_of_one_stalled_address_do_not_hold_up_another() {
     let (stalled, go) = held().await;
-    let other = Server::at("127.0.0.2", Peer::confirm_all).await;
+    let other = Server::at("127.0.0.2:0", Peer::confirm_all).await;
     let (there, here) = (stalled.address, other.address);
     let settings = OutgoingSettings { requests: 16, per_host: 2, ..settings() };
     let outgoing = Arc::new(looking_up(settings, move |name, _| {
@@ -199,6 +221,128 @@ async fn a_name_of_two_addresses_waits_at_the_second_without_the_turn_of_the_fir
     assert_eq!(outgoing.load().requests, 2);
     go.add_permits(2);
     for outcome in join_all(asked).await {
+        assert_eq!(outcome.unwrap(), Outcome::Confirmed);
+    }
+}
+
+/// A server and a name with a kept connection, which closes when it is told to: while a request waits for the turn of its
+/// address, or after it has read one. Whoever waits after that request comes after it.
+async fn whose_connection_is_gone_keeps_its_turn(reads: bool) {
+    let (go, close) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+    let (held, closing) = (Arc::clone(&go), Arc::clone(&close));
+    let mut server = Server::start(move |mut peer: Peer| {
+        let (held, closing) = (Arc::clone(&held), Arc::clone(&closing));
+        async move {
+            while let Some(asked) = peer.asked().await {
+                held.acquire().await.unwrap().forget();
+                peer.say(&http("200 OK", &asked.confirmed(1))).await;
+                if peer.number == 1 {
+                    if reads {
+                        peer.asked().await;
+                    }
+                    closing.acquire().await.unwrap().forget();
+                    return;
+                }
+            }
+        }
+    })
+    .await;
+    let there = server.address;
+    let settings = OutgoingSettings { requests: 4, per_host: 1, ..settings() };
+    let lookups = Arc::new(AtomicUsize::new(0));
+    let looked_up = Arc::clone(&lookups);
+    let outgoing = Arc::new(looking_up(settings, move |_, _| {
+        looked_up.fetch_add(1, Relaxed);
+        Ok(vec![there])
+    }));
+    let url = |name: &str| format!("http://{name}.example.org:{}/", there.port());
+    go.add_permits(1);
+    assert_eq!(ask(&outgoing, url("gone")).await.unwrap(), Outcome::Confirmed);
+    server.asked().await;
+    let mut asked = Vec::new();
+    if !reads {
+        asked.push(ask(&outgoing, url("first")));
+        server.asked().await;
+    }
+    asked.push(ask(&outgoing, url("gone")));
+    until("it waits or is read", || outgoing.load().requests == asked.len()).await;
+    if reads {
+        server.asked().await;
+    }
+    let before = lookups.load(Relaxed);
+    asked.push(ask(&outgoing, url("last")));
+    until("it is looked up", || lookups.load(Relaxed) == before + 1).await;
+    close.add_permits(1);
+    if !reads {
+        until("it is found closed", || outgoing.load().idle == 0).await;
+    }
+    go.add_permits(asked.len());
+    for name in ["gone", "last"] {
+        let next = server.asked().await;
+        assert_eq!(next.header("host"), Some(&*format!("{name}.example.org:{}", there.port())));
+    }
+    for outcome in join_all(asked).await {
+        assert_eq!(outcome.unwrap(), Outcome::Confirmed);
+    }
+}
+
+#[tokio::test]
+async fn whose_connection_was_closed_while_it_waited_does_not_wait_anew() {
+    whose_connection_is_gone_keeps_its_turn(false).await;
+}
+
+#[tokio::test]
+async fn whose_connection_is_closed_under_it_does_not_wait_anew() {
+    whose_connection_is_gone_keeps_its_turn(true).await;
+}
+
+#[tokio::test]
+async fn a_name_with_a_free_address_does_not_wait_for_its_crowded_one() {
+    let (mut crowded, go) = held().await;
+    let there = crowded.address;
+    let free = Server::at(&format!("127.0.0.2:{}", there.port()), Peer::confirm_all).await;
+    let here = free.address;
+    let settings = OutgoingSettings { requests: 4, per_host: 1, ..settings() };
+    let outgoing = Arc::new(looking_up(settings, move |name, _| {
+        Ok(if name.starts_with("both") { vec![there, here] } else { vec![there] })
+    }));
+    let url = |name: &str| format!("http://{name}.example.org:{}/", there.port());
+    let first = ask(&outgoing, url("one"));
+    crowded.asked().await;
+    assert_eq!(outgoing.receive(&url("both"), &hello()).await.outcome, Outcome::Confirmed);
+    assert_eq!((crowded.connections(), free.connections()), (1, 1));
+    go.add_permits(1);
+    assert_eq!(first.await.unwrap(), Outcome::Confirmed);
+}
+
+#[tokio::test]
+async fn a_kept_connection_to_a_free_address_goes_before_one_to_a_crowded_address() {
+    let (mut crowded, go) = held().await;
+    let there = crowded.address;
+    let (mut free, free_go) = held_at(&format!("127.0.0.2:{}", there.port())).await;
+    let here = free.address;
+    let settings = OutgoingSettings { requests: 8, per_host: 2, ..settings() };
+    let first = AtomicBool::new(true);
+    let outgoing = Arc::new(looking_up(settings, move |name, _| {
+        let to_free = name.starts_with("both") && first.swap(false, Relaxed);
+        Ok(vec![if to_free { here } else { there }])
+    }));
+    let url = |name: &str| format!("http://{name}.example.org:{}/", there.port());
+    let to_free = ask(&outgoing, url("both"));
+    free.asked().await;
+    let to_crowded = ask(&outgoing, url("both"));
+    crowded.asked().await;
+    free_go.add_permits(2);
+    assert_eq!(to_free.await.unwrap(), Outcome::Confirmed);
+    go.add_permits(1);
+    assert_eq!(to_crowded.await.unwrap(), Outcome::Confirmed);
+    let others = ["one", "two"].map(|name| ask(&outgoing, url(name)));
+    crowded.asked().await;
+    crowded.asked().await;
+    assert_eq!(outgoing.receive(&url("both"), &hello()).await.outcome, Outcome::Confirmed);
+    assert_eq!((free.connections(), free.asked().await.connection), (1, 1));
+    go.add_permits(2);
+    for outcome in join_all(others).await {
         assert_eq!(outcome.unwrap(), Outcome::Confirmed);
     }
 }

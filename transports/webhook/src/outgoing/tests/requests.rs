@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::support::{Asked, Peer, Server, hello, http, outgoing, until, written};
+use super::support::{Asked, LONG, Peer, Server, hello, http, outgoing, until, written};
 use crate::message::{Body, Message, SpooledFile};
 use crate::outgoing::{Outgoing, Report};
 use crate::store::Outcome;
@@ -71,7 +71,7 @@ async fn a_missed_is_confirmed_by_its_answer() {
         peer.say(&http("200 OK", &written(Response::ConfirmMissed { proof: Proof::default() }))).await;
     })
     .await;
-    let report = outgoing(|_| ()).missed(&server.url("/v1/recover"), b"a/b").await;
+    let report = outgoing(|_| ()).missed(&server.url("/v1/recover"), b"a/b", LONG).await;
     assert_eq!((report.outcome, report.subscribers, report.identifier), (Outcome::Confirmed, 0, None), "{report:?}");
     let asked = server.asked().await;
     assert_eq!(Missed::read(&asked.body).unwrap(), Missed { tracing: b"", topic: b"a/b" });

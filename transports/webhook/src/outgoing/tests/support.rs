@@ -128,7 +128,7 @@ impl Server {
     pub(super) async fn start<F: Future<Output = ()> + Send + 'static>(
         each: impl Fn(Peer) -> F + Send + Sync + 'static,
     ) -> Self {
-        Self::at("127.0.0.1", each).await
+        Self::at("127.0.0.1:0", each).await
     }
 
     /// The same, at another address.
@@ -144,7 +144,7 @@ impl Server {
         wrap: impl Fn(tokio::net::TcpStream) -> BoxFuture<'static, Option<Box<dyn Io>>> + Send + Sync + 'static,
         each: impl Fn(Peer) -> F + Send + Sync + 'static,
     ) -> Self {
-        Self::listen("127.0.0.1", wrap, each).await
+        Self::listen("127.0.0.1:0", wrap, each).await
     }
 
     async fn listen<F: Future<Output = ()> + Send + 'static>(
@@ -152,7 +152,7 @@ impl Server {
         wrap: impl Fn(tokio::net::TcpStream) -> BoxFuture<'static, Option<Box<dyn Io>>> + Send + Sync + 'static,
         each: impl Fn(Peer) -> F + Send + Sync + 'static,
     ) -> Self {
-        let listener = TcpListener::bind((address, 0)).await.unwrap();
+        let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
         let (sender, asked) = mpsc::unbounded_channel();
         let connections = Arc::new(AtomicUsize::new(0));

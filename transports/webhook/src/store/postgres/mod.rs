@@ -32,6 +32,8 @@ struct Postgres {
     home: Home,
     pool: PgPool,
     source: Source,
+    /// Whether it changes nothing.
+    looks: bool,
 }
 
 /// Opens a database, and makes the tables in the first schema of the user's search path.
@@ -42,14 +44,13 @@ pub(super) async fn open(name: &Arc<str>, address: &str, options: &Options) -> R
     })?;
     let connect = connect.application_name("eventhive").disable_statement_logging();
     let looks = options.read_only;
-    let connect = if looks { connect.options([("default_transaction_read_only", "on")]) } else { connect };
     let failures = Failures { store: Arc::clone(name) };
     let source = Source { connect, failures, patience: options.patience };
     let home =
         Home::start().map_err(|error| StoreError::Unavailable { store: Arc::clone(name), source: Arc::new(error) })?;
     let opening = source.clone();
     let pool = home.run(async move { connect_pool(&opening, looks).await }).await?;
-    let engine = Arc::new(Postgres { home, pool, source });
+    let engine = Arc::new(Postgres { home, pool, source, looks });
     Ok(Arc::new(Tables::new(engine, Dialect::Postgres)))
 }
 
@@ -72,11 +73,11 @@ async fn in_time<T>(source: &Source, asked: impl Future<Output = Result<T, Store
 
 impl Postgres {
     async fn run(&self, statements: Vec<Statement>, is_transaction: bool) -> Result<Vec<Done>, StoreError> {
-        let (pool, source) = (self.pool.clone(), self.source.clone());
+        let (pool, source, looks) = (self.pool.clone(), self.source.clone(), self.looks);
         let run = async move {
             let asked = async {
-                let done = match is_transaction {
-                    true => transaction(&pool, statements).await,
+                let done = match is_transaction || looks {
+                    true => transaction(&pool, statements, looks).await,
                     false => each(&pool, statements).await,
                 };
                 done.map_err(|error| source.failures.of(error))
@@ -96,8 +97,10 @@ async fn each(pool: &PgPool, statements: Vec<Statement>) -> Result<Vec<Done>, sq
     Ok(done)
 }
 
-async fn transaction(pool: &PgPool, statements: Vec<Statement>) -> Result<Vec<Done>, sqlx::Error> {
-    let mut transaction = pool.begin().await?;
+/// With `looks` the server refuses what would change anything. Each transaction says so, and not the connection: PgBouncer takes
+/// no such option at its start, and may give a connection that was set so to others.
+async fn transaction(pool: &PgPool, statements: Vec<Statement>, looks: bool) -> Result<Vec<Done>, sqlx::Error> {
+    let mut transaction = if looks { pool.begin_with("BEGIN READ ONLY").await? } else { pool.begin().await? };
     let mut done = Vec::with_capacity(statements.len());
     for statement in statements {
         done.push(values::run(&mut transaction, statement).await?);

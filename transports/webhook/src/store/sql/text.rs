@@ -38,6 +38,12 @@ pub(super) struct Texts {
     pub(super) page: Arc<str>,
     pub(super) rows: Arc<str>,
     pub(super) count: Arc<str>,
+    pub(super) missed: MissedTexts,
+}
+
+/// Those of the MISSED of its rows.
+#[derive(Debug)]
+pub(super) struct MissedTexts {
     pub(super) miss: Arc<str>,
     pub(super) is_due: Arc<str>,
     pub(super) lock: Arc<str>,
@@ -171,9 +177,9 @@ impl Dialect {
 
 impl Texts {
     pub(super) fn new(dialect: Dialect, kind: InterestKind) -> Self {
-        let (table, interest, topic) = match kind {
-            InterestKind::Exact => ("httppubsub_subscription_exacts", "exact", "exact"),
-            InterestKind::Glob => ("httppubsub_subscription_globs", "glob", "missed_topic"),
+        let (table, interest) = match kind {
+            InterestKind::Exact => ("httppubsub_subscription_exacts", "exact"),
+            InterestKind::Glob => ("httppubsub_subscription_globs", "glob"),
         };
         let text = |text: String| dialect.text(text);
         let same_url = dialect.same("url", "$1");
@@ -185,20 +191,8 @@ impl Texts {
         let item = dialect.interest(kind, "item.value ->> 0");
         let recovery = dialect.listed_text("item.value ->> 1");
         let order = dialect.order(interest);
-        let (to_change, not_in_work) = (dialect.to_change(), dialect.not_in_work());
+        let to_change = dialect.to_change();
         let after = dialect.after(interest, "$2");
-        let due = "missed_next_retry_at <= $1 AND (missed_lock_expires_at IS NULL OR missed_lock_expires_at < $1)";
-        // It was taken at this time, and was due then. A time to tell that is later than this is that of a later miss.
-        let taken = format!("missed_lock_expires_at - {LOCK_SECS}");
-        let later_miss = format!("missed_next_retry_at > {taken}");
-        // The topic that was missed has a column only where the row does not tell it.
-        let (set_topic, no_topic) = match kind {
-            InterestKind::Exact => ("", String::new()),
-            InterestKind::Glob => {
-                ("missed_topic = $4, ", format!("missed_topic = CASE WHEN {later_miss} THEN missed_topic END, "))
-            }
-        };
-        let unlocked = "missed_lock_id = NULL, missed_lock_expires_at = NULL";
         Self {
             table,
             insert: text(format!(
@@ -233,6 +227,30 @@ impl Texts {
                 dialect.list("$1")
             )),
             count: text(format!("SELECT count(*) FROM {table}")),
+            missed: MissedTexts::new(dialect, kind, table, &columns),
+        }
+    }
+}
+
+impl MissedTexts {
+    /// `columns` are those of a row.
+    fn new(dialect: Dialect, kind: InterestKind, table: &str, columns: &str) -> Self {
+        let text = |text: String| dialect.text(text);
+        let not_in_work = dialect.not_in_work();
+        let due = "missed_next_retry_at <= $1 AND (missed_lock_expires_at IS NULL OR missed_lock_expires_at < $1)";
+        // It was taken at this time, and was due then. A time to tell that is later than this is that of a later miss.
+        let taken = format!("missed_lock_expires_at - {LOCK_SECS}");
+        let later_miss = format!("missed_next_retry_at > {taken}");
+        // The topic that was missed has a column only where the row does not tell it.
+        let (topic, set_topic, no_topic) = match kind {
+            InterestKind::Exact => ("exact", "", String::new()),
+            InterestKind::Glob => {
+                let no_topic = format!("missed_topic = CASE WHEN {later_miss} THEN missed_topic END, ");
+                ("missed_topic", "missed_topic = $4, ", no_topic)
+            }
+        };
+        let unlocked = "missed_lock_id = NULL, missed_lock_expires_at = NULL";
+        Self {
             miss: text(format!(
                 "UPDATE {table} SET {set_topic}missed_attempts = coalesce(missed_attempts, $2), missed_next_retry_at = CASE \
                  WHEN missed_next_retry_at IS NULL THEN $3 \

@@ -12,6 +12,8 @@ use crate::subscriber::condition::{Condition, Status};
 use crate::subscriber::error::SubscriberError;
 use crate::subscriber::outbox::{Outbox, Publish};
 
+const WENT_DOWN: &str = "the link went down";
+
 /// Runs until it is told to stop and what waits is sent, as far as the link is up.
 pub(crate) async fn publish(http: Arc<Http>, outbox: Arc<Outbox>, mut stopped: watch::Receiver<bool>) {
     let shut = async {
@@ -33,13 +35,19 @@ async fn send_while_up(http: &Http, outbox: &Outbox) {
     while !(outbox.is_shut() && outbox.is_empty()) {
         if condition.borrow_and_update().status == Status::Ok {
             tokio::select! {
-                changed = until(&mut condition, false) => if changed.is_err() { return },
+                changed = until(&mut condition, false) => {
+                    if changed.is_err() {
+                        return;
+                    }
+                    // Also if it is up again by now.
+                    outbox.lost(std::iter::empty(), WENT_DOWN);
+                }
                 () = send_all(http, outbox) => {}
             }
             continue;
         }
         // What was on its way, and what came in the meantime.
-        outbox.lost(std::iter::empty(), "the link went down");
+        outbox.lost(std::iter::empty(), WENT_DOWN);
         tokio::select! {
             changed = until(&mut condition, true) => if changed.is_err() { return },
             // Perhaps it was shut.

@@ -18,7 +18,7 @@ impl Pending for Tables {
             if id.kind == InterestKind::Glob {
                 arguments.push(topic.into());
             }
-            Ok(self.change(&self.texts(id.kind).miss, arguments, Care::Durable).await? > 0)
+            Ok(self.change(&self.texts(id.kind).missed.miss, arguments, Care::Durable).await? > 0)
         }
         .boxed()
     }
@@ -27,7 +27,7 @@ impl Pending for Tables {
         async move {
             for kind in [InterestKind::Exact, InterestKind::Glob] {
                 // Asked first, because nothing is due most of the time, and to lock is to write.
-                let is_due = !self.ask(&self.texts(kind).is_due, vec![now.into()]).await?.is_empty();
+                let is_due = !self.ask(&self.texts(kind).missed.is_due, vec![now.into()]).await?.is_empty();
                 // If nothing can be had, all that is due is in the hands of others: asking again would find it again.
                 if is_due && let Some(due) = self.lock(kind, now).await? {
                     return Ok(Some(due));
@@ -40,7 +40,7 @@ impl Pending for Tables {
 
     fn settle(&self, lock: i64, settled: Settled) -> Answer<'_, ()> {
         async move {
-            let texts = self.texts(kind_of(lock));
+            let texts = &self.texts(kind_of(lock)).missed;
             let (text, arguments) = match settled {
                 Settled::Done => (&texts.done, vec![lock.into()]),
                 Settled::Later { attempts, retry_at } => {
@@ -60,8 +60,8 @@ impl Tables {
         let texts = self.texts(kind);
         let until = now.saturating_add(LOCK_SECS);
         let statements = vec![
-            Statement::new(&texts.lock, vec![now.into(), lock.into(), until.into()]),
-            Statement::new(&texts.locked, vec![lock.into()]),
+            Statement::new(&texts.missed.lock, vec![now.into(), lock.into(), until.into()]),
+            Statement::new(&texts.missed.locked, vec![lock.into()]),
         ];
         let mut done = self.engine.write(statements, Care::Loose).await?;
         let Some((row, mut more)) = self.first_subscription(kind, nth(&mut done, 1).rows)? else { return Ok(None) };
