@@ -1,5 +1,7 @@
 //! A message to a url, step by step.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use eventhive_webhook::message::Message;
 use eventhive_webhook::outgoing::{Examination, Outgoing, Step};
@@ -51,7 +53,7 @@ impl Test {
     async fn examine(&self, outgoing: &Outgoing) -> Examination {
         if self.recover {
             // It has no steps of its own to tell of.
-            let report = outgoing.missed(&self.url, self.topic.as_bytes()).await;
+            let report = outgoing.missed(&self.url, self.topic.as_bytes(), Duration::MAX).await;
             return Examination { steps: Vec::new(), report };
         }
         let message = Message::new(self.topic.as_bytes(), Bytes::from(self.message.clone()));
